@@ -1,0 +1,59 @@
+"""Import Keras when it is needed, without TensorFlow's start-up chatter, keeping its warnings.
+
+TensorFlow writes notices about oneDNN, CPU features and missing GPUs straight to file descriptor 2, below Python's reach.
+What is written there while TensorFlow is imported and asked for its devices is held in a temporary file; afterwards
+everything but the known notices is shown, and all of it if the import failed. Later messages are not touched. (Turning
+oneDNN off would silence its notice as well, and make training half as fast.)
+"""
+
+import contextlib
+import functools
+import os
+import sys
+import tempfile
+
+_CHATTER = (
+    "oneDNN custom operations are on",
+    "cpu_feature_guard",
+    "To enable the following instructions",
+    "Could not find cuda drivers",
+    "failed call to cuInit",
+    "Failed call to cuInit",
+    "Unable to register cu",
+    "computation placer already registered",
+    "All log messages before absl::InitializeLog",
+    "cuda_diagnostics",
+)
+
+
+@functools.cache
+def load_keras():
+    """The `keras` module, imported on first use (3 to 8 s); TensorFlow is its backend unless KERAS_BACKEND says otherwise."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _chatter_held():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.constant(0)  # the first operation finds the devices, and says so
+    return keras
+
+
+@contextlib.contextmanager
+def _chatter_held():
+    sys.stderr.flush()
+    kept = os.dup(2)
+    failed = True
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held.read().decode(errors="replace").splitlines():
+                if line.strip() and (failed or not any(notice in line for notice in _CHATTER)):
+                    print(line, file=sys.stderr)
