@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mirnb.files import InputError
+
 VALID_NM = (448.0, 809.0)  # the calibration of the dispersion curve ends here
 PSF_SIGMA_PX = 1.12  # measured: 1.10 to 1.15
 
@@ -57,12 +59,12 @@ def shift_px(wavelength_nm, prism_angle_deg=177.5):
 
     Raises
     ------
-    ValueError
+    InputError
         If a wavelength lies outside the calibrated range.
     """
     wavelength_nm = np.asarray(wavelength_nm, float)
     if wavelength_nm.size and (wavelength_nm.min() < VALID_NM[0] or wavelength_nm.max() > VALID_NM[1]):
-        raise ValueError(
+        raise InputError(
             f"the dispersion curve holds from {VALID_NM[0]:g} to {VALID_NM[1]:g} nm, got "
             f"{wavelength_nm.min():g} to {wavelength_nm.max():g} nm"
         )
@@ -104,18 +106,18 @@ def streak(dye_name, bands_nm, prism_angle_deg=177.5, *, n_points=7):
 
     Raises
     ------
-    ValueError
+    InputError
         If the dye is unknown or the bands let less than 0.5 % of its light through.
     """
     if dye_name not in DYES:
-        raise ValueError(f"unknown dye {dye_name!r}; known are {', '.join(DYES)}")
+        raise InputError(f"unknown dye {dye_name!r}; known are {', '.join(DYES)}")
     wavelength_nm = np.arange(VALID_NM[0], VALID_NM[1] + 0.25, 0.5)
     emission = DYES[dye_name].emission(wavelength_nm)
     in_band = np.array([(wavelength_nm >= low) & (wavelength_nm <= high) for low, high in bands_nm])
     light = emission * in_band.any(axis=0)
     transmitted = float(light.sum() / emission.sum())
     if transmitted < 0.005:
-        raise ValueError(f"{dye_name} is not seen: the bands {list(bands_nm)} nm let {transmitted:.1%} of its light through")
+        raise InputError(f"{dye_name} is not seen: the bands {list(bands_nm)} nm let {transmitted:.1%} of its light through")
     position_px = shift_px(wavelength_nm, prism_angle_deg)
     centroid_px = float(np.sum(light * position_px) / light.sum())
     brightest = emission * in_band[np.argmax(in_band @ emission)]

@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from mirnb.files import InputError
 from mirnb.optics import streak
 
 NOISE = "noise"
@@ -98,7 +99,7 @@ class Panel:
     def index(self, name):
         """Index of a class by its name."""
         if name not in self.names:
-            raise ValueError(f"panel {self.name!r} has no class {name!r}; its classes are {', '.join(self.names)}")
+            raise InputError(f"panel {self.name!r} has no class {name!r}; its classes are {', '.join(self.names)}")
         return self.names.index(name)
 
     @property
@@ -132,54 +133,54 @@ def panel_from_dict(values, *, source="panel"):
 
     Raises
     ------
-    ValueError
+    InputError
         On an unknown or missing key, a value of the wrong type, a name used twice, dyes that are not seen, pairs of twice
         the same dye, or more than 12 classes.
     """
     _refuse_unknown(values, {field.name for field in fields(Panel)} - {"mirs"} | {"mir"}, source)
     for key in ("name", "bands_nm", "mir"):
         if key not in values:
-            raise ValueError(f"{source}: {key!r} is missing")
+            raise InputError(f"{source}: {key!r} is missing")
     name = _typed(values, "name", str, source)
     bands = _typed(values, "bands_nm", list, source)
     if not bands or not all(
         isinstance(band, list) and len(band) == 2 and all(_is_number(edge) for edge in band) and band[0] < band[1]
         for band in bands
     ):
-        raise ValueError(f"{source}: bands_nm must be a list of [low, high] in nm, got {bands!r}")
+        raise InputError(f"{source}: bands_nm must be a list of [low, high] in nm, got {bands!r}")
     angle = float(_typed(values, "prism_angle_deg", float, source, 177.5))
     if not 90 < angle < 180:
-        raise ValueError(f"{source}: prism_angle_deg must lie between 90 and 180 (180 disperses nothing), got {angle:g}")
+        raise InputError(f"{source}: prism_angle_deg must lie between 90 and 180 (180 disperses nothing), got {angle:g}")
     tables = _typed(values, "mir", list, source)
     if not 1 <= len(tables) <= MAX_CLASSES:
-        raise ValueError(f"{source}: a panel has 1 to {MAX_CLASSES} miR classes, got {len(tables)}")
+        raise InputError(f"{source}: a panel has 1 to {MAX_CLASSES} miR classes, got {len(tables)}")
     mirs = tuple(_mir_class(table, k, bands, angle, f"{source}: mir {k + 1}") for k, table in enumerate(tables))
     names = [mir.name for mir in mirs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"{source}: class names must differ, {', '.join(twice)} came twice")
+        raise InputError(f"{source}: class names must differ, {', '.join(twice)} came twice")
     return Panel(name=name, mirs=mirs, bands_nm=tuple((float(a), float(b)) for a, b in bands), prism_angle_deg=angle)
 
 
 def _mir_class(table, k, bands_nm, angle_deg, source):
     if not isinstance(table, dict):
-        raise ValueError(f"{source}: expected a table with name and dyes, got {table!r}")
+        raise InputError(f"{source}: expected a table with name and dyes, got {table!r}")
     _refuse_unknown(table, {field.name for field in fields(MirClass)}, source)
     for key in ("name", "dyes"):
         if key not in table:
-            raise ValueError(f"{source}: {key!r} is missing")
+            raise InputError(f"{source}: {key!r} is missing")
     name = _typed(table, "name", str, source)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name) or name == NOISE:
-        raise ValueError(f"{source}: a class name is letters, digits, - and _, and not {NOISE!r}; got {name!r}")
+        raise InputError(f"{source}: a class name is letters, digits, - and _, and not {NOISE!r}; got {name!r}")
     dyes = _typed(table, "dyes", list, source)
     if len(dyes) != 2 or not all(isinstance(dye, str) for dye in dyes):
-        raise ValueError(f"{source}: dyes must be two names, got {dyes!r}")
+        raise InputError(f"{source}: dyes must be two names, got {dyes!r}")
     if dyes[0] == dyes[1]:
-        raise ValueError(f"{source}: the two dyes must differ, got {dyes[0]!r} twice")
+        raise InputError(f"{source}: the two dyes must differ, got {dyes[0]!r} twice")
     try:
         centroids_px = [streak(dye, bands_nm, angle_deg).centroid_px for dye in dyes]
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
     values = {
         key: float(_typed(table, key, float, source))
         for key in ("lower_flux", "lower_detected", "share", "gap_px")
@@ -187,13 +188,13 @@ def _mir_class(table, k, bands_nm, angle_deg, source):
     }
     values.setdefault("gap_px", round(abs(centroids_px[0] - centroids_px[1]), 2))
     if not 1 <= values["gap_px"] <= 60:
-        raise ValueError(f"{source}: gap_px must lie between 1 and 60 px, got {values['gap_px']:g} for {' + '.join(dyes)}")
+        raise InputError(f"{source}: gap_px must lie between 1 and 60 px, got {values['gap_px']:g} for {' + '.join(dyes)}")
     for key, top in (("lower_flux", 10.0), ("lower_detected", 1.0), ("share", math.inf)):
         if key in values and not 0 <= values[key] <= top:
-            raise ValueError(f"{source}: {key} must lie between 0 and {top:g}, got {values[key]:g}")
+            raise InputError(f"{source}: {key} must lie between 0 and {top:g}, got {values[key]:g}")
     colour = _typed(table, "colour", str, source, "") or _COLOURS[k]
     if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
-        raise ValueError(f"{source}: colour must look like #D55E00, got {colour!r}")
+        raise InputError(f"{source}: colour must look like #D55E00, got {colour!r}")
     return MirClass(
         name=name,
         dyes=(dyes[0], dyes[1]),
@@ -208,7 +209,7 @@ def _mir_class(table, k, bands_nm, angle_deg, source):
 def _refuse_unknown(values, known, source):
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise ValueError(f"{source}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise InputError(f"{source}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(known))}")
 
 
 def _is_number(value):
@@ -219,7 +220,7 @@ def _typed(values, key, kind, source, default=None):
     value = values.get(key, default)
     if not (_is_number(value) if kind is float else isinstance(value, kind)):
         wanted = {str: "text in quotes", float: "a number", list: "a list"}[kind]
-        raise ValueError(f"{source}: {key} must be {wanted}, got {value!r}")
+        raise InputError(f"{source}: {key} must be {wanted}, got {value!r}")
     return value
 
 
@@ -248,18 +249,18 @@ def load_panel(name, *, folder="."):
 
     Raises
     ------
-    ValueError
+    InputError
         If there is neither a panel of that name nor such a file, or the file does not describe a panel.
     """
     if name in NAMED_PANELS:
         return NAMED_PANELS[name]
     path = Path(folder) / name
     if not path.is_file():
-        raise ValueError(f"panel {name!r}: neither a named panel ({', '.join(NAMED_PANELS)}) nor a file {path}")
+        raise InputError(f"panel {name!r}: neither a named panel ({', '.join(NAMED_PANELS)}) nor a file {path}")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a TOML file: {error}") from None
+        raise InputError(f"{path}: not a TOML file: {error}") from None
     return panel_from_dict(values, source=str(path))
 
 

@@ -1,0 +1,194 @@
+"""A trained classifier as one folder: save, load, predict, classify an experiment."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tifffile
+from scipy.spatial import cKDTree
+
+from mirnb import __version__
+from mirnb.dataset import cut_response_crops, kept_blobs
+from mirnb.files import InputError, fingerprint, read_json, write_json
+from mirnb.panel import Panel, panel_from_dict
+from mirnb.quiet import load_keras
+from mirnb.splits import Scaler
+from mirnb.stacks import Stack
+
+_FILES = ("templates.tif", "scaler.npz", "model.keras")
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Everything needed to classify blobs of new frames of the same microscope and panel."""
+
+    panel: Panel
+    templates: np.ndarray  # (n_mirs, rows, cols), preprocessed
+    scaler: Scaler
+    model: object  # keras.Model: scaled response crops in, a probability per class out
+    kind: str = "lenet5"
+    background_percentile: float = 70.0
+    cap_sds: float = 5.0
+    trained_on: dict | None = None  # experiment, its fingerprints, seed, confusion on validation
+
+    def predict(self, crops):
+        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs)."""
+        if len(crops) == 0:
+            return np.empty((0, self.panel.n_mirs + 1), np.float32)
+        return self.model.predict(self.scaler(crops), batch_size=1024, verbose=0)
+
+    def save(self, folder):
+        """Write the classifier folder, whole or not at all; an earlier one there is replaced."""
+        folder = Path(folder)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
+                new = Path(made) / "new"
+                new.mkdir()
+                self._write(new)
+                if folder.exists():
+                    folder.rename(Path(made) / "old")
+                new.rename(folder)
+        except OSError as error:
+            raise InputError(f"{folder}: the classifier could not be written ({error.strerror or error})") from error
+
+    def _write(self, folder):
+        tifffile.imwrite(folder / "templates.tif", self.templates.astype(np.float32), photometric="minisblack")
+        np.savez(folder / "scaler.npz", mean=self.scaler.mean, sd=self.scaler.sd)
+        self.model.save(folder / "model.keras")
+        write_json(
+            folder / "classifier.json",
+            {
+                "format": 1,
+                "kind": self.kind,
+                "panel": self.panel.to_dict(),
+                "template_window": self.panel.template_window.shape,
+                "crop_window": self.panel.crop_window.shape,
+                "preprocess": {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds},
+                "trained_on": self.trained_on or {},
+                "files": {name: fingerprint(folder / name) for name in _FILES},
+                "versions": {"mirnb": __version__, "keras": version("keras")},
+            },
+        )
+
+
+def load_classifier(folder):
+    """Read a classifier folder.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or was changed since it was written, or the folder is of another format.
+    """
+    folder = Path(folder)
+    if not (folder / "classifier.json").is_file():
+        raise InputError(f"{folder}: no classifier here (classifier.json is missing); mirnb report writes one")
+    values = read_json(folder / "classifier.json")
+    missing = [key for key in ("kind", "panel", "preprocess", "files", "crop_window") if key not in values]
+    if values.get("format") != 1 or missing:
+        raise InputError(f"{folder / 'classifier.json'}: not a classifier this version reads (missing {', '.join(missing)})")
+    for name in _FILES:
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: {name} is missing; copy the whole folder again")
+        if fingerprint(folder / name) != values["files"].get(name):
+            raise InputError(f"{folder / name}: is not the file this classifier was saved with; copy the whole folder again")
+    panel = panel_from_dict(values["panel"], source=str(folder / "classifier.json"))
+    if list(panel.crop_window.shape) != values["crop_window"]:
+        raise InputError(f"{folder}: crops of {values['crop_window']}, but this version cuts {panel.crop_window.shape}")
+    templates = np.stack([frame for _, frame in Stack([folder / "templates.tif"]).frames()])
+    with np.load(folder / "scaler.npz", allow_pickle=False) as stored:
+        scaler = Scaler(stored["mean"], stored["sd"])
+    model = load_keras().saving.load_model(folder / "model.keras", safe_mode=True, compile=False)
+    return Classifier(
+        panel, templates, scaler, model, kind=values["kind"], trained_on=values.get("trained_on"), **values["preprocess"]
+    )
+
+
+def classify(classifier, experiment):
+    """Classify every blob of an experiment, labelled or not.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    experiment : Experiment
+
+    Returns
+    -------
+    DataFrame
+        The blob table with `class` (empty for blobs too near the border), `p_<class>` for each class, and `crowded` (another
+        blob of the table lies inside the blob's crop window).
+
+    Raises
+    ------
+    InputError
+        If the experiment has no blob table, or its panel is another one.
+    """
+    if experiment.table is None:
+        raise InputError(f"{experiment.folder}: experiment.toml names no blobs; export them from ThunderSTORM to blobs.csv")
+    if experiment.panel.to_dict()["mir"] != classifier.panel.to_dict()["mir"]:
+        raise InputError(
+            f"{experiment.folder}: has the panel {experiment.panel.name!r} ({', '.join(experiment.panel.mir_names)}), the "
+            f"classifier was trained on {classifier.panel.name!r} ({', '.join(classifier.panel.mir_names)})"
+        )
+    blobs, _ = kept_blobs(experiment, labelled=False)
+    crops = cut_response_crops(
+        experiment, blobs, classifier.templates,
+        background_percentile=classifier.background_percentile, cap_sds=classifier.cap_sds,
+    )  # fmt: skip
+    y_prob = np.full((len(experiment.table), classifier.panel.n_mirs + 1), np.nan)
+    y_prob[blobs["table_row"]] = classifier.predict(crops)
+    kept = np.isfinite(y_prob[:, 0])
+    names = np.array([*classifier.panel.names, ""], dtype=object)
+    table = experiment.table.copy()
+    table["class"] = names[np.where(kept, np.argmax(np.nan_to_num(y_prob), axis=1), -1)]
+    for k, name in enumerate(classifier.panel.names):
+        table[f"p_{name}"] = y_prob[:, k].round(6)
+    table["crowded"] = find_crowded(experiment.frame_index, experiment.rows, experiment.cols, classifier.panel.crop_window)
+    return table
+
+
+def find_crowded(frames, rows, cols, window):
+    """Which blobs have another blob of the table inside their window.
+
+    Parameters
+    ----------
+    frames, rows, cols : int ndarray of shape (n_blobs,)
+    window : Window
+
+    Returns
+    -------
+    bool ndarray of shape (n_blobs,)
+    """
+    if len(rows) == 0:
+        return np.zeros(0, bool)
+    reach = max(window.above, window.below, window.left, window.right)
+    # frames far apart on a third axis; Chebyshev distance covers the window, the exact test follows
+    tree = cKDTree(np.column_stack([np.asarray(frames) * 4.0 * reach, rows, cols]))
+    pairs = tree.query_pairs(reach, p=np.inf, output_type="ndarray")
+    pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    below = np.asarray(rows)[pairs[:, 1]] - np.asarray(rows)[pairs[:, 0]]
+    right = np.asarray(cols)[pairs[:, 1]] - np.asarray(cols)[pairs[:, 0]]
+    inside = (below >= -window.above) & (below < window.below) & (right >= -window.left) & (right < window.right)
+    crowded = np.zeros(len(rows), bool)
+    crowded[pairs[inside, 0]] = True
+    return crowded
+
+
+def copy_classifier(source, target):
+    """Copy a classifier folder to another place, whole or not at all."""
+    target = Path(target)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made:
+        shutil.copytree(source, Path(made) / "new")
+        if target.exists():
+            target.rename(Path(made) / "old")
+        (Path(made) / "new").rename(target)
+
+
+def count_classes(table, panel):
+    """Blobs per class in a table that `classify` made, then those too near the border: a pandas Series."""
+    counts = table["class"].value_counts().reindex([*panel.names, ""], fill_value=0)
+    return pd.Series(counts.to_numpy(), index=[*panel.names, "too near the border"], name="blobs")

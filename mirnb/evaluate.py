@@ -1,0 +1,146 @@
+"""How good a classifier is: numbers, no drawing. Undefined ratios are NaN, not 1."""
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics
+
+
+def confusion(y_true, y_pred, n_classes):
+    """Confusion matrix of counts, (n_classes, n_classes), rows true, columns predicted."""
+    return metrics.confusion_matrix(y_true, y_pred, labels=range(n_classes))
+
+
+def score(y_true, y_pred, n_classes):
+    """Recall, precision and F1 of each class (thesis eqs. 6, 7).
+
+    Returns
+    -------
+    dict of float ndarrays of shape (n_classes,)
+        recall is NaN for a class that is not there, precision for one never predicted, f1 where neither occurs.
+    """
+    return score_confusion(confusion(y_true, y_pred, n_classes))
+
+
+def score_confusion(matrix):
+    """Recall, precision and F1 of each class from confusion counts, (..., n_classes, n_classes), rows true."""
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1).astype(float)
+    n_true, n_pred = matrix.sum(axis=-1), matrix.sum(axis=-2)
+    with np.errstate(invalid="ignore"):
+        return {"recall": hits / n_true, "precision": hits / n_pred, "f1": 2 * hits / (n_true + n_pred)}
+
+
+def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, level=0.95, seed=3):
+    """Intervals of recall, precision and F1 by resampling whole frames, as blobs of one frame share its light and noise.
+
+    Parameters
+    ----------
+    y_true, y_pred, frames : int ndarray of shape (n,)
+    n_classes : int
+    n_resamples : int
+    level : float
+    seed : int
+
+    Returns
+    -------
+    dict of float ndarrays of shape (2, n_classes)
+        Low and high end of recall, precision, f1 and, of shape (2,), macro_f1_mir.
+    """
+    numbers, where = np.unique(frames, return_inverse=True)
+    per_frame = np.zeros((len(numbers), n_classes, n_classes))
+    np.add.at(per_frame, (where, y_true, y_pred), 1)
+    drawn = np.random.default_rng(seed).multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), n_resamples)
+    scores = score_confusion(np.tensordot(drawn, per_frame, axes=1))
+    ends = [50 * (1 - level), 50 * (1 + level)]
+    with np.errstate(all="ignore"):
+        scores["macro_f1_mir"] = np.mean(scores["f1"][:, :-1], axis=1)
+        return {name: np.nanpercentile(values, ends, axis=0) for name, values in scores.items()}
+
+
+def roc_points(y_true, y_prob, k):
+    """ROC curve of class k against all others, and its area (thesis Fig 9): DataFrame with fpr, tpr, threshold; float."""
+    fpr, tpr, threshold = metrics.roc_curve(y_true == k, y_prob[:, k])
+    return pd.DataFrame({"fpr": fpr, "tpr": tpr, "threshold": threshold}), float(metrics.auc(fpr, tpr))
+
+
+def pr_points(y_true, y_prob, k):
+    """Precision-recall curve of class k and its average precision: DataFrame with recall, precision; float."""
+    precision, recall, _ = metrics.precision_recall_curve(y_true == k, y_prob[:, k])
+    average = metrics.average_precision_score(y_true == k, y_prob[:, k])
+    return pd.DataFrame({"recall": recall, "precision": precision}), float(average)
+
+
+def reliability(y_true, y_prob, *, n_bins=15):
+    """How often the predicted class is right, against the probability it was given, in bins of equal width.
+
+    Returns
+    -------
+    DataFrame with low, high, n, confidence (mean in the bin), accuracy
+        Empty bins have n = 0 and NaN.
+    """
+    confidence, right = y_prob.max(axis=1), y_prob.argmax(axis=1) == y_true
+    edges = np.linspace(0, 1, n_bins + 1)
+    bins = np.clip(np.digitize(confidence, edges[1:-1], right=True), 0, n_bins - 1)
+    n = np.bincount(bins, minlength=n_bins)
+    with np.errstate(invalid="ignore"):
+        mean, accuracy = (np.bincount(bins, values, n_bins) / n for values in (confidence, right.astype(float)))
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n, "confidence": mean, "accuracy": accuracy})
+
+
+def expected_calibration_error(table):
+    """Mean distance of accuracy and confidence over the bins of `reliability`, weighted by their counts."""
+    filled = table[table["n"] > 0]
+    return float(((filled["accuracy"] - filled["confidence"]).abs() * filled["n"]).sum() / filled["n"].sum())
+
+
+def summarise(y_true, y_prob, names):
+    """Scores of one set as metrics.json holds them.
+
+    Returns
+    -------
+    dict
+        recall, precision, f1 by class name, macro_f1_mir (mean over the miRs), confusion (rows true).
+    """
+    matrix = confusion(y_true, y_prob.argmax(axis=1), len(names))
+    scores = score_confusion(matrix)
+    by_name = {key: dict(zip(names, values.tolist(), strict=True)) for key, values in scores.items()}
+    return {**by_name, "macro_f1_mir": float(np.mean(scores["f1"][:-1])), "confusion": matrix.tolist()}
+
+
+def summarise_areas(y_true, y_prob, names):
+    """roc_auc and average_precision by class name; NaN for a class that is not there."""
+    areas = {"roc_auc": {}, "average_precision": {}}
+    for k, name in enumerate(names):
+        there = np.any(y_true == k)
+        areas["roc_auc"][name] = roc_points(y_true, y_prob, k)[1] if there else float("nan")
+        areas["average_precision"][name] = pr_points(y_true, y_prob, k)[1] if there else float("nan")
+    return areas
+
+
+def choose_run(runs, dataset):
+    """The run to go on with, chosen on validation: highest macro F1 over the miRs, then lower loss (thesis 3).
+
+    Parameters
+    ----------
+    runs : list of Training
+    dataset : Dataset
+
+    Returns
+    -------
+    best : int
+        Index of the chosen run.
+    table : DataFrame
+        One row a run: seed, macro_f1_mir, loss, all of validation.
+    """
+    rows = dataset.split["validation"]
+    table = pd.DataFrame(
+        [
+            {
+                "seed": one.seed,
+                "macro_f1_mir": np.mean(score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)["f1"][:-1]),
+                "loss": one.history["val_loss"].iloc[-1],
+            }
+            for one in runs
+        ]
+    )
+    order = table.fillna({"macro_f1_mir": -1}).sort_values(["macro_f1_mir", "loss"], ascending=[False, True], kind="stable")
+    return int(order.index[0]), table

@@ -1,0 +1,104 @@
+"""What a user hands over and gets back: the error for what a user can mend, whole writes, fingerprints, plain JSON."""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+
+class InputError(ValueError):
+    """Something the user can mend; the message names file, row or key, what was expected and what to do."""
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Write a file whole or not at all: yields a temporary path beside it, renamed when the block ends well.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written (folder missing and not to be made, no permission, disk full).
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder with --out") from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: could not be written ({error.strerror}); nothing was left half-written") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read_text(path):
+    """The text of a UTF-8 file; says in one sentence what is wrong with it otherwise."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file in UTF-8; save it as plain UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def write_json(path, values):
+    """Write plain values as JSON; NaN becomes null, NumPy numbers and arrays become plain ones."""
+    text = json.dumps(_plain(values), indent=1, allow_nan=False)
+    with whole_file(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path):
+    """Values of a JSON file."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not a JSON file ({error})") from None
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Path):
+        return value.as_posix()
+    return value
+
+
+def fingerprint(*parts):
+    """SHA-256, shortened to 16 hexadecimal digits, of files (`Path`), arrays and plain values together."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        elif isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(json.dumps(_plain(part), sort_keys=True).encode())
+    return digest.hexdigest()[:16]

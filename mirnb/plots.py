@@ -1,0 +1,330 @@
+"""Draw what the others computed. Every function takes numbers, accepts `ax` or returns a new figure, and saves nothing."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.colors import to_rgb
+from matplotlib.patches import ConnectionPatch, Rectangle
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from mirnb import thesis
+
+
+def use_style():
+    """One look for all figures."""
+    sns.set_theme(context="notebook", style="ticks", font_scale=0.9)
+    plt.rcParams.update(
+        {
+            "figure.constrained_layout.use": True, "image.interpolation": "nearest", "image.origin": "upper",
+            "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.hashsalt": "mirnb",
+            "figure.dpi": 100, "axes.titlesize": "medium",
+        }
+    )  # fmt: skip
+
+
+def composite(response, panel, *, top=None):
+    """A colour picture of a response: channel k is red, green or blue for up to three miRs, else its class's colour.
+
+    Parameters
+    ----------
+    response : ndarray of shape (rows, cols, n_mirs)
+    panel : Panel
+    top : float, optional
+        Response shown at full brightness; the maximum by default.
+
+    Returns
+    -------
+    float ndarray of shape (rows, cols, 3), 0 to 1
+    """
+    top = top if top is not None else max(float(response.max()), np.finfo(np.float32).tiny)
+    hues = np.eye(3)[: panel.n_mirs] if panel.n_mirs <= 3 else np.array([to_rgb(colour) for colour in panel.colours[:-1]])
+    return np.clip(np.clip(response / top, 0, 1) @ hues, 0, 1)
+
+
+def draw_image(image, *, ax=None, title="", low=None, high=None, bar=None):
+    """A grey or colour image without ticks; `bar` labels a colour bar."""
+    if ax is None:
+        _, ax = plt.subplots()
+    drawn = ax.imshow(image, cmap="gray", vmin=low, vmax=high)
+    ax.set(title=title, xticks=[], yticks=[])
+    sns.despine(ax=ax, left=True, bottom=True)
+    if bar:
+        ax.figure.colorbar(drawn, ax=ax, label=bar, shrink=0.6, aspect=30)
+    return ax
+
+
+def draw_techniques(cosine, response, frame, *, um_per_px):
+    """Cosine similarity, cross-correlation and the original frame side by side (thesis Fig 1), each up to its 99.9th percentile."""
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.4), sharex=True, sharey=True)
+    images = {"Cosine similarity": cosine, "Cross-correlation": response, "Original (background subtracted)": frame}
+    units = ("similarity", "response", "counts")
+    for ax, (title, image), unit in zip(axes, images.items(), units, strict=True):
+        draw_image(image, ax=ax, title=title, low=0, high=np.percentile(image, 99.9), bar=unit)
+    length_px = 5 / um_per_px
+    rows = frame.shape[0]
+    axes[2].plot([0.05 * rows, 0.05 * rows + length_px], [0.95 * rows] * 2, color="w", lw=3)
+    axes[2].text(0.05 * rows, 0.93 * rows, "5 µm", color="w", va="bottom")
+    return figure
+
+
+def draw_templates(templates, responses, panel):
+    """Each template above its response to all templates, as a colour picture (thesis Fig 2)."""
+    figure, axes = plt.subplots(2, panel.n_mirs, figsize=(1.2 + 1.6 * panel.n_mirs, 6.2), squeeze=False)
+    for k, name in enumerate(panel.mir_names):
+        draw_image(templates[k], ax=axes[0, k], title=f"{name}\n{panel.mirs[k].mir}".strip(), low=0, high=templates.max())
+        draw_image(composite(responses[k], panel), ax=axes[1, k], title=f"{name} response")
+    axes[0, 0].set_ylabel("template")
+    axes[1, 0].set_ylabel("response, all channels")
+    return figure
+
+
+def draw_template_pairs(pairs, panel):
+    """Response of each template (row) to each template (column); all panels share one grey range.
+
+    pairs : ndarray of shape (n_mirs, n_mirs, rows, cols), molecule first, template second
+    """
+    n = panel.n_mirs
+    figure, axes = plt.subplots(n, n, figsize=(1 + 1.3 * n, 0.6 + 2.4 * n), squeeze=False)
+    for molecule in range(n):
+        for template in range(n):
+            ax = draw_image(pairs[molecule, template], ax=axes[molecule, template], low=0, high=1)
+            if molecule == 0:
+                ax.set_title(f"template {panel.mir_names[template]}" if n <= 3 else panel.mir_names[template])
+        axes[molecule, 0].set_ylabel(panel.mir_names[molecule])
+    figure.supylabel("molecule")
+    return figure
+
+
+def draw_crops(crops, groups, panel, *, n_each=6):
+    """Response crops of each group, a row a group, as colour pictures (thesis Fig 10).
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n_crops, rows, cols, n_mirs)
+    groups : dict
+        Title -> indices of crops; the first `n_each` are shown.
+    """
+    figure, axes = plt.subplots(len(groups), n_each, figsize=(1 + 0.75 * n_each, 0.4 + 1.9 * len(groups)), squeeze=False)
+    for row, (title, indices) in zip(axes, groups.items(), strict=True):
+        for ax, index in zip(row, indices[:n_each], strict=False):
+            draw_image(composite(crops[index], panel), ax=ax)
+        for ax in row[len(indices) :]:
+            ax.axis("off")
+        row[0].axis("on")
+        row[0].set(xticks=[], yticks=[])
+        row[0].set_ylabel(title)
+    return figure
+
+
+def draw_channels(crop, raw_crop, panel):
+    """One molecule: its raw crop, its colour picture, and each response channel alone on one grey range."""
+    figure, axes = plt.subplots(1, panel.n_mirs + 2, figsize=(1.2 * (panel.n_mirs + 2) + 0.5, 3.2))
+    draw_image(raw_crop, ax=axes[0], title="raw")
+    draw_image(composite(crop, panel), ax=axes[1], title="all")
+    for k, name in enumerate(panel.mir_names):
+        draw_image(crop[..., k], ax=axes[k + 2], title=name, low=0, high=crop.max())
+    return figure
+
+
+def draw_peaks(profiles, panel):
+    """Response along the rows through its maximum, for each molecule (panel of the figure) and template (line).
+
+    profiles : ndarray of shape (n_mirs, n_mirs, rows), molecule first, template second
+    """
+    n_cols = min(panel.n_mirs, 4)
+    n_rows = -(-panel.n_mirs // n_cols)
+    figure, axes = plt.subplots(n_rows, n_cols, figsize=(3.4 * n_cols, 2.8 * n_rows), sharey=True, squeeze=False)
+    rows_px = np.arange(profiles.shape[-1]) - (profiles.shape[-1] - 1) // 2
+    for ax in axes.flat[panel.n_mirs :]:
+        ax.axis("off")
+    for molecule, ax in zip(range(panel.n_mirs), axes.flat, strict=False):
+        for template, name in enumerate(panel.mir_names):
+            ax.plot(
+                rows_px, profiles[molecule, template], color=panel.colours[template],
+                ls=panel.line_styles[template], lw=2.2 if molecule == template else 1.2, label=name,
+            )  # fmt: skip
+        ax.set(title=f"{panel.mir_names[molecule]} molecule", xlabel="row shift (px)")
+    axes[0, 0].set_ylabel("response")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), title="template", loc="outside right upper")
+    return figure
+
+
+def draw_class_counts(table, panel):
+    """Crops of each class in each set, as bars with their numbers (thesis cell 17). table: classes x sets."""
+    figure, axes = plt.subplots(1, table.shape[1], figsize=(3.4 * table.shape[1], 3), sharey=True, squeeze=False)
+    for ax, name in zip(axes.flat, table.columns, strict=True):
+        bars = ax.bar(table.index, table[name], color=panel.colours)
+        ax.bar_label(bars, padding=2)
+        ax.set(title=f"{name} ({table[name].sum()})")
+        ax.tick_params(axis="x", rotation=0 if panel.n_mirs <= 4 else 60)
+    axes[0, 0].set_ylabel("crops")
+    return figure
+
+
+def draw_network(layers):
+    """The network as a row of feature maps (thesis Fig 3).
+
+    layers : DataFrame with layer, shape (tuple without the batch), weights
+    """
+    figure, ax = plt.subplots(figsize=(13, 4.6))
+    x, ends = 0.0, []
+    for _, layer in layers.iterrows():
+        shape = layer["shape"]
+        if len(shape) == 3:
+            rows, cols, channels = shape
+            height, width, planes = 0.6 + rows / 12, 0.25 + cols / 14, min(channels, 6)
+        else:
+            height, width, planes = 0.8 + min(shape[0], 256) / 110, 0.22, 1
+        for plane in range(planes):
+            shift = 0.1 * plane
+            ax.add_patch(
+                Rectangle((x + shift, -height / 2 - shift * 0.7), width, height, fc=sns.color_palette("crest")[1], ec="k",
+                          lw=0.8, alpha=0.9, zorder=planes - plane)
+            )  # fmt: skip
+        right = x + width + 0.1 * (planes - 1)
+        size = "x".join(map(str, shape[:2])) + f", {shape[2]} maps" if len(shape) == 3 else f"{shape[0]} units"
+        weights = f"\n{layer['weights']:,} weights" if layer["weights"] else ""
+        ax.text((x + right) / 2, -2.25, f"{layer['layer']}\n{size}{weights}", ha="center", va="top", fontsize=8)
+        if ends:
+            ax.add_patch(ConnectionPatch((ends[-1] + 0.06, 0), (x - 0.06, 0), "data", "data", arrowstyle="-|>", lw=1, color="0.4"))
+        ends.append(right)
+        x = max(right + 0.75, (x + right) / 2 + 1.55)
+    ax.set(xlim=(-0.6, x - 0.2), ylim=(-3.3, 2.1), title=f"{int(layers['weights'].sum()):,} trainable weights")
+    ax.axis("off")
+    return figure
+
+
+def draw_learning_curves(histories, *, printed=True):
+    """Losses of each run over the epochs, their mean, and the losses printed in the thesis."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
+    columns = {"loss": ("training", thesis.LOSS), "val_loss": ("validation", thesis.VALIDATION_LOSS)}
+    for ax, (column, (name, losses)) in zip(axes, columns.items(), strict=True):
+        all_runs = np.array([history[column] for history in histories])
+        epochs = np.arange(1, all_runs.shape[1] + 1)
+        ax.plot(epochs, all_runs.T, color="0.75", lw=0.8)
+        ax.plot(epochs, all_runs.mean(axis=0), color="k", lw=2, label=f"mean of {len(all_runs)} runs")
+        if printed:
+            ax.plot(np.arange(1, len(losses) + 1), losses, "o--", color="#D55E00", ms=4, label="thesis, one run")
+        ax.set(title=name, xlabel="epoch", ylim=(0, None))
+        ax.legend()
+    axes[0].set_ylabel("cross-entropy")
+    return figure
+
+
+def draw_confusions(matrices, panel):
+    """Confusion matrices, each row divided by its sum, precision and recall on the diagonal (thesis Figs 7 and 8).
+
+    Parameters
+    ----------
+    matrices : dict
+        Title -> counts, (n_classes, n_classes), rows true.
+    """
+    n = len(panel.names)
+    size = 3.9 if n <= 5 else 0.62 * n + 1.2
+    figure, axes = plt.subplots(1, len(matrices), figsize=(size * len(matrices), size), squeeze=False)
+    for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=True):
+        draw_confusion(matrix, panel.names, ax=ax)
+        ax.set_title(f"{title} ({int(matrix.sum())})")
+    return figure
+
+
+def draw_confusion(matrix, names, *, ax=None):
+    """One confusion matrix of counts: shade and number are the share of the true class, P and R stand on the diagonal."""
+    if ax is None:
+        _, ax = plt.subplots()
+    with np.errstate(invalid="ignore"):
+        shares = matrix / matrix.sum(axis=1, keepdims=True)
+        precision = np.diag(matrix) / matrix.sum(axis=0)
+    display = ConfusionMatrixDisplay(np.nan_to_num(shares), display_labels=names)
+    display.plot(ax=ax, cmap="Blues", colorbar=False, include_values=False, im_kw={"vmin": 0, "vmax": 1})
+    small = len(names) > 5
+    for row in range(len(names)):
+        for col in range(len(names)):
+            share = shares[row, col]
+            text = f"P {precision[col]:.2f}\nR {share:.2f}" if row == col else f"{share:.2f}"
+            text = "" if row != col and (share < 0.005 or np.isnan(share)) else text.replace("nan", "–")
+            ax.text(col, row, text, ha="center", va="center", color="w" if share > 0.5 else "k", fontsize=6.5 if small else 9)
+    ax.tick_params(axis="x", rotation=90 if small else 0)
+    sns.despine(ax=ax, left=True, bottom=True)
+    return ax
+
+
+def draw_roc(curves, panel, *, ax=None):
+    """ROC curve of each miR against the rest (thesis Fig 9). curves: class name -> (DataFrame of fpr and tpr, area)."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.8, 4.6))
+    for name, (points, area) in curves.items():
+        k = panel.index(name)
+        label = f"{name} (area {area:.3f})"
+        ax.plot(points["fpr"], points["tpr"], color=panel.colours[k], ls=panel.line_styles[k], lw=1.8, label=label)
+    ax.plot([0, 1], [0, 1], color="0.6", lw=1, ls=(0, (1, 2)), label="chance")
+    ax.set(xlabel="False positive rate", ylabel="True positive rate", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    ax.legend(loc="lower right", fontsize="small")
+    return ax
+
+
+def draw_precision_recall(curves, shares, panel, *, ax=None):
+    """Precision-recall curve of each miR; its chance line lies at the share of its class.
+
+    Parameters
+    ----------
+    curves : dict
+        Class name -> (DataFrame of recall and precision, average precision).
+    shares : dict
+        Class name -> share of the crops that are of this class.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.8, 4.6))
+    for name, (points, average) in curves.items():
+        k = panel.index(name)
+        style = {"color": panel.colours[k], "ls": panel.line_styles[k]}
+        ax.plot(points["recall"], points["precision"], lw=1.8, label=f"{name} (average {average:.3f})", **style)
+        ax.axhline(shares[name], lw=0.9, alpha=0.7, **style)
+    ax.set(xlabel="Recall", ylabel="Precision", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    ax.legend(loc="lower left", fontsize="small", title="thin lines: chance")
+    return ax
+
+
+def draw_reliability(table, ece, *, ax=None):
+    """How often the predicted class is right against its probability; the grey bars count crops."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.6, 4.2))
+    filled = table[table["n"] > 0]
+    width = table["high"].iloc[0] - table["low"].iloc[0]
+    ax.bar(filled["low"], filled["n"] / filled["n"].sum(), width=width, align="edge", color="0.88", label="share of crops")
+    ax.plot([0, 1], [0, 1], color="0.6", ls=(0, (1, 2)), label="perfect")
+    error = np.sqrt(filled["accuracy"] * (1 - filled["accuracy"]) / filled["n"])
+    ax.errorbar(filled["confidence"], filled["accuracy"], yerr=error, fmt="o-", color="k", ms=4, label=f"ECE {ece:.3f}")
+    ax.set(xlabel="Probability of the predicted class", ylabel="Share that is right", xlim=(0, 1), ylim=(0, 1.02))
+    ax.legend(loc="upper left", fontsize="small")
+    return ax
+
+
+def draw_score_intervals(scores, intervals, panel, *, printed=None, ax=None):
+    """Recall and precision of each miR with intervals; open diamonds are the thesis's figures.
+
+    Parameters
+    ----------
+    scores, intervals : dict
+        As `evaluate.score` and `evaluate.bootstrap_intervals` give them.
+    printed : dict, optional
+        "recall" and "precision" -> class name -> the thesis's figure.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(1.5 + 1.5 * panel.n_mirs, 3.6))
+    for column, name in enumerate(("recall", "precision")):
+        for k, mir in enumerate(panel.mir_names):
+            x = k + (column - 0.5) * 0.3
+            middle = scores[name][k]
+            low, high = intervals[name][:, k]
+            error = [[max(middle - low, 0)], [max(high - middle, 0)]]
+            ax.errorbar(x, middle, yerr=error, fmt="os"[column], color=panel.colours[k], capsize=3)
+            if printed:
+                ax.plot(x + 0.08, printed[name][mir], "D", mfc="none", mec="k", ms=6)
+    ax.plot([], [], "o", color="0.3", label="recall")
+    ax.plot([], [], "s", color="0.3", label="precision")
+    if printed:
+        ax.plot([], [], "D", mfc="none", mec="k", label="thesis")
+    ax.set(xticks=range(panel.n_mirs), xticklabels=panel.mir_names, ylabel="score, 95 % interval", ylim=(0, 1.02))
+    ax.legend(loc="lower left", fontsize="small", ncols=3)
+    return ax

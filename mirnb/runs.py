@@ -1,0 +1,115 @@
+"""The run folder of an experiment: figures, tables, metrics and a cache, so that finished work is never computed twice."""
+
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from mirnb import __version__
+from mirnb.blobs import write_table
+from mirnb.experiment import load_experiment
+from mirnb.files import InputError, fingerprint, read_json, whole_file, write_json
+
+ROOT = Path(__file__).resolve().parent.parent  # of the repository: relative paths in notebooks start here
+DEMO = "data/demo"
+
+
+class RunFolder:
+    """Where the results of one experiment go: reports/<name of the experiment>/ unless told otherwise.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    out : path, optional
+    """
+
+    def __init__(self, experiment, out=None):
+        self.experiment = experiment
+        self.root = Path(out) if out else ROOT / "reports" / experiment.name
+
+    def show(self, figure, name):
+        """Save a figure as figures/<name>.png and .svg, saying "simulated" on it where it is, and return it."""
+        if self.experiment.simulated is not None:
+            figure.text(0.995, 0.005, "simulated", ha="right", va="bottom", fontsize=8, color="0.45", style="italic")
+        for suffix in ("png", "svg"):
+            with whole_file(self.root / "figures" / f"{name}.{suffix}") as temporary:
+                figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None)
+
+    def table(self, frame, name):
+        """Save a table as tables/<name>.csv."""
+        write_table(self.root / "tables" / f"{name}.csv", frame)
+
+    def add_metrics(self, metrics):
+        """Merge nested values into metrics.json."""
+        path = self.root / "metrics.json"
+        write_json(path, _merged(read_json(path) if path.exists() else {}, metrics))
+
+    def cached(self, kind, settings, make):
+        """Arrays made once for given settings and inputs, then read back.
+
+        Parameters
+        ----------
+        kind : str
+            What they are; names the file.
+        settings : dict
+            Everything the arrays follow from, besides the experiment's files and this version of mirnb.
+        make : callable returning a dict of ndarrays
+        """
+        key = fingerprint(settings, self.experiment.fingerprints(), __version__)
+        path = self.root / "cache" / f"{kind}-{key}.npz"
+        if not path.exists():
+            arrays = make()
+            with whole_file(path) as temporary, temporary.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+
+    def write_settings(self, **parameters):
+        """Write settings.json: parameters, versions, fingerprints of the inputs."""
+        packages = ("mirnb", "numpy", "scipy", "scikit-image", "scikit-learn", "keras", "tensorflow", "tifffile", "papermill")
+        write_json(
+            self.root / "settings.json",
+            {
+                "experiment": self.experiment.name,
+                "simulated": self.experiment.simulated,
+                "parameters": parameters,
+                "fingerprints": self.experiment.fingerprints(),
+                "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+                "date": time.strftime("%Y-%m-%d %H:%M"),
+            },
+        )
+
+
+def _merged(old, new):
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
+
+
+def open_run(experiment, out="", *, quick=False):
+    """Open an experiment and its run folder from a notebook's parameters; the demo is simulated when it is not there yet.
+
+    Parameters
+    ----------
+    experiment : str
+        Experiment folder, from the root of the repository.
+    out : str
+        Run folder, from the root of the repository; reports/<name> when empty.
+    quick : bool
+        The run folder is reports/<name>-quick then, so that a test never passes for a result.
+
+    Returns
+    -------
+    Experiment, RunFolder
+    """
+    if not isinstance(experiment, str) or not isinstance(out, str) or not isinstance(quick, bool):
+        raise InputError(f"expected experiment and out as text and quick as True or False, got {experiment!r}, {out!r}, {quick!r}")
+    folder = ROOT / experiment
+    if experiment == DEMO and not (folder / "experiment.toml").exists():
+        from mirnb.simulated_experiment import simulate_demo
+
+        simulate_demo(folder)
+    opened = load_experiment(folder)
+    return opened, RunFolder(opened, ROOT / (out or f"reports/{opened.name}{'-quick' if quick else ''}"))

@@ -1,0 +1,353 @@
+"""The CoCoS forward model: a panel, its optics and a camera make molecules, frames and their truth.
+
+Every molecule is two blobs of its dyes' light, the longer wavelength above, spread along the rows by the dispersion
+(`optics.streak`), blurred by the PSF and recorded by a noisy camera. Noise blobs are single dyes, blurred dirt and false
+detections. `experiment.write_experiment` makes files of it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage, special
+
+from mirnb.crops import fits
+from mirnb.panel import blob_streaks
+
+KINDS = ("upper", "lower", "single", "dirt", "false")
+_MARGIN_PX = 2  # no localisation errs by more, so a blob drawn this far inside keeps its crop
+_HALF_WINDOW_PX = 20  # a blob is drawn this far about its centre; dirt of 4 px sigma ends there at 5 sigma
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a simulated sample, its optics and its camera are like.
+
+    Measured (published, or seen on real molecules of this kind): frame and pixel, PSF, background, its fall and its noise,
+    flux, flux ratio and their spreads, widths, scatter of the lower blob, density, share of noise, lower blobs detected
+    (with gap and ratio in the panel). Assumed, as nothing is known: camera offset and gain, the mix of noise blobs, width
+    and flux of dirt, how often a label is wrong, how many faint blobs lie below detection.
+    """
+
+    n_frames: int = 30
+    frame_shape: tuple[int, int] = (1024, 1024)
+    pixel_size_nm: float = 120.0
+    n_labelled_per_frame: float = 4036 / 30  # measured: about 135
+    mir_share: float = 1407 / 4036  # measured: 62 to 70 % of labelled blobs are noise
+    psf_sigma_px: float = 1.12  # measured: 1.10 to 1.15
+    lower_sigma_y_px: tuple[float, float] = (1.35, 1.65)  # measured
+    flux_median: float = 1700.0  # counts under a blob; measured
+    flux_low: float = 750.0  # 10th percentile; measured
+    flux_high: float = 5000.0  # 90th percentile; measured
+    bright_share: float = 0.01  # noise blobs of the long tail up to 500,000 counts; the tail is measured, its share assumed
+    ratio_log_sd: float = 0.45  # spread of the lower blob's share of the upper one's flux; measured
+    sideways_px: float = 0.30  # scatter of the lower blob across the dispersion; measured
+    along_px: float = 0.35  # and along it; measured
+    tilt_deg: float = 0.0  # of the dispersion against the columns
+    background_counts: float = 890.0  # measured: 870 to 910
+    background_fall: float = 0.03  # from the centre to the corners; measured: a few percent
+    noise_sd_counts: float = 34.0  # of a background pixel; measured
+    offset_counts: float = 100.0  # camera offset; assumed
+    gain_counts: float = 1.3  # counts per photoelectron; assumed
+    single_share: float = 0.80  # of noise blobs: one dye alone; that they are most is measured, the number assumed
+    dirt_share: float = 0.12  # of noise blobs: blurred dirt; assumed. The rest are false detections
+    dirt_sigma_px: tuple[float, float] = (1.8, 3.5)  # assumed
+    faint_per_frame: float = 60.0  # blobs below detection, 150 to 700 counts; assumed
+    lower_seen_counts: float = 0.0  # a pair is labelled as one when its lower blob has at least this flux; assumed
+    sight_log_sd: float = 0.2
+    unseen_share: float = 0.1
+    label_error: float = 0.02  # share of labels that say noise for a miR, or a miR for a noise blob; assumed
+
+
+def draw_sample(panel, settings, seed):
+    """Draw all blobs of a sample, frame by frame, before any light is counted.
+
+    Labelled miRs and noise blobs lie where their crops are kept; a further share of molecules lies across the border.
+
+    Parameters
+    ----------
+    panel : Panel
+    settings : Settings
+    seed : int
+
+    Returns
+    -------
+    DataFrame, one row a blob
+        molecule, frame (from 1), kind (upper, lower, single, dirt, faint), class (index; noise for noise blobs), y_px, x_px
+        (from the outer corner), flux (counts), sigma_y_px, sigma_x_px, labelled (inside, to be labelled).
+    """
+    rng = np.random.default_rng([seed, 1])
+    n_labelled = round(settings.n_labelled_per_frame * settings.n_frames)
+    n_mirs = round(settings.mir_share * n_labelled)
+    per_class = _shared_out(n_mirs, [mir.share for mir in panel.mirs])
+    classes = np.concatenate([np.full(n, k) for k, n in enumerate([*per_class, n_labelled - n_mirs])])
+    # density goes on beyond the part of the frame in which crops are kept
+    window = panel.crop_window
+    rows, cols = settings.frame_shape
+    inner = (rows - window.shape[0] - 2 * _MARGIN_PX) * (cols - window.shape[1] - 2 * _MARGIN_PX)
+    n_border = rng.poisson(n_labelled * (rows * cols / inner - 1))
+    n_faint = rng.poisson(settings.faint_per_frame * settings.n_frames)
+    classes = np.concatenate([classes, rng.choice(classes, n_border), np.full(n_faint, panel.noise)])
+    labelled = np.arange(len(classes)) < n_labelled
+    faint = np.arange(len(classes)) >= n_labelled + n_border
+
+    upper = pd.DataFrame({"class": classes, "labelled": labelled})
+    upper["kind"] = np.where(classes < panel.noise, "upper", _noise_kinds(len(classes), settings, rng))
+    upper.loc[faint, "kind"] = "faint"
+    upper["unseen"] = (classes == panel.noise) & ~faint & (rng.random(len(classes)) < settings.unseen_share)
+    shares = np.array([mir.share for mir in panel.mirs])
+    upper.loc[upper["unseen"], "class"] = rng.choice(panel.n_mirs, upper["unseen"].sum(), p=shares / shares.sum())
+    upper.loc[upper["unseen"], "kind"] = "upper"
+    upper["frame"] = rng.integers(1, settings.n_frames + 1, len(upper))
+    upper["y_px"], upper["x_px"] = _place(upper, window, settings, rng)
+    upper["flux"] = _flux(upper["kind"], settings, rng)
+    upper["ratio"] = _flux_ratios(upper, panel, settings, rng)
+    upper["sigma_x_px"] = settings.psf_sigma_px
+    upper["sigma_y_px"] = _upper_sigma_y(upper, panel, settings, rng)
+    dirt = upper["kind"] == "dirt"
+    upper.loc[dirt, "sigma_x_px"] = upper.loc[dirt, "sigma_y_px"] * rng.uniform(0.8, 1.25, dirt.sum())
+    upper["molecule"] = np.arange(1, len(upper) + 1)
+    blobs = pd.concat([upper, _lower_blobs(upper, panel, settings, rng)], ignore_index=True)
+    return blobs.sort_values(["frame", "molecule", "kind"], ascending=[True, True, False], ignore_index=True)
+
+
+def _shared_out(total, shares):
+    """Whole numbers in proportion to `shares` that sum to `total` (largest remainders)."""
+    exact = total * np.asarray(shares, float) / np.sum(shares)
+    numbers = np.floor(exact).astype(int)
+    numbers[np.argsort(numbers - exact, kind="stable")[: total - numbers.sum()]] += 1
+    return numbers
+
+
+def _noise_kinds(n, settings, rng):
+    false_share = 1 - settings.single_share - settings.dirt_share
+    return rng.choice(["single", "dirt", "false"], n, p=[settings.single_share, settings.dirt_share, max(false_share, 0)])
+
+
+def _place(upper, window, settings, rng, *, apart_px=4.0):
+    """Positions: labelled blobs where their crop is kept, the others about the border (or anywhere, when faint)."""
+    rows, cols = settings.frame_shape
+    low = np.array([window.above, window.left]) + _MARGIN_PX
+    high = np.array([rows - window.below, cols - window.right]) - _MARGIN_PX
+    kind, labelled, frame = (upper[name].to_numpy() for name in ("kind", "labelled", "frame"))
+    placed = np.empty((len(upper), 2))
+    todo = np.arange(len(upper))
+    for _ in range(100):
+        anywhere = rng.uniform([0, 0], [rows, cols], (len(todo), 2))
+        inside = np.all((anywhere >= low) & (anywhere < high), axis=1)
+        placed[todo] = np.where(labelled[todo, None], rng.uniform(low, high, (len(todo), 2)), anywhere)
+        bad = ~labelled[todo] & (kind[todo] != "faint") & inside
+        crowded = np.zeros(len(upper), bool)
+        for number in np.unique(frame[todo]):
+            here = np.flatnonzero((frame == number) & (kind != "faint"))
+            gaps = np.hypot(*(placed[here, None] - placed[here]).transpose(2, 0, 1)) + np.triu(np.full(len(here), 1e9))
+            crowded[here] = np.any(gaps < apart_px, axis=1)  # the later one of two moves
+        todo = todo[bad | crowded[todo]]
+        if not len(todo):
+            break
+    return placed[:, 0], placed[:, 1]
+
+
+def _flux(kind, settings, rng):
+    """Log-normal about the median, with a width of its own on either side, and a long tail for a few noise blobs."""
+    z = rng.standard_normal(len(kind))
+    low = np.log(settings.flux_median / settings.flux_low) / 1.2816
+    high = np.log(settings.flux_high / settings.flux_median) / 1.2816
+    flux = settings.flux_median * np.exp(z * np.where(z < 0, low, high))
+    bright = (rng.random(len(kind)) < settings.bright_share) & kind.isin(["single", "dirt"])
+    flux = np.where(bright, np.exp(rng.uniform(np.log(1e4), np.log(5e5), len(kind))), flux)
+    flux = np.where(kind == "dirt", 2 * flux, flux)  # dirt spreads its light, so only brighter dirt is detected
+    return np.where(kind == "faint", rng.uniform(150, 700, len(kind)), np.where(kind == "false", 0.0, flux))
+
+
+def _flux_ratios(upper, panel, settings, rng):
+    typical = np.array([mir.lower_flux for mir in panel.mirs] + [0.0])[upper["class"]]
+    todo = (upper["kind"] == "upper").to_numpy()
+    wanted = ~upper["unseen"].to_numpy()
+    ratio = typical * np.exp(settings.ratio_log_sd * rng.standard_normal(len(upper)))
+    for _ in range(100):
+        sight = settings.lower_seen_counts * np.exp(settings.sight_log_sd * rng.standard_normal(len(upper)))
+        seen = ratio * upper["flux"].to_numpy() >= sight
+        todo = todo & (seen != wanted)
+        unseen = np.flatnonzero(todo)
+        if not len(unseen):
+            break
+        upper.loc[unseen, "flux"] = _flux(upper["kind"].iloc[unseen], settings, rng)
+        ratio[unseen] = typical[unseen] * np.exp(settings.ratio_log_sd * rng.standard_normal(len(unseen)))
+    return ratio
+
+
+def _upper_sigma_y(upper, panel, settings, rng):
+    """Widths along the rows of upper blobs and noise blobs; a single dye is any dye of the panel."""
+    streaks = [blob_streaks(panel, mir) for mir in panel.mirs]
+    own = np.array([pair[0].sd_px for pair in streaks] + [0.0])[upper["class"]]
+    shares = np.array([mir.share for mir in panel.mirs])
+    which = rng.choice(panel.n_mirs, len(upper), p=shares / shares.sum())
+    half = rng.integers(0, 2, len(upper))
+    alone = np.array([[one.sd_px for one in pair] for pair in streaks])[which, half]
+    spread = np.hypot(settings.psf_sigma_px, np.where(upper["kind"] == "upper", own, alone))
+    stretched = (half == 1) & upper["kind"].isin(["single", "faint"])
+    spread = np.where(stretched, rng.uniform(*settings.lower_sigma_y_px, len(upper)), spread)
+    return np.where(upper["kind"] == "dirt", rng.uniform(*settings.dirt_sigma_px, len(upper)), spread)
+
+
+def _lower_blobs(upper, panel, settings, rng):
+    """The second blob of each miR."""
+    lower = upper[upper["kind"] == "upper"].copy()
+    n = len(lower)
+    gap_px = np.array([mir.gap_px for mir in panel.mirs])[lower["class"]] + settings.along_px * rng.standard_normal(n)
+    tilt = np.radians(settings.tilt_deg)
+    lower["kind"] = "lower"
+    lower["labelled"] = False
+    lower["y_px"] += gap_px * np.cos(tilt)
+    lower["x_px"] += gap_px * np.sin(tilt) + settings.sideways_px * rng.standard_normal(n)
+    lower["flux"] *= lower["ratio"]
+    lower["sigma_y_px"] = rng.uniform(*settings.lower_sigma_y_px, n)
+    return lower
+
+
+def draw_light(blobs, shape, psf_sigma_px):
+    """The light of blobs on a frame, noise-free, integrated over each pixel.
+
+    Along the rows a blob is seven equally bright points, spread so that with the PSF they have the blob's sigma_y_px:
+    nearly the flat-topped streak of a dye behind a pass band.
+
+    Parameters
+    ----------
+    blobs : DataFrame
+        y_px, x_px (from the outer corner), flux (counts), sigma_y_px, sigma_x_px.
+    shape : (rows, cols)
+    psf_sigma_px : float
+
+    Returns
+    -------
+    light : float64 ndarray of shape (rows, cols), counts
+    """
+    light = np.zeros(shape)
+    y, x, flux, sigma_y, sigma_x = (blobs[c].to_numpy(float) for c in ("y_px", "x_px", "flux", "sigma_y_px", "sigma_x_px"))
+    spread = np.sqrt(np.maximum(sigma_y**2 - psf_sigma_px**2, 0))
+    points = np.linspace(-1.5, 1.5, 7)  # of unit standard deviation
+    narrow = np.where(sigma_x > 1.3 * psf_sigma_px, sigma_y, psf_sigma_px)  # dirt is a plain wide Gaussian
+    spread = np.where(sigma_x > 1.3 * psf_sigma_px, 0, spread)
+    steps = np.arange(-_HALF_WINDOW_PX, _HALF_WINDOW_PX + 1)
+    rows = np.floor(y).astype(int)[:, None] + steps
+    cols = np.floor(x).astype(int)[:, None] + steps
+    along = sum(_pixel_share(rows, (y + spread * point)[:, None], narrow[:, None]) for point in points) / len(points)
+    across = _pixel_share(cols, x[:, None], sigma_x[:, None])
+    patches = flux[:, None, None] * along[:, :, None] * across[:, None, :]
+    row_grid, col_grid = np.broadcast_arrays(rows[:, :, None], cols[:, None, :])
+    inside = (row_grid >= 0) & (row_grid < shape[0]) & (col_grid >= 0) & (col_grid < shape[1])
+    np.add.at(light, (row_grid[inside], col_grid[inside]), patches[inside])
+    return light
+
+
+def _pixel_share(pixel, centre, sigma):
+    """Share of a Gaussian that falls on a pixel that starts at coordinate `pixel`."""
+    edges = (special.ndtr((pixel - centre) / sigma), special.ndtr((pixel + 1 - centre) / sigma))
+    return edges[1] - edges[0]
+
+
+def expose(light, settings, rng):
+    """Count light on a background field with a camera: shot noise and read noise, together the measured noise.
+
+    Parameters
+    ----------
+    light : ndarray of shape (rows, cols), counts
+    settings : Settings
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    frame : uint16 ndarray of shape (rows, cols), counts
+    """
+    y, x = (np.linspace(-1, 1, size) for size in light.shape)
+    field = settings.background_counts * (1 - settings.background_fall * (y[:, None] ** 2 + x**2) / 2)
+    shot_variance = settings.gain_counts * (settings.background_counts - settings.offset_counts)
+    read_variance = max(settings.noise_sd_counts**2 - shot_variance, 0.0)
+    electrons = (field + light - settings.offset_counts) / settings.gain_counts
+    sd = np.sqrt(settings.gain_counts**2 * electrons + read_variance)  # at these counts shot noise is Gaussian
+    frame = field + light + sd * rng.standard_normal(light.shape)
+    return np.clip(np.rint(frame), 0, 65535).astype(np.uint16)
+
+
+def false_detections(frame, blobs, n, rng, *, apart_px=8.0):
+    """Where a detector would err: bright chance peaks of a frame, away from every blob.
+
+    Returns
+    -------
+    positions_px : ndarray of shape (n, 2)
+        y and x from the outer corner.
+    """
+    smooth = ndimage.gaussian_filter(frame.astype(np.float32), 1.2)
+    smooth -= ndimage.uniform_filter(smooth, 31)
+    peaks = np.argwhere((smooth == ndimage.maximum_filter(smooth, 7)) & (smooth > 0)) + 0.5
+    taken = blobs[["y_px", "x_px"]].to_numpy()
+    distance = np.hypot(*(peaks[:, None] - taken).transpose(2, 0, 1)).min(axis=1, initial=np.inf)
+    peaks = peaks[distance > apart_px]
+    brightest = peaks[np.argsort(-smooth[tuple(np.floor(peaks).astype(int).T)])][: 5 * n]
+    return rng.permutation(brightest)[:n]
+
+
+
+def simulate_frames(panel, settings, seed):
+    """Draw a sample and expose it, frame by frame.
+
+    Parameters
+    ----------
+    panel : Panel
+    settings : Settings
+    seed : int
+
+    Yields
+    ------
+    frame : uint16 ndarray of shape (rows, cols), counts
+    blobs : DataFrame
+        The frame's blobs as `draw_sample` gives them, false detections now in their places, and four columns more:
+        `detected` (it stands in the blob table), `seen_y_px` and `seen_x_px` (where the localisation puts it) and `label`
+        (class index as a person would label it, -1 erased, -2 not labelled).
+    """
+    sample = draw_sample(panel, settings, seed)
+    for number in range(1, settings.n_frames + 1):
+        rng = np.random.default_rng([seed, 2, number])
+        blobs = sample[sample["frame"] == number].reset_index(drop=True)
+        light = draw_light(blobs[blobs["flux"] > 0], settings.frame_shape, settings.psf_sigma_px)
+        frame = expose(light, settings, rng)
+        blobs = _place_false(frame, blobs, panel, rng)
+        yield frame, _observe(blobs, panel, settings, rng)
+
+
+def _place_false(frame, blobs, panel, rng):
+    """Move each false detection to a chance peak of the frame; labelled ones where their crop is kept."""
+    is_false = (blobs["kind"] == "false").to_numpy()
+    peaks = false_detections(frame, blobs[~is_false], 2 * is_false.sum(), rng)
+    inside = fits(frame.shape, *np.floor(peaks).astype(int).T, panel.crop_window)
+    slots = np.flatnonzero(is_false & blobs["labelled"])
+    chosen = peaks[inside][: len(slots)]
+    blobs.loc[slots[: len(chosen)], ["y_px", "x_px"]] = chosen
+    others = np.flatnonzero(is_false & ~blobs["labelled"])
+    chosen = peaks[~inside][: len(others)]
+    blobs.loc[others[: len(chosen)], ["y_px", "x_px"]] = chosen
+    return blobs.drop(others[len(chosen) :]).reset_index(drop=True)
+
+
+def _observe(blobs, panel, settings, rng):
+    """What the localisation and the person who labels make of the blobs."""
+    n = len(blobs)
+    lower_detected = np.array([mir.lower_detected for mir in panel.mirs] + [0.0])[blobs["class"]]
+    kind = blobs["kind"]
+    rows, cols = settings.frame_shape
+    on_frame = blobs["y_px"].between(0, rows - 1e-6) & blobs["x_px"].between(0, cols - 1e-6)
+    blobs["detected"] = on_frame & (kind != "faint") & ((kind != "lower") | (rng.random(n) < lower_detected))
+    # background-limited localisation error (Thompson et al. 2002); chance peaks are known to the pixel
+    area = blobs["sigma_y_px"] * blobs["sigma_x_px"]
+    error_px = np.sqrt(8 * np.pi) * area * settings.noise_sd_counts / np.maximum(blobs["flux"], settings.flux_low)
+    for axis, size in (("y", rows), ("x", cols)):
+        error = np.clip(error_px * rng.standard_normal(n), -_MARGIN_PX, _MARGIN_PX)
+        blobs[f"seen_{axis}_px"] = np.clip(blobs[f"{axis}_px"] + error, 0.001, size - 0.001)
+    wrong = rng.random(n) < settings.label_error
+    random_mir = rng.choice(panel.n_mirs, n, p=np.array([mir.share for mir in panel.mirs]) / sum(m.share for m in panel.mirs))
+    klass = np.where(blobs["unseen"], panel.noise, blobs["class"])
+    label = np.where(wrong, np.where(klass == panel.noise, random_mir, panel.noise), klass)
+    label = np.where(kind == "lower", -1, label)
+    blobs["label"] = np.where(blobs["labelled"] | (kind == "lower"), label, -2)
+    return blobs

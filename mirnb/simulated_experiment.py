@@ -1,0 +1,117 @@
+"""Write simulated samples as experiment folders, in exactly the formats a user brings, with their truth beside them."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from mirnb.blobs import label_columns, write_table
+from mirnb.experiment import write_experiment
+from mirnb.files import InputError
+from mirnb.panel import NAMED_PANELS, THESIS
+from mirnb.simulate import Settings, simulate_frames
+from mirnb.stacks import write_stack
+
+_TRUTH_COLUMNS = ["molecule", "frame", "kind", "class", "y_px", "x_px", "flux", "sigma_y_px", "sigma_x_px", "blob_id"]
+PHOTONS_PER_COUNT = 1 / 1.3  # of the simulated table's photon columns: one over the default gain
+
+
+def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, name=None, only=None):
+    """Simulate a sample and write it as an experiment folder.
+
+    Parameters
+    ----------
+    folder : path
+        Written into; the stack and tables of an earlier simulation are replaced.
+    panel : Panel
+    settings : Settings, optional
+    seed : int
+        Same seed, same files.
+    name : str, optional
+        Name of the experiment; the folder's by default.
+    only : str, optional
+        Only this miR and noise: a single-type sample.
+
+    Returns
+    -------
+    path of the folder
+
+    Raises
+    ------
+    InputError
+        If `only` is no miR of the panel, or the folder holds an experiment that was not simulated.
+    """
+    folder = Path(folder)
+    settings = settings or Settings()
+    toml = folder / "experiment.toml"
+    if toml.exists() and "[simulated]" not in toml.read_text(encoding="utf-8"):
+        raise InputError(f"{folder}: holds an experiment that was not simulated; choose another folder")
+    if only is not None:
+        if only not in panel.mir_names:
+            raise InputError(f"--only {only}: the panel {panel.name!r} has {', '.join(panel.mir_names)}")
+        mirs = tuple(replace(mir, share=mir.share if mir.name == only else 0.0) for mir in panel.mirs)
+        drawn_panel = replace(panel, mirs=mirs)
+    else:
+        drawn_panel = panel
+    tables = []
+
+    def frames():
+        made = simulate_frames(drawn_panel, settings, seed)
+        for frame, blobs in tqdm(made, total=settings.n_frames, desc=f"simulating {folder.name}", unit="frame", leave=False):
+            tables.append(blobs)
+            yield frame
+
+    write_stack(folder / "stack.tif", frames(), pixel_size_nm=settings.pixel_size_nm)
+    blobs = pd.concat(tables, ignore_index=True)
+    blobs["blob_id"] = pd.array(np.where(blobs["detected"], blobs["detected"].cumsum(), 0), dtype="Int64")
+    blobs.loc[~blobs["detected"], "blob_id"] = pd.NA
+    write_table(folder / "blobs.csv", _as_thunderstorm(blobs[blobs["detected"]], panel, settings))
+    truth = blobs[_TRUTH_COLUMNS].round({"y_px": 4, "x_px": 4, "flux": 2, "sigma_y_px": 4, "sigma_x_px": 4})
+    write_table(folder / "truth.csv", truth.assign(**{"class": [panel.names[k] for k in truth["class"]]}))
+    if panel.name not in NAMED_PANELS:
+        write_experiment(folder, panel.to_dict(), file_name="panel.toml")
+    write_experiment(
+        folder,
+        {
+            "name": name or folder.resolve().name,
+            "stack": "stack.tif",
+            "blobs": "blobs.csv",
+            "pixel_size_nm": settings.pixel_size_nm,
+            "panel": panel.name if panel.name in NAMED_PANELS else "panel.toml",
+            "dispersion": "down",
+            "simulated": {"seed": seed, **({"only": only} if only else {}), **asdict(settings)},
+        },
+    )
+    return folder
+
+
+def simulate_demo(folder):
+    """The demo: the thesis's sample, and beside it a small red-only one, which Fig 1 needs."""
+    folder = Path(folder)
+    red = folder.with_name(f"{folder.name}_red")
+    simulate_experiment(red, settings=Settings(n_frames=3), only="red")
+    return simulate_experiment(folder)
+
+
+def _as_thunderstorm(blobs, panel, settings):
+    """The blob table a ThunderSTORM user would have: positions in nm, photons, labels. (chi2 is left out: nothing was fitted.)"""
+    nm = settings.pixel_size_nm
+    area_px = blobs["sigma_y_px"] * blobs["sigma_x_px"]
+    photons = np.maximum(blobs["flux"], settings.flux_low) * PHOTONS_PER_COUNT
+    noise_photons = settings.noise_sd_counts * PHOTONS_PER_COUNT
+    table = pd.DataFrame(
+        {
+            "id": blobs["blob_id"],
+            "frame": blobs["frame"],
+            "x [nm]": (blobs["seen_x_px"] * nm).round(2),
+            "y [nm]": (blobs["seen_y_px"] * nm).round(2),
+            "sigma [nm]": (np.sqrt(area_px) * nm).round(2),
+            "intensity [photon]": photons.round(1),
+            "offset [photon]": round(settings.background_counts * PHOTONS_PER_COUNT, 1),
+            "bkgstd [photon]": round(noise_photons, 2),
+            "uncertainty [nm]": (np.sqrt(8 * np.pi) * area_px * noise_photons / photons * nm).round(2),
+        }
+    ).reset_index(drop=True)
+    return table.assign(**label_columns(blobs["label"], panel.n_mirs))

@@ -1,0 +1,196 @@
+"""TIFF stacks, frame by frame, never whole in memory."""
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from mirnb.files import InputError, whole_file
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    n_frames: int
+    shape: tuple[int, int]
+    dtype: np.dtype
+
+
+class Stack:
+    """Frames of one or more TIFF files; frame counts go on across files.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        TIFF, OME-TIFF or BigTIFF files, compressed or not, each one frame (rows, cols) or a stack (frames, rows, cols).
+    quarter_turns : int
+        Frames are turned by so many quarters against the clock when read, so that the dispersion runs down.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, no TIFF, cut off, empty, in colour or one-dimensional, or files differ in frame shape.
+    """
+
+    def __init__(self, paths, *, quarter_turns=0):
+        self.quarter_turns = quarter_turns % 4
+        self._files = [_look_at(Path(path)) for path in paths]
+        if not self._files:
+            raise InputError("a stack needs at least one TIFF file, none was given")
+        first = self._files[0]
+        for file in self._files[1:]:
+            if (file.shape, file.dtype) != (first.shape, first.dtype):
+                raise InputError(
+                    f"{file.path}: frames of {_size(file.shape)} {file.dtype}, but those of {first.path} are "
+                    f"{_size(first.shape)} {first.dtype}; a stack holds frames of one shape and type"
+                )
+        self.dtype = first.dtype
+        self.frame_shape = first.shape if self.quarter_turns % 2 == 0 else first.shape[::-1]  # (rows, cols) as turned
+
+    def __len__(self):
+        return sum(file.n_frames for file in self._files)
+
+    @property
+    def paths(self):
+        return [file.path for file in self._files]
+
+    def frames(self, indices=None):
+        """Read frames one at a time.
+
+        Parameters
+        ----------
+        indices : increasing sequence of int, optional
+            Frames to read, from 0; all by default.
+
+        Yields
+        ------
+        index : int
+        frame : ndarray of shape `frame_shape`, turned so that the dispersion runs down
+
+        Raises
+        ------
+        InputError
+            If a frame cannot be decoded, or has NaN or infinite pixels.
+        """
+        wanted = range(len(self)) if indices is None else [int(index) for index in indices]
+        first = 0
+        for file in self._files:
+            here = [index for index in wanted if first <= index < first + file.n_frames]
+            if here:
+                with _opened(file.path) as series:
+                    for index in here:
+                        frame = _read(series, index - first, file)
+                        if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+                            raise InputError(f"{file.path}: frame {index + 1} has NaN or infinite pixels; replace them first")
+                        yield index, np.rot90(frame, self.quarter_turns)
+            first += file.n_frames
+
+
+def write_stack(path, frames, *, pixel_size_nm, dtype=np.uint16):
+    """Write frames one after another as a TIFF that ImageJ opens with its pixel size; whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    frames : iterable of ndarray (rows, cols)
+    pixel_size_nm : float
+    """
+    per_cm = 1e7 / pixel_size_nm
+    with whole_file(path) as temporary, tifffile.TiffWriter(temporary) as writer:
+        for frame in frames:
+            writer.write(
+                frame.astype(dtype, copy=False), contiguous=True, photometric="minisblack",
+                resolution=(per_cm, per_cm), resolutionunit="CENTIMETER",
+            )  # fmt: skip
+
+
+def read_image(path):
+    """One image (rows, cols) from a TIFF file, such as a mask."""
+    stack = Stack([path])
+    if len(stack) != 1:
+        raise InputError(f"{path}: expected one image, found a stack of {len(stack)}")
+    return next(frame for _, frame in stack.frames())
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """The first image series of a TIFF file; what tifffile only logs about a damaged file becomes an error."""
+    heard = _Heard()
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(heard)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        with tifffile.TiffFile(path) as tif:
+            series = tif.series[0] if tif.series else None
+            if heard.messages:
+                raise InputError(f"{path}: damaged or cut off in the middle ({heard.messages[0]}); copy the file again")
+            if len(tif.series) > 1:
+                shapes = " and ".join(str(one.shape) for one in tif.series[:3])
+                raise InputError(f"{path}: holds images of different shapes ({shapes}); save the frames alone")
+            yield series
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except tifffile.TiffFileError as error:
+        empty = Path(path).stat().st_size == 0
+        raise InputError(f"{path}: {'the file is empty' if empty else f'not a readable TIFF file ({error})'}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    finally:
+        logger.removeHandler(heard)
+        logger.propagate = propagate
+
+
+class _Heard(logging.Handler):
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
+def _look_at(path):
+    with _opened(path) as series:
+        if series is None or 0 in series.shape:
+            raise InputError(f"{path}: holds no image")
+        if "S" in series.axes:
+            raise InputError(f"{path}: is a colour image (axes {series.axes}); convert it to grey first")
+        *stacked, rows, cols = series.get_shape(squeeze=False)
+        stacked = [n for n in stacked if n != 1]
+        if len(stacked) > 1:
+            raise InputError(f"{path}: has axes {series.axes} of {series.shape}; expected (frames, rows, cols)")
+        if min(rows, cols) == 1:
+            raise InputError(f"{path}: is one-dimensional ({rows}x{cols}); expected frames of (rows, cols)")
+        if series.dtype.kind not in "uif":
+            raise InputError(f"{path}: has pixels of type {series.dtype}; expected grey values")
+        n_frames = stacked[0] if stacked else 1
+        ends = [max((o + n for o, n in zip(p.dataoffsets, p.databytecounts, strict=False)), default=0) for p in _pages(series)]
+        if series.dataoffset is not None:
+            ends.append(series.dataoffset + series.nbytes)
+        if max(ends) > path.stat().st_size:
+            raise InputError(f"{path}: is cut off in the middle ({max(ends)} bytes expected, {path.stat().st_size} there)")
+        return _File(path, n_frames, (rows, cols), np.dtype(series.dtype))
+
+
+def _pages(series):
+    return [page for page in series.pages if page is not None]
+
+
+def _read(series, index, file):
+    if series.dataoffset is not None:  # one block: read its part, so that a stack never lies in memory
+        n_pixels = file.shape[0] * file.shape[1]
+        offset = series.dataoffset + index * n_pixels * file.dtype.itemsize
+        dtype = file.dtype.newbyteorder(series.parent.byteorder)
+        pixels = series.parent.filehandle.read_array(dtype, n_pixels, offset)
+        return pixels.reshape(file.shape).astype(file.dtype, copy=False)
+    try:
+        return np.squeeze(series.pages[index].asarray()).reshape(file.shape)
+    except Exception as error:  # decoders raise whatever they like
+        raise InputError(f"{file.path}: frame {index + 1} cannot be decoded ({error}); copy the file again") from error
+
+
+def _size(shape):
+    return "x".join(map(str, shape))

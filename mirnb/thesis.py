@@ -1,0 +1,47 @@
+"""What the thesis printed, to stand beside our numbers. Figures and facts only; None where a run is not of its panel."""
+
+import numpy as np
+import pandas as pd
+
+from mirnb.panel import THESIS
+
+LOSS = (0.902, 0.569, 0.410, 0.365, 0.330, 0.307, 0.281, 0.261, 0.245, 0.232)  # training, one run of ten epochs
+VALIDATION_LOSS = (0.619, 0.446, 0.395, 0.329, 0.327, 0.324, 0.330, 0.324, 0.315, 0.330)
+N_LABELLED = {"red": 655, "green": 141, "blue": 611, "noise": 2629}
+N_SPLIT = {"training": 2421, "validation": 807, "test": 808}
+RECALL = {"red": 0.87, "green": 0.62, "blue": 0.88}  # on test
+PRECISION = {"red": 0.90, "green": 0.82, "blue": 0.74}
+N_WEIGHTS = 10952
+MIRACLE_RECALL = {"red": 0.869, "green": 0.657, "blue": 0.672}  # reference 2, on nearly the same labels
+MIRACLE_PRECISION = {"red": 0.841, "green": 0.758, "blue": 0.861}
+
+
+def is_thesis_panel(panel):
+    """Whether the thesis's numbers may stand beside those of this panel."""
+    return panel.mir_names == THESIS.mir_names
+
+
+def scores_beside_thesis(panel, scores, intervals):
+    """Recall and precision per miR with intervals, beside the thesis's test figures.
+
+    Parameters
+    ----------
+    panel : Panel
+    scores : dict of ndarray of shape (n_classes,)
+        As `evaluate.score` gives them.
+    intervals : dict of ndarray of shape (2, n_classes)
+        As `evaluate.bootstrap_intervals` gives them.
+
+    Returns
+    -------
+    DataFrame, one row a miR
+    """
+    table = pd.DataFrame(index=pd.Index(panel.mir_names, name="class"))
+    printed = {"recall": RECALL, "precision": PRECISION} if is_thesis_panel(panel) else {}
+    for name in ("recall", "precision", "f1"):
+        table[name] = np.round(scores[name][:-1], 3)
+        low, high = intervals[name][:, :-1]
+        table[f"{name} 95 %"] = [f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True)]
+        if name in printed:
+            table[f"{name}, thesis"] = [printed[name][mir] for mir in panel.mir_names]
+    return table
