@@ -35,6 +35,22 @@ class Classifier:
     cap_sds: float = 5.0
     trained_on: dict | None = None  # experiment, its fingerprints, seed, confusion on validation
 
+    @classmethod
+    def from_training(cls, experiment, dataset, training, validation_summary, *, background_percentile=70.0, cap_sds=5.0):
+        """The classifier of one finished training."""
+        model = load_keras().saving.load_model(training.model_path, safe_mode=True, compile=False)
+        trained_on = {
+            "experiment": experiment.name,
+            "fingerprints": experiment.fingerprints(),
+            "seed": training.seed,
+            "n_training": len(dataset.split["training"]),
+            "validation": validation_summary,
+        }
+        return cls(
+            experiment.panel, dataset.templates, dataset.scaler, model,
+            background_percentile=background_percentile, cap_sds=cap_sds, trained_on=trained_on,
+        )  # fmt: skip
+
     def predict(self, crops):
         """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs)."""
         if len(crops) == 0:

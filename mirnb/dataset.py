@@ -26,11 +26,16 @@ class Dataset:
     crops: np.ndarray  # (n_crops, *crop window, n_mirs) response, float32
     split: dict  # set name -> indices of crops
     templates: np.ndarray  # (n_mirs, *template window), preprocessed
-    scaler: Scaler
+    scaler: Scaler | None  # None without labels
 
     @property
     def y_true(self):
         return self.blobs["y"].to_numpy()
+
+    @property
+    def frames(self):
+        """Frame of each crop, from 0."""
+        return self.blobs["frame"].to_numpy()
 
     @property
     def n_classes(self):
@@ -40,10 +45,53 @@ class Dataset:
         """Scaled response crops of a set, as the network takes them."""
         return self.scaler(self.crops[self.split[name]])
 
+    def groups(self, panel, *, n_each=6):
+        """Titles and the first crops of each class; without labels, the crops brightest in each channel."""
+        if self.scaler is not None:
+            return {name: np.flatnonzero(self.y_true == k)[:n_each] for k, name in enumerate(panel.names)}
+        brightest = self.crops.max(axis=(1, 2))
+        strongest = brightest.argmax(axis=1)
+        groups = {}
+        for k, name in enumerate(panel.mir_names):
+            own = np.flatnonzero(strongest == k)
+            groups[f"bright in {name}"] = own[np.argsort(-brightest[own, k])][:n_each]
+        return groups
+
+    def brightest(self, panel):
+        """Title and (response crop, raw crop) of the brightest crop of each miR; without labels, in each channel."""
+        first = self.groups(panel, n_each=len(self.crops))
+        chosen = {
+            title: indices[np.argmax(self.crops[indices, ..., k].max(axis=(1, 2)))]
+            for k, (title, indices) in enumerate(first.items())
+            if k < panel.n_mirs and len(indices)
+        }
+        return {title: (self.crops[index], self.raw_crops[index]) for title, index in chosen.items()}
+
+    def raw_rows(self, panel):
+        """Title and raw crops of each group, in counts, for a gallery."""
+        return {title: list(self.raw_crops[indices]) for title, indices in self.groups(panel).items()}
+
+    def split_table(self, panel):
+        """One row a crop: its row in the blob table (from 0), frame (from 1), pixel, class and set."""
+        names = np.full(len(self.blobs), "", dtype=object)
+        for name, indices in self.split.items():
+            names[indices] = name
+        classes = np.array([*panel.names, "not labelled"], dtype=object)[np.where(self.y_true >= 0, self.y_true, -1)]
+        return self.blobs.drop(columns="y").assign(frame=self.frames + 1, **{"class": classes, "set": names})
+
+    def summary(self, panel, *, simulated):
+        """What metrics.json says of the data: counts per class, counts per set and class, simulated or not."""
+        table = self.count(panel)
+        return {
+            "counts": table["all"].to_dict(),
+            "split": {name: table[name].to_dict() for name in self.split},
+            "simulated": simulated,
+        }
+
     def count(self, panel):
         """Table of crops per class and set, with a sum."""
         counts = {
-            name: np.bincount(self.y_true[indices], minlength=panel.n_mirs + 1) for name, indices in self.split.items()
+            name: [int(np.sum(self.y_true[indices] == k)) for k in range(panel.n_mirs + 1)] for name, indices in self.split.items()
         }
         table = pd.DataFrame(counts, index=panel.names)
         return table.assign(all=table.sum(axis=1))
@@ -125,7 +173,7 @@ def preprocess_templates(templates, *, background_percentile=70.0, cap_sds=5.0):
     return np.stack([preprocess(one, background_percentile=background_percentile, cap_sds=cap_sds) for one in templates])
 
 
-def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3, quick=False):
+def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3, quick=False, unlabelled=False):
     """Everything the network needs, by the thesis's way; made once per settings and kept in the run folder's cache.
 
     Parameters
@@ -138,6 +186,8 @@ def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3,
         Of the split.
     quick : bool
         The first frames only.
+    unlabelled : bool
+        Do without labels where there are none: all blobs, no split, no scaler; templates are then the user's masks.
 
     Returns
     -------
@@ -148,14 +198,18 @@ def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3,
     InputError
         If there are no labels, a class has none, or too few to split.
     """
-    experiment.require_labels()
+    labelled = bool(experiment.labelled.any()) or not (unlabelled and experiment.masks is not None)
+    if labelled:
+        experiment.require_labels()
     settings = {"background_percentile": background_percentile, "cap_sds": cap_sds, "seed": seed, "quick": quick}
 
     def make():
-        blobs, _ = kept_blobs(experiment, n_frames=QUICK_FRAMES if quick else None)
-        _require_enough(experiment, blobs["y"].to_numpy())
+        blobs, _ = kept_blobs(experiment, labelled=labelled, n_frames=QUICK_FRAMES if quick else None)
         raw_crops = cut_raw_crops(experiment, blobs)
-        split = split_by_crop(len(blobs), seed=seed)
+        split = dict.fromkeys(SETS, np.zeros(0, int))
+        if labelled:
+            _require_enough(experiment, blobs["y"].to_numpy())
+            split = split_by_crop(len(blobs), seed=seed)
         raw_templates = make_templates(experiment, raw_crops, blobs["y"].to_numpy(), split)
         cleaning = {"background_percentile": background_percentile, "cap_sds": cap_sds}
         templates = preprocess_templates(raw_templates, **cleaning)
@@ -166,7 +220,7 @@ def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3,
     arrays = run.cached("crops", settings, make)
     blobs = pd.DataFrame({name.removeprefix("blobs_"): arrays[name] for name in arrays if name.startswith("blobs_")})
     split = {name: arrays[name] for name in SETS}
-    scaler = fit_scaler(arrays["crops"][split["training"]])
+    scaler = fit_scaler(arrays["crops"][split["training"]]) if labelled else None
     return Dataset(blobs, arrays["raw_crops"], arrays["crops"], split, arrays["templates"], scaler)
 
 

@@ -144,3 +144,54 @@ def choose_run(runs, dataset):
     )
     order = table.fillna({"macro_f1_mir": -1}).sort_values(["macro_f1_mir", "loss"], ascending=[False, True], kind="stable")
     return int(order.index[0]), table
+
+
+def confusion_by_set(dataset, y_prob, sets):
+    """Confusion counts of each set, and of several sets together: title -> matrix."""
+    matrices = {
+        name: confusion(dataset.y_true[dataset.split[name]], y_prob[dataset.split[name]].argmax(axis=1), dataset.n_classes)
+        for name in sets
+    }
+    return matrices | ({" and ".join(sets): sum(matrices.values())} if len(sets) > 1 else {})
+
+
+def scores_of_runs(runs, dataset, mir_names, *, set_name="test"):
+    """Recall and precision of each miR, and the mean F1, of each run on one set: DataFrame, one row a run."""
+    rows = dataset.split[set_name]
+    table = []
+    for one in runs:
+        scores = score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)
+        named = {f"{key} {mir}": scores[key][k] for key in ("recall", "precision") for k, mir in enumerate(mir_names)}
+        table.append({**named, "macro_f1_mir": np.mean(scores["f1"][:-1])})
+    return pd.DataFrame(table)
+
+
+def worst_mistakes(y_true, y_prob, indices, names, *, n_kinds=5, n_each=6):
+    """The most frequent kinds of mistake and the most confident of each: "true → predicted (count)" -> indices."""
+    y_pred = y_prob.argmax(axis=1)
+    matrix = confusion(y_true, y_pred, len(names))
+    np.fill_diagonal(matrix, 0)
+    groups = {}
+    for flat in np.argsort(-matrix, axis=None, kind="stable")[:n_kinds]:
+        true, predicted = np.unravel_index(flat, matrix.shape)
+        if matrix[true, predicted]:
+            wrong = np.flatnonzero((y_true == true) & (y_pred == predicted))
+            order = np.argsort(-y_prob[wrong, predicted], kind="stable")[:n_each]
+            groups[f"{names[true]} →\n{names[predicted]} ({matrix[true, predicted]})"] = indices[wrong[order]]
+    return groups
+
+
+def curves_by_class(points, y_true, y_prob, mir_names):
+    """`roc_points` or `pr_points` of each miR that is there: class name -> (DataFrame, area)."""
+    return {name: points(y_true, y_prob, k) for k, name in enumerate(mir_names) if np.any(y_true == k)}
+
+
+def area_table(roc, pr, y_true, mir_names):
+    """Areas of both curves and each class's share, which is the average precision of guessing: DataFrame by class."""
+    return pd.DataFrame(
+        [
+            {"class": name, "roc_auc": roc[name][1], "average_precision": pr[name][1], "share (chance)": np.mean(y_true == k)}
+            for k, name in enumerate(mir_names)
+            if name in roc
+        ]
+    ).set_index("class")

@@ -14,6 +14,9 @@ import numpy as np
 class InputError(ValueError):
     """Something the user can mend; the message names file, row or key, what was expected and what to do."""
 
+    def _render_traceback_(self):  # a notebook shows the message alone
+        return [f"{type(self).__name__}: {self}"]
+
 
 @contextlib.contextmanager
 def whole_file(path):

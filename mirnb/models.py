@@ -1,5 +1,7 @@
 """LeNet-5 of the thesis (section 2.2, Fig 3)."""
 
+import pandas as pd
+
 from mirnb.quiet import load_keras
 
 
@@ -42,3 +44,13 @@ def lenet5(crop_shape, n_classes, *, filter1=12, filter2=16, filter3=20, kernel=
         ],
         name="lenet5",
     )
+
+
+def layer_table(model):
+    """One row a layer: layer (name to print), shape of its output without the batch, weights."""
+    names = {"conv2d": "convolution", "max_pooling2d": "max pooling", "flatten": "flatten", "dense": "dense"}
+    rows = [{"layer": "crop", "shape": tuple(model.input_shape[1:]), "weights": 0}]
+    for layer in model.layers:
+        kind = next((title for start, title in names.items() if layer.name.startswith(start)), layer.name)
+        rows.append({"layer": kind, "shape": tuple(layer.output.shape[1:]), "weights": layer.count_params()})
+    return pd.DataFrame(rows)

@@ -53,17 +53,27 @@ def draw_image(image, *, ax=None, title="", low=None, high=None, bar=None):
     return ax
 
 
-def draw_techniques(cosine, response, frame, *, um_per_px):
-    """Cosine similarity, cross-correlation and the original frame side by side (thesis Fig 1), each up to its 99.9th percentile."""
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4.4), sharex=True, sharey=True)
-    images = {"Cosine similarity": cosine, "Cross-correlation": response, "Original (background subtracted)": frame}
-    units = ("similarity", "response", "counts")
-    for ax, (title, image), unit in zip(axes, images.items(), units, strict=True):
-        draw_image(image, ax=ax, title=title, low=0, high=np.percentile(image, 99.9), bar=unit)
-    length_px = 5 / um_per_px
-    rows = frame.shape[0]
-    axes[2].plot([0.05 * rows, 0.05 * rows + length_px], [0.95 * rows] * 2, color="w", lw=3)
-    axes[2].text(0.05 * rows, 0.93 * rows, "5 µm", color="w", va="bottom")
+def draw_techniques(images, *, field_px, um_per_px):
+    """Cosine similarity, cross-correlation and the original side by side (thesis Fig 1), each up to its 99.9th percentile.
+
+    Parameters
+    ----------
+    images : dict
+        Name -> image (rows, cols).
+    field_px : int
+        Side of the middle part that is shown, px.
+    um_per_px : float
+        For the scale bar.
+    """
+    figure, axes = plt.subplots(1, len(images), figsize=(4.3 * len(images), 4.4), sharex=True, sharey=True)
+    for ax, (name, image) in zip(axes, images.items(), strict=True):
+        rows, cols = ((max(size - field_px, 0)) // 2 for size in image.shape)
+        part = image[rows : rows + field_px, cols : cols + field_px]
+        unit = "counts above background" if name == "original" else "response"
+        draw_image(part, ax=ax, title=name.capitalize(), low=0, high=np.percentile(part, 99.9), bar=unit)
+    height = part.shape[0]
+    axes[-1].plot([0.05 * height, 0.05 * height + 5 / um_per_px], [0.95 * height] * 2, color="w", lw=3)
+    axes[-1].text(0.05 * height, 0.93 * height, "5 µm", color="w", va="bottom")
     return figure
 
 
@@ -78,51 +88,67 @@ def draw_templates(templates, responses, panel):
     return figure
 
 
-def draw_template_pairs(pairs, panel):
-    """Response of each template (row) to each template (column); all panels share one grey range.
+def draw_template_pairs(responses, panel):
+    """Response of each template, as a molecule (row), to each template (column); all share one grey range.
 
-    pairs : ndarray of shape (n_mirs, n_mirs, rows, cols), molecule first, template second
+    responses : ndarray of shape (n_mirs, rows, cols, n_mirs), as `template_responses` gives it
     """
     n = panel.n_mirs
     figure, axes = plt.subplots(n, n, figsize=(1 + 1.3 * n, 0.6 + 2.4 * n), squeeze=False)
     for molecule in range(n):
         for template in range(n):
-            ax = draw_image(pairs[molecule, template], ax=axes[molecule, template], low=0, high=1)
-            if molecule == 0:
-                ax.set_title(f"template {panel.mir_names[template]}" if n <= 3 else panel.mir_names[template])
-        axes[molecule, 0].set_ylabel(panel.mir_names[molecule])
-    figure.supylabel("molecule")
+            draw_image(responses[molecule, ..., template], ax=axes[molecule, template], low=0, high=1)
+        axes[molecule, 0].set_ylabel(f"{panel.mir_names[molecule]} molecule" if n <= 3 else panel.mir_names[molecule])
+        axes[0, molecule].set_title(f"{panel.mir_names[molecule]} template" if n <= 3 else panel.mir_names[molecule])
     return figure
 
 
-def draw_crops(crops, groups, panel, *, n_each=6):
-    """Response crops of each group, a row a group, as colour pictures (thesis Fig 10).
+def draw_gallery(rows, *, share_range=False):
+    """Small pictures in titled rows (thesis Fig 10).
 
     Parameters
     ----------
-    crops : ndarray of shape (n_crops, rows, cols, n_mirs)
-    groups : dict
-        Title -> indices of crops; the first `n_each` are shown.
+    rows : dict
+        Title -> sequence of images, grey or colour.
+    share_range : bool
+        One grey range for all grey images, up to their 99.5th percentile; else each has its own.
     """
-    figure, axes = plt.subplots(len(groups), n_each, figsize=(1 + 0.75 * n_each, 0.4 + 1.9 * len(groups)), squeeze=False)
-    for row, (title, indices) in zip(axes, groups.items(), strict=True):
-        for ax, index in zip(row, indices[:n_each], strict=False):
-            draw_image(composite(crops[index], panel), ax=ax)
-        for ax in row[len(indices) :]:
-            ax.axis("off")
-        row[0].axis("on")
-        row[0].set(xticks=[], yticks=[])
-        row[0].set_ylabel(title)
+    n_each = max([len(images) for images in rows.values()] + [1])
+    pixels = np.concatenate([np.ravel(image) for images in rows.values() for image in images]) if share_range else None
+    low, high = (None, None) if pixels is None else np.percentile(pixels, [0.1, 99.5])
+    figure, axes = plt.subplots(len(rows), n_each, figsize=(1.1 + 0.75 * n_each, 0.3 + 1.9 * len(rows)), squeeze=False)
+    for line, (title, images) in zip(axes, rows.items(), strict=True):
+        for ax in line:
+            ax.set(xticks=[], yticks=[])
+            sns.despine(ax=ax, left=True, bottom=True)
+        for ax, image in zip(line, images, strict=False):
+            draw_image(image, ax=ax, low=low, high=high)
+        line[0].set_ylabel(title)
     return figure
 
 
-def draw_channels(crop, raw_crop, panel):
-    """One molecule: its raw crop, its colour picture, and each response channel alone on one grey range."""
-    figure, axes = plt.subplots(1, panel.n_mirs + 2, figsize=(1.2 * (panel.n_mirs + 2) + 0.5, 3.2))
-    draw_image(raw_crop, ax=axes[0], title="raw")
-    draw_image(composite(crop, panel), ax=axes[1], title="all")
-    for k, name in enumerate(panel.mir_names):
-        draw_image(crop[..., k], ax=axes[k + 2], title=name, low=0, high=crop.max())
+def composite_rows(crops, groups, panel):
+    """Colour pictures of response crops, for `draw_gallery`. groups: title -> indices of crops."""
+    return {title: [composite(crops[index], panel) for index in indices] for title, indices in groups.items()}
+
+
+def draw_channels(molecules, panel):
+    """Molecules in rows: raw crop, colour picture, and each response channel alone, on one grey range a molecule.
+
+    molecules : dict of title -> (response crop, raw crop)
+    """
+    n_cols = panel.n_mirs + 2
+    figure, axes = plt.subplots(
+        len(molecules), n_cols, figsize=(1.0 + 0.95 * n_cols, 0.4 + 2.1 * len(molecules)), squeeze=False
+    )  # fmt: skip
+    for line, (title, (crop, raw_crop)) in zip(axes, molecules.items(), strict=True):
+        draw_image(raw_crop, ax=line[0])
+        draw_image(composite(crop, panel), ax=line[1])
+        for k in range(panel.n_mirs):
+            draw_image(crop[..., k], ax=line[k + 2], low=0, high=crop.max())
+        line[0].set_ylabel(title)
+    for ax, title in zip(axes[0], ["raw", "all", *panel.mir_names], strict=True):
+        ax.set_title(title)
     return figure
 
 
@@ -270,7 +296,7 @@ def draw_precision_recall(curves, shares, panel, *, ax=None):
     ----------
     curves : dict
         Class name -> (DataFrame of recall and precision, average precision).
-    shares : dict
+    shares : mapping
         Class name -> share of the crops that are of this class.
     """
     if ax is None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from mirnb import __version__
 from mirnb.blobs import write_table
-from mirnb.experiment import load_experiment
+from mirnb.experiment import load_experiment, write_mask
 from mirnb.files import InputError, fingerprint, read_json, whole_file, write_json
+from mirnb.simulated_experiment import simulate_with_single_type
 
 ROOT = Path(__file__).resolve().parent.parent  # of the repository: relative paths in notebooks start here
 DEMO = "data/demo"
@@ -40,6 +41,11 @@ class RunFolder:
     def table(self, frame, name):
         """Save a table as tables/<name>.csv."""
         write_table(self.root / "tables" / f"{name}.csv", frame)
+
+    def save_templates(self, templates):
+        """Save templates as templates/<miR>_mir_mask.tif, to be named under [masks] of another experiment."""
+        for name, template in zip(self.experiment.panel.mir_names, templates, strict=True):
+            write_mask(self.root / "templates" / f"{name}_mir_mask.tif", template)
 
     def add_metrics(self, metrics):
         """Merge nested values into metrics.json."""
@@ -88,6 +94,12 @@ def _merged(old, new):
     return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
 
 
+def make_demo_if_missing(folder):
+    """Simulate the demo experiment if that is the folder asked for and it is not there."""
+    if Path(folder).resolve() == ROOT / DEMO and not (ROOT / DEMO / "experiment.toml").exists():
+        simulate_with_single_type(ROOT / DEMO)
+
+
 def open_run(experiment, out="", *, quick=False):
     """Open an experiment and its run folder from a notebook's parameters; the demo is simulated when it is not there yet.
 
@@ -107,9 +119,6 @@ def open_run(experiment, out="", *, quick=False):
     if not isinstance(experiment, str) or not isinstance(out, str) or not isinstance(quick, bool):
         raise InputError(f"expected experiment and out as text and quick as True or False, got {experiment!r}, {out!r}, {quick!r}")
     folder = ROOT / experiment
-    if experiment == DEMO and not (folder / "experiment.toml").exists():
-        from mirnb.simulated_experiment import simulate_demo
-
-        simulate_demo(folder)
+    make_demo_if_missing(folder)
     opened = load_experiment(folder)
     return opened, RunFolder(opened, ROOT / (out or f"reports/{opened.name}{'-quick' if quick else ''}"))

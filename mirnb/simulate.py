@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage, special
 
+from mirnb.blobs import ERASED, UNLABELLED
 from mirnb.crops import fits
 from mirnb.panel import blob_streaks
 
-KINDS = ("upper", "lower", "single", "dirt", "false")
 _MARGIN_PX = 2  # no localisation errs by more, so a blob drawn this far inside keeps its crop
 _HALF_WINDOW_PX = 20  # a blob is drawn this far about its centre; dirt of 4 px sigma ends there at 5 sigma
 
@@ -25,8 +25,9 @@ class Settings:
 
     Measured (published, or seen on real molecules of this kind): frame and pixel, PSF, background, its fall and its noise,
     flux, flux ratio and their spreads, widths, scatter of the lower blob, density, share of noise, lower blobs detected
-    (with gap and ratio in the panel). Assumed, as nothing is known: camera offset and gain, the mix of noise blobs, width
-    and flux of dirt, how often a label is wrong, how many faint blobs lie below detection.
+    (with gap and ratio in the panel). Assumed, as nothing is known, and chosen so that the thesis's network scores on the
+    simulation as it did on the thesis's molecules: camera offset and gain, the mix of noise blobs, the share of the bright
+    tail, faint blobs, and how a person labels (which lower blobs are seen, how often a label is simply wrong).
     """
 
     n_frames: int = 30
@@ -39,24 +40,24 @@ class Settings:
     flux_median: float = 1700.0  # counts under a blob; measured
     flux_low: float = 750.0  # 10th percentile; measured
     flux_high: float = 5000.0  # 90th percentile; measured
-    bright_share: float = 0.01  # noise blobs of the long tail up to 500,000 counts; the tail is measured, its share assumed
+    bright_share: float = 0.025  # of noise blobs, 10,000 to 500,000 counts; the tail is measured, its share assumed
     ratio_log_sd: float = 0.45  # spread of the lower blob's share of the upper one's flux; measured
     sideways_px: float = 0.30  # scatter of the lower blob across the dispersion; measured
     along_px: float = 0.35  # and along it; measured
     tilt_deg: float = 0.0  # of the dispersion against the columns
-    background_counts: float = 890.0  # measured: 870 to 910
-    background_fall: float = 0.03  # from the centre to the corners; measured: a few percent
+    background_counts: float = 890.0  # in the middle; measured: 870 to 910
+    background_fall: float = 0.08  # to the corners, half of it to the edges; measured: a few percent to the edges
     noise_sd_counts: float = 34.0  # of a background pixel; measured
     offset_counts: float = 100.0  # camera offset; assumed
     gain_counts: float = 1.3  # counts per photoelectron; assumed
     single_share: float = 0.80  # of noise blobs: one dye alone; that they are most is measured, the number assumed
     dirt_share: float = 0.12  # of noise blobs: blurred dirt; assumed. The rest are false detections
     dirt_sigma_px: tuple[float, float] = (1.8, 3.5)  # assumed
-    faint_per_frame: float = 60.0  # blobs below detection, 150 to 700 counts; assumed
-    lower_seen_counts: float = 0.0  # a pair is labelled as one when its lower blob has at least this flux; assumed
-    sight_log_sd: float = 0.2
-    unseen_share: float = 0.1
-    label_error: float = 0.02  # share of labels that say noise for a miR, or a miR for a noise blob; assumed
+    faint_per_frame: float = 20.0  # single dyes below detection, 150 to 700 counts; assumed
+    sight_counts: float = 540.0  # flux of a lower blob that a person who labels sees every second time; assumed
+    sight_log_sd: float = 0.4  # how sharp that sight is; assumed
+    unseen_share: float = 0.20  # of noise blobs: miRs whose lower blob was not seen, so labelled noise; assumed
+    label_error: float = 0.008  # share of miR labels exchanged with those of noise blobs, by mistake; assumed
 
 
 def draw_sample(panel, settings, seed):
@@ -74,7 +75,8 @@ def draw_sample(panel, settings, seed):
     -------
     DataFrame, one row a blob
         molecule, frame (from 1), kind (upper, lower, single, dirt, faint), class (index; noise for noise blobs), y_px, x_px
-        (from the outer corner), flux (counts), sigma_y_px, sigma_x_px, labelled (inside, to be labelled).
+        (from the outer corner), flux (counts), sigma_y_px, sigma_x_px, labelled (its crop is kept), label (class index as a
+        person gave it, -1 erased, -2 not labelled).
     """
     rng = np.random.default_rng([seed, 1])
     n_labelled = round(settings.n_labelled_per_frame * settings.n_frames)
@@ -95,9 +97,9 @@ def draw_sample(panel, settings, seed):
     upper["kind"] = np.where(classes < panel.noise, "upper", _noise_kinds(len(classes), settings, rng))
     upper.loc[faint, "kind"] = "faint"
     upper["unseen"] = (classes == panel.noise) & ~faint & (rng.random(len(classes)) < settings.unseen_share)
-    shares = np.array([mir.share for mir in panel.mirs])
-    upper.loc[upper["unseen"], "class"] = rng.choice(panel.n_mirs, upper["unseen"].sum(), p=shares / shares.sum())
+    upper.loc[upper["unseen"], "class"] = _random_mirs(panel, upper["unseen"].sum(), rng)
     upper.loc[upper["unseen"], "kind"] = "upper"
+    upper["label"] = np.where(labelled, _exchanged(classes, labelled, panel, settings, rng), UNLABELLED)
     upper["frame"] = rng.integers(1, settings.n_frames + 1, len(upper))
     upper["y_px"], upper["x_px"] = _place(upper, window, settings, rng)
     upper["flux"] = _flux(upper["kind"], settings, rng)
@@ -117,6 +119,24 @@ def _shared_out(total, shares):
     numbers = np.floor(exact).astype(int)
     numbers[np.argsort(numbers - exact, kind="stable")[: total - numbers.sum()]] += 1
     return numbers
+
+
+def _exchanged(classes, labelled, panel, settings, rng):
+    """Labels with some of each miR's exchanged with those of noise blobs, so that their numbers stay."""
+    labels = classes.copy()
+    noise = rng.permutation(np.flatnonzero(labelled & (classes == panel.noise)))
+    for k in range(panel.n_mirs):
+        own = rng.permutation(np.flatnonzero(labelled & (classes == k)))
+        n = min(rng.binomial(len(own), settings.label_error), len(noise))
+        labels[own[:n]], labels[noise[:n]] = panel.noise, k
+        noise = noise[n:]
+    return labels
+
+
+def _random_mirs(panel, n, rng):
+    """Classes drawn by the panel's shares."""
+    shares = np.array([mir.share for mir in panel.mirs])
+    return rng.choice(panel.n_mirs, n, p=shares / shares.sum())
 
 
 def _noise_kinds(n, settings, rng):
@@ -161,12 +181,13 @@ def _flux(kind, settings, rng):
 
 
 def _flux_ratios(upper, panel, settings, rng):
+    """Lower blob's share of the upper one's flux; pairs are drawn again until a person sees them, or not, as wanted."""
     typical = np.array([mir.lower_flux for mir in panel.mirs] + [0.0])[upper["class"]]
     todo = (upper["kind"] == "upper").to_numpy()
     wanted = ~upper["unseen"].to_numpy()
     ratio = typical * np.exp(settings.ratio_log_sd * rng.standard_normal(len(upper)))
     for _ in range(100):
-        sight = settings.lower_seen_counts * np.exp(settings.sight_log_sd * rng.standard_normal(len(upper)))
+        sight = settings.sight_counts * np.exp(settings.sight_log_sd * rng.standard_normal(len(upper)))
         seen = ratio * upper["flux"].to_numpy() >= sight
         todo = todo & (seen != wanted)
         unseen = np.flatnonzero(todo)
@@ -181,8 +202,7 @@ def _upper_sigma_y(upper, panel, settings, rng):
     """Widths along the rows of upper blobs and noise blobs; a single dye is any dye of the panel."""
     streaks = [blob_streaks(panel, mir) for mir in panel.mirs]
     own = np.array([pair[0].sd_px for pair in streaks] + [0.0])[upper["class"]]
-    shares = np.array([mir.share for mir in panel.mirs])
-    which = rng.choice(panel.n_mirs, len(upper), p=shares / shares.sum())
+    which = _random_mirs(panel, len(upper), rng)
     half = rng.integers(0, 2, len(upper))
     alone = np.array([[one.sd_px for one in pair] for pair in streaks])[which, half]
     spread = np.hypot(settings.psf_sigma_px, np.where(upper["kind"] == "upper", own, alone))
@@ -198,7 +218,7 @@ def _lower_blobs(upper, panel, settings, rng):
     gap_px = np.array([mir.gap_px for mir in panel.mirs])[lower["class"]] + settings.along_px * rng.standard_normal(n)
     tilt = np.radians(settings.tilt_deg)
     lower["kind"] = "lower"
-    lower["labelled"] = False
+    lower["labelled"], lower["label"] = False, ERASED
     lower["y_px"] += gap_px * np.cos(tilt)
     lower["x_px"] += gap_px * np.sin(tilt) + settings.sideways_px * rng.standard_normal(n)
     lower["flux"] *= lower["ratio"]
@@ -302,9 +322,8 @@ def simulate_frames(panel, settings, seed):
     ------
     frame : uint16 ndarray of shape (rows, cols), counts
     blobs : DataFrame
-        The frame's blobs as `draw_sample` gives them, false detections now in their places, and four columns more:
-        `detected` (it stands in the blob table), `seen_y_px` and `seen_x_px` (where the localisation puts it) and `label`
-        (class index as a person would label it, -1 erased, -2 not labelled).
+        The frame's blobs as `draw_sample` gives them, false detections now in their places, and three columns more:
+        `detected` (it stands in the blob table), `seen_y_px` and `seen_x_px` (where the localisation puts it).
     """
     sample = draw_sample(panel, settings, seed)
     for number in range(1, settings.n_frames + 1):
@@ -331,7 +350,7 @@ def _place_false(frame, blobs, panel, rng):
 
 
 def _observe(blobs, panel, settings, rng):
-    """What the localisation and the person who labels make of the blobs."""
+    """Which blobs the localisation finds, and where it puts them."""
     n = len(blobs)
     lower_detected = np.array([mir.lower_detected for mir in panel.mirs] + [0.0])[blobs["class"]]
     kind = blobs["kind"]
@@ -342,12 +361,6 @@ def _observe(blobs, panel, settings, rng):
     area = blobs["sigma_y_px"] * blobs["sigma_x_px"]
     error_px = np.sqrt(8 * np.pi) * area * settings.noise_sd_counts / np.maximum(blobs["flux"], settings.flux_low)
     for axis, size in (("y", rows), ("x", cols)):
-        error = np.clip(error_px * rng.standard_normal(n), -_MARGIN_PX, _MARGIN_PX)
+        error = np.clip(error_px * rng.standard_normal(n), -_MARGIN_PX, _MARGIN_PX) * (kind != "false")
         blobs[f"seen_{axis}_px"] = np.clip(blobs[f"{axis}_px"] + error, 0.001, size - 0.001)
-    wrong = rng.random(n) < settings.label_error
-    random_mir = rng.choice(panel.n_mirs, n, p=np.array([mir.share for mir in panel.mirs]) / sum(m.share for m in panel.mirs))
-    klass = np.where(blobs["unseen"], panel.noise, blobs["class"])
-    label = np.where(wrong, np.where(klass == panel.noise, random_mir, panel.noise), klass)
-    label = np.where(kind == "lower", -1, label)
-    blobs["label"] = np.where(blobs["labelled"] | (kind == "lower"), label, -2)
     return blobs

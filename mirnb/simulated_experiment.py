@@ -1,5 +1,6 @@
 """Write simulated samples as experiment folders, in exactly the formats a user brings, with their truth beside them."""
 
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _TRUTH_COLUMNS = ["molecule", "frame", "kind", "class", "y_px", "x_px", "flux", 
 PHOTONS_PER_COUNT = 1 / 1.3  # of the simulated table's photon columns: one over the default gain
 
 
-def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, name=None, only=None):
+def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=None, pretrain=()):
     """Simulate a sample and write it as an experiment folder.
 
     Parameters
@@ -29,10 +30,10 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, name=Non
     settings : Settings, optional
     seed : int
         Same seed, same files.
-    name : str, optional
-        Name of the experiment; the folder's by default.
     only : str, optional
         Only this miR and noise: a single-type sample.
+    pretrain : sequence of str
+        Single-type experiments to name in experiment.toml.
 
     Returns
     -------
@@ -69,30 +70,36 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, name=Non
     blobs.loc[~blobs["detected"], "blob_id"] = pd.NA
     write_table(folder / "blobs.csv", _as_thunderstorm(blobs[blobs["detected"]], panel, settings))
     truth = blobs[_TRUTH_COLUMNS].round({"y_px": 4, "x_px": 4, "flux": 2, "sigma_y_px": 4, "sigma_x_px": 4})
-    write_table(folder / "truth.csv", truth.assign(**{"class": [panel.names[k] for k in truth["class"]]}))
+    truth["class"] = [panel.names[k] for k in truth["class"]]
+    write_table(folder / "truth.csv", truth.replace({"kind": {"faint": "single"}}))
     if panel.name not in NAMED_PANELS:
         write_experiment(folder, panel.to_dict(), file_name="panel.toml")
     write_experiment(
         folder,
         {
-            "name": name or folder.resolve().name,
+            "name": re.sub(r"[^A-Za-z0-9_-]", "_", folder.resolve().name),
             "stack": "stack.tif",
             "blobs": "blobs.csv",
             "pixel_size_nm": settings.pixel_size_nm,
             "panel": panel.name if panel.name in NAMED_PANELS else "panel.toml",
             "dispersion": "down",
+            **({"pretrain": list(pretrain)} if pretrain else {}),
             "simulated": {"seed": seed, **({"only": only} if only else {}), **asdict(settings)},
         },
     )
     return folder
 
 
-def simulate_demo(folder):
-    """The demo: the thesis's sample, and beside it a small red-only one, which Fig 1 needs."""
-    folder = Path(folder)
-    red = folder.with_name(f"{folder.name}_red")
-    simulate_experiment(red, settings=Settings(n_frames=3), only="red")
-    return simulate_experiment(folder)
+def simulate_with_single_type(folder, *, panel=THESIS, settings=None, seed=3):
+    """Simulate a mixture, and beside it a small sample of the panel's first miR alone, which Fig 1 needs.
+
+    The single-type sample lies in <folder>_<name of the miR>, has three frames, and is named under `pretrain`.
+    """
+    folder, settings = Path(folder), settings or Settings()
+    first = panel.mir_names[0]
+    single = folder.with_name(f"{folder.name}_{first}")
+    simulate_experiment(single, panel=panel, settings=replace(settings, n_frames=3), seed=seed + 1000, only=first)
+    return simulate_experiment(folder, panel=panel, settings=settings, seed=seed, pretrain=[f"../{single.name}"])
 
 
 def _as_thunderstorm(blobs, panel, settings):

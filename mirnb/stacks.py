@@ -158,25 +158,26 @@ def _look_at(path):
             raise InputError(f"{path}: holds no image")
         if "S" in series.axes:
             raise InputError(f"{path}: is a colour image (axes {series.axes}); convert it to grey first")
-        *stacked, rows, cols = series.get_shape(squeeze=False)
-        stacked = [n for n in stacked if n != 1]
-        if len(stacked) > 1:
-            raise InputError(f"{path}: has axes {series.axes} of {series.shape}; expected (frames, rows, cols)")
-        if min(rows, cols) == 1:
-            raise InputError(f"{path}: is one-dimensional ({rows}x{cols}); expected frames of (rows, cols)")
+        axes, shape = series.axes, series.shape
+        if not (axes.endswith("YX") and min(shape[-2:]) > 1):
+            raise InputError(f"{path}: is one-dimensional (axes {axes} of {shape}); expected frames of (rows, cols)")
+        if len(shape) > 3:
+            raise InputError(f"{path}: has axes {axes} of {shape}; expected (frames, rows, cols)")
         if series.dtype.kind not in "uif":
             raise InputError(f"{path}: has pixels of type {series.dtype}; expected grey values")
-        n_frames = stacked[0] if stacked else 1
-        ends = [max((o + n for o, n in zip(p.dataoffsets, p.databytecounts, strict=False)), default=0) for p in _pages(series)]
-        if series.dataoffset is not None:
-            ends.append(series.dataoffset + series.nbytes)
-        if max(ends) > path.stat().st_size:
-            raise InputError(f"{path}: is cut off in the middle ({max(ends)} bytes expected, {path.stat().st_size} there)")
-        return _File(path, n_frames, (rows, cols), np.dtype(series.dtype))
+        n_frames = shape[0] if len(shape) == 3 else 1
+        _check_length(path, series)
+        return _File(path, n_frames, shape[-2:], np.dtype(series.dtype))
 
 
-def _pages(series):
-    return [page for page in series.pages if page is not None]
+def _check_length(path, series):
+    ends = [0 if series.dataoffset is None else series.dataoffset + series.nbytes]
+    for page in series.pages:
+        if page is not None:
+            ends += [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    length = path.stat().st_size
+    if max(ends) > length:
+        raise InputError(f"{path}: is cut off in the middle ({max(ends)} bytes expected, {length} there); copy the file again")
 
 
 def _read(series, index, file):

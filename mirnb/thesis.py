@@ -45,3 +45,10 @@ def scores_beside_thesis(panel, scores, intervals):
         if name in printed:
             table[f"{name}, thesis"] = [printed[name][mir] for mir in panel.mir_names]
     return table
+
+
+def counts_beside_thesis(panel, table):
+    """Crops per class and set, the thesis's count of each class beside the sum."""
+    if not is_thesis_panel(panel):
+        return table
+    return table.assign(thesis=[N_LABELLED[name] for name in table.index])

@@ -1,0 +1,3 @@
+from mirnb.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,160 @@
+"""Look through an experiment folder: what was found, what is odd, and every problem at once, in words."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial import cKDTree
+from tqdm.auto import tqdm
+
+from mirnb.crops import fits
+from mirnb.experiment import QUARTER_TURNS, inspect_experiment
+from mirnb.files import InputError
+
+_LOOK_AT_FRAMES = 8  # for the direction of the dispersion
+
+
+@dataclass
+class Check:
+    """Sentences about an experiment; problems make it unusable as it is."""
+
+    found: list = field(default_factory=list)
+    warnings: list = field(default_factory=list)
+    problems: list = field(default_factory=list)
+
+
+def check_experiment(folder):
+    """Check an experiment folder, pixels included.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Check
+    """
+    experiment, problems = inspect_experiment(folder)
+    check = Check(problems=list(problems))
+    if experiment is None:
+        return check
+    stack = experiment.stack
+    rows, cols = stack.frame_shape
+    check.found += [
+        f"name: {experiment.name}" + (" (simulated)" if experiment.simulated is not None else ""),
+        f"stack: {len(stack)} frames of {rows}x{cols} {stack.dtype} in {len(stack.paths)} file"
+        + ("s" if len(stack.paths) > 1 else ""),
+        f"pixel size: {experiment.pixel_size_nm:g} nm, so a frame is {cols * experiment.pixel_size_nm / 1000:.1f} x "
+        f"{rows * experiment.pixel_size_nm / 1000:.1f} µm",
+        f"panel: {experiment.panel.name} ({', '.join(experiment.panel.mir_names)}), dispersion {experiment.dispersion}",
+        "masks: " + ("one for each miR" if experiment.masks is not None else "none, templates come from training crops"),
+    ]
+    _read_all_frames(stack, check)
+    if experiment.table is None:
+        check.warnings.append("experiment.toml names no blobs; export them from ThunderSTORM to blobs.csv")
+    elif len(experiment.rows) and not check.problems:
+        _check_blobs(experiment, check)
+    return check
+
+
+def _read_all_frames(stack, check):
+    try:
+        for _ in tqdm(stack.frames(), total=len(stack), desc="reading frames", unit="frame", leave=False):
+            pass
+    except InputError as error:
+        check.problems.append(str(error))
+
+
+def _check_blobs(experiment, check):
+    panel = experiment.panel
+    check.found.append(f"blobs: {len(experiment.rows)}, {len(experiment.rows) / len(experiment.stack):.0f} a frame")
+    counts = experiment.count_labels()
+    if experiment.labelled.any():
+        check.found.append("labels: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+        for k, name in enumerate(panel.names):
+            if not np.any(experiment.labels == k):
+                check.warnings.append(f"no blob is labelled {name}; training needs some of every class")
+    else:
+        check.found.append("labels: none; classifying works, training does not")
+    kept = fits(experiment.stack.frame_shape, experiment.rows, experiment.cols, panel.crop_window)
+    if not kept.all():
+        size = "x".join(map(str, panel.crop_window.shape))
+        check.found.append(f"near the border: {np.sum(~kept)} blobs, whose {size} crop leaves the frame, will be left out")
+    repeats = share_repeated(experiment.frame_index, experiment.rows, experiment.cols)
+    if repeats > 0.2:
+        check.warnings.append(
+            f"{repeats:.0%} of blobs lie where the frame before has one; if this is a time series of one field of view, "
+            "every molecule is counted many times"
+        )
+    guess, clear = guess_dispersion(experiment)
+    if not clear:
+        check.found.append("direction of the dispersion: the blobs do not tell")
+    elif guess != experiment.dispersion:
+        check.problems.append(
+            f"{experiment.folder / 'experiment.toml'}: dispersion is said to run {experiment.dispersion}, but the second blobs "
+            f'lie {guess}; set dispersion = "{guess}"'
+        )
+    else:
+        check.found.append(f"direction of the dispersion: second blobs lie {guess}, as said")
+
+
+def share_repeated(frames, rows, cols):
+    """Share of blobs, from the second frame on, within 1 px of a blob of the frame before: near 0 for new fields of view."""
+    at = {frame: np.column_stack([rows[frames == frame], cols[frames == frame]]) for frame in np.unique(frames)}
+    near, total = 0, 0
+    for frame, here in at.items():
+        if frame - 1 in at:
+            near += int(np.sum(cKDTree(at[frame - 1]).query(here)[0] <= 1.5))
+            total += len(here)
+    return near / total if total else 0.0
+
+
+def guess_dispersion(experiment):
+    """Where the second, dimmer blob of the pairs lies.
+
+    The mean light in a strip beside each blob, as far away as the panel's gaps reach, is compared between the four directions.
+    Labelled miRs are used where there are some, else all blobs.
+
+    Returns
+    -------
+    direction : str
+        down, up, left or right, in the stack as it was recorded.
+    clear : bool
+        Whether it stands out from the next best by 4 standard errors.
+    """
+    panel = experiment.panel
+    near, far = max(min(mir.gap_px for mir in panel.mirs) - 1, 3), max(mir.gap_px for mir in panel.mirs) + 2
+    reach = int(np.ceil(far)) + 1
+    is_mir = (experiment.labels >= 0) & (experiment.labels < panel.noise)
+    use = is_mir if is_mir.sum() >= 20 else np.ones(len(experiment.rows), bool)
+    frames = np.unique(experiment.frame_index[use])[:_LOOK_AT_FRAMES]
+    steps = np.arange(-reach, reach + 1)
+    strip = (steps >= near) & (steps <= far)
+    middle = np.abs(steps) <= 2
+    masks = {
+        "down": np.outer(strip, middle), "up": np.outer(strip[::-1], middle),
+        "right": np.outer(middle, strip), "left": np.outer(middle, strip[::-1]),
+    }  # fmt: skip
+    light = []
+    for index, frame in experiment.stack.frames(frames):
+        here = use & (experiment.frame_index == index)
+        here &= (experiment.rows >= reach) & (experiment.rows < frame.shape[0] - reach)
+        here &= (experiment.cols >= reach) & (experiment.cols < frame.shape[1] - reach)
+        frame = frame.astype(np.float32)
+        middle_half = np.percentile(frame, [25, 50, 75])
+        capped = np.minimum(frame, middle_half[1] + 10 * (middle_half[2] - middle_half[0]))
+        for row, col in zip(experiment.rows[here], experiment.cols[here], strict=True):
+            window = capped[row - reach : row + reach + 1, col - reach : col + reach + 1]
+            light.append([window[mask].mean() for mask in masks.values()])
+    if len(light) < 10:
+        return "down", False
+    light = np.array(light)
+    order = np.argsort(light.mean(axis=0))
+    difference = light[:, order[-1]] - light[:, order[-2]]
+    clear = difference.mean() > 4 * difference.std() / np.sqrt(len(difference))
+    return _as_recorded(list(masks)[order[-1]], experiment.dispersion), bool(clear)
+
+
+def _as_recorded(direction, said):
+    """A direction seen in turned frames, as it was before they were turned against the clock."""
+    around = ["down", "right", "up", "left"]  # each a quarter turn against the clock from the one before
+    return around[(around.index(direction) - QUARTER_TURNS[said]) % 4]

@@ -1,0 +1,125 @@
+"""The commands: mirnb simulate, check, report, classify."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mirnb import __version__
+from mirnb.files import InputError
+
+
+def main(arguments=None):
+    """Run a command; user errors are one message and exit code 1, never a stack trace."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except InputError as error:
+        print(f"mirnb: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"mirnb: {where}{error.strerror or error}; what was finished is kept, run the command again", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("mirnb: stopped; what was finished is kept, run the command again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="mirnb", description="Tell microRNAs apart, one molecule at a time, from dispersed microscope images."
+    )
+    parser.add_argument("--version", action="version", version=f"mirnb {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    simulate = commands.add_parser("simulate", help="write a simulated experiment, with its truth")
+    simulate.add_argument("folder", metavar="DIR", type=Path, help="experiment folder to write")
+    simulate.add_argument("--frames", type=_positive, default=30, help="number of frames (default 30)")
+    simulate.add_argument("--seed", type=int, default=3, help="same seed, same files (default 3)")
+    simulate.add_argument("--panel", default="thesis", help="a named panel or a panel file (default thesis)")
+    simulate.add_argument("--only", metavar="MIR", help="only this miR and noise: a single-type sample")
+    simulate.set_defaults(run=_simulate)
+
+    check = commands.add_parser("check", help="say what an experiment folder holds, and every problem at once")
+    check.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
+    check.set_defaults(run=_check)
+
+    report = commands.add_parser("report", help="run the notebooks and write the report")
+    report.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
+    report.add_argument("--out", type=Path, help="run folder (default reports/NAME)")
+    report.add_argument("--only", metavar="NOTEBOOK", action="append", default=[], help="only this notebook; may be repeated")
+    report.add_argument("--quick", action="store_true", help="few frames and one epoch: does everything run?")
+    report.add_argument(
+        "-p", dest="parameters", metavar=("KEY", "VALUE"), nargs=2, action="append", default=[],
+        help="set a notebook parameter; may be repeated",
+    )  # fmt: skip
+    report.set_defaults(run=_report)
+
+    classify = commands.add_parser("classify", help="classify the blobs of an experiment with a trained classifier")
+    classify.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
+    classify.add_argument("folder", metavar="DIR", type=Path, help="experiment folder, labelled or not")
+    classify.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
+    classify.set_defaults(run=_classify)
+    return parser
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
+
+
+def _simulate(options):
+    from mirnb.panel import load_panel
+    from mirnb.simulate import Settings
+    from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_type
+
+    panel, settings = load_panel(options.panel), Settings(n_frames=options.frames)
+    if options.only:
+        simulate_experiment(options.folder, panel=panel, settings=settings, seed=options.seed, only=options.only)
+    else:
+        simulate_with_single_type(options.folder, panel=panel, settings=settings, seed=options.seed)
+    print(f"{options.folder}: {options.frames} simulated frames, blobs and their truth")
+    return 0
+
+
+def _check(options):
+    from mirnb.check import check_experiment
+
+    check = check_experiment(options.folder)
+    for line in check.found:
+        print(line)
+    for line in check.warnings:
+        print(f"warning: {line}")
+    for line in check.problems:
+        print(f"problem: {line}", file=sys.stderr)
+    print("no problem found" if not check.problems else f"{len(check.problems)} to mend", flush=True)
+    return 1 if check.problems else 0
+
+
+def _report(options):
+    from mirnb.report import make_report
+    from mirnb.runs import make_demo_if_missing
+
+    make_demo_if_missing(options.folder)
+    page = make_report(
+        options.folder, out=options.out, only=options.only, quick=options.quick, parameters=dict(options.parameters)
+    )
+    print(f"report: {page}")
+    return 0
+
+
+def _classify(options):
+    from mirnb.blobs import write_table
+    from mirnb.classifier import classify, count_classes, load_classifier
+    from mirnb.experiment import load_experiment
+
+    experiment = load_experiment(options.folder)
+    classifier = load_classifier(options.classifier)
+    table = classify(classifier, experiment)
+    write_table(options.out, table)
+    print(count_classes(table, classifier.panel).to_string())
+    print(f"crowded (another blob inside the window)  {int(table['crowded'].sum())}")
+    print(f"written: {options.out}")
+    return 0

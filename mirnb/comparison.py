@@ -1,0 +1,186 @@
+"""The two correlation techniques, and the templates with each other, compared in numbers (thesis 2.1)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage, signal
+
+from mirnb.correlate import Correlator
+from mirnb.dataset import kept_blobs
+from mirnb.experiment import load_experiment
+from mirnb.preprocess import preprocess
+
+
+@dataclass(frozen=True)
+class Techniques:
+    """Cosine similarity, cross-correlation and the original of one frame."""
+
+    images: dict  # name -> image (rows, cols)
+    numbers: pd.DataFrame  # as `signal_to_background` gives it
+    n_molecules: int
+    which: str  # what the molecules are
+
+
+def single_type_sample(experiment):
+    """A sample of one miR alone: the first under `pretrain`, else the experiment itself.
+
+    Returns
+    -------
+    sample : Experiment
+    k : int
+        The miR most of its blobs are labelled with (0 without labels).
+    """
+    sample = load_experiment(experiment.pretrain[0]) if experiment.pretrain else experiment
+    counts = [int(np.sum(sample.labels == k)) for k in range(sample.panel.n_mirs)]
+    return sample, int(np.argmax(counts))
+
+
+def compare_techniques(sample, k, template, *, background_percentile=70.0, cap_sds=5.0):
+    """The first frame of a sample through both techniques with one template (thesis Fig 1).
+
+    Parameters
+    ----------
+    sample : Experiment
+    k : int
+        Class whose molecules are the signal; without labels the brightest tenth of the blobs is.
+    template : ndarray of shape (rows, cols), preprocessed
+
+    Returns
+    -------
+    Techniques
+    """
+    _, frame = next(sample.stack.frames([0]))
+    clean = preprocess(frame, background_percentile=background_percentile, cap_sds=cap_sds)
+    correlator = Correlator(template[np.newaxis], frame.shape)
+    images = {
+        "cosine similarity": correlator.cosine_similarity(clean)[..., 0],
+        "cross-correlation": correlator.cross_correlate(clean)[..., 0],
+        "original": clean,
+    }
+    blobs, _ = kept_blobs(sample, labelled=False, n_frames=1)
+    own = blobs[blobs["y"] == k]
+    which = f"labelled {sample.panel.mir_names[k]}"
+    if own.empty:
+        own = blobs.assign(light=clean[blobs["row"], blobs["col"]]).nlargest(max(len(blobs) // 10, 1), "light")
+        which = "brightest, as there are no labels"
+    window = sample.panel.template_window
+    peak = ((template.shape[0] - 1) // 2 - window.above, (template.shape[1] - 1) // 2 - window.left)
+    shift = {"cosine similarity": peak, "cross-correlation": peak, "original": (0, 0)}
+    pixels = (own["row"], own["col"], blobs["row"], blobs["col"])
+    return Techniques(images, signal_to_background(images, pixels, shift=shift), len(own), which)
+
+
+def signal_to_background(images, pixels, *, shift, reach_px=20):
+    """How far molecules stand above the background of an image, for each of several images of the same frame.
+
+    Parameters
+    ----------
+    images : dict
+        Name -> image (rows, cols).
+    pixels : (mir_rows, mir_cols, all_rows, all_cols)
+        Pixels of the molecules looked at, and of all blobs, whose surroundings are no background.
+    shift : dict
+        Name -> (rows, cols) from a blob's pixel to where the image peaks on it.
+    reach_px : int
+        Background is further than this from every blob.
+
+    Returns
+    -------
+    DataFrame, one row an image
+        signal (median peak of the molecules), background (mean), background sd, signal / background, contrast (signal above
+        background in units of its sd).
+    """
+    mir_rows, mir_cols, all_rows, all_cols = (np.asarray(values, int) for values in pixels)
+    shape = next(iter(images.values())).shape
+    blob = np.ones(shape, bool)
+    blob[all_rows, all_cols] = False
+    away = ndimage.distance_transform_edt(blob) > reach_px
+    rows = []
+    for name, image in images.items():
+        highest = ndimage.maximum_filter(image, 3)
+        at = [np.clip(pixel + by, 0, size - 1) for pixel, by, size in zip((mir_rows, mir_cols), shift[name], shape, strict=True)]
+        peak, mean, sd = float(np.median(highest[at[0], at[1]])), float(image[away].mean()), float(image[away].std())
+        rows.append(
+            {"image": name, "signal": peak, "background": mean, "background sd": sd,
+             "signal / background": peak / mean, "contrast": (peak - mean) / sd}
+        )  # fmt: skip
+    return pd.DataFrame(rows).set_index("image")
+
+
+def template_responses(templates):
+    """Response of each template, laid on an empty ground as a molecule, to all templates (thesis Fig 2 and cell 6).
+
+    Parameters
+    ----------
+    templates : ndarray of shape (n_templates, rows, cols), preprocessed
+
+    Returns
+    -------
+    responses : float32 ndarray of shape (n_templates, 2 * rows, 2 * cols, n_templates)
+        Molecule first, template last; a template on itself peaks at 1.
+    """
+    n, rows, cols = templates.shape
+    ground = np.zeros((n, 2 * rows, 2 * cols), np.float32)
+    ground[:, rows // 2 : rows // 2 + rows, cols // 2 : cols // 2 + cols] = templates
+    correlator = Correlator(templates, ground.shape[1:])
+    return np.stack([correlator.cross_correlate(molecule) for molecule in ground])
+
+
+def peak_profile(response):
+    """The column of a response (rows, cols) through its maximum."""
+    return response[:, np.unravel_index(np.argmax(response), response.shape)[1]]
+
+
+def count_peaks(profile, *, prominence=0.05):
+    """Peaks of a profile that rise by at least `prominence` of its maximum above the valleys beside them."""
+    padded = np.pad(profile, 1)  # a peak at the very end counts as well
+    return len(signal.find_peaks(padded, prominence=prominence * max(float(np.max(profile)), 1e-12))[0])
+
+
+def peak_profiles(responses):
+    """Profiles through the maxima of `template_responses`: (n_mirs, n_mirs, rows), molecule first, template second."""
+    n = len(responses)
+    return np.array([[peak_profile(responses[m, ..., t]) for t in range(n)] for m in range(n)])
+
+
+def template_overlap(responses, panel):
+    """Highest response of each molecule (rows) to each template (columns), from `template_responses`."""
+    return pd.DataFrame(
+        responses.max(axis=(1, 2)), index=pd.Index(panel.mir_names, name="molecule"),
+        columns=[f"{name} template" for name in panel.mir_names],
+    )  # fmt: skip
+
+
+def count_template_peaks(responses, panel):
+    """Peaks of each molecule's response to its own and to foreign templates, the thesis's expectation beside them."""
+    counts = np.apply_along_axis(count_peaks, 2, peak_profiles(responses))
+    table = pd.DataFrame(counts, index=pd.Index(panel.mir_names, name="molecule"), columns=[f"{n} template" for n in panel.mir_names])
+    return table.assign(**{"thesis, own": 3, "thesis, foreign": 4})
+
+
+def count_bright_peaks(crops, y_true, panel):
+    """Peaks that bright molecules show in their own channel, along the column through its maximum.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n_crops, rows, cols, n_mirs)
+    y_true : int ndarray of shape (n_crops,)
+        Without labels (all negative), the channel that answers most stands for the class.
+    panel : Panel
+
+    Returns
+    -------
+    DataFrame, one row a miR
+        crops (the brightest quarter), and the share of them that shows 1, 2, 3, and 4 or more peaks.
+    """
+    y_seen = y_true if np.any(y_true >= 0) else crops.max(axis=(1, 2)).argmax(axis=1)
+    rows = []
+    for k, name in enumerate(panel.mir_names):
+        own = crops[y_seen == k][..., k]
+        bright = own[np.argsort(-own.max(axis=(1, 2)))][: max(len(own) // 4, min(len(own), 1))]
+        peaks = np.array([count_peaks(peak_profile(crop)) for crop in bright], int)
+        shares = {f"{n} peaks": np.mean(peaks == n) if len(peaks) else np.nan for n in (1, 2, 3)}
+        more = np.mean(peaks >= 4) if len(peaks) else np.nan
+        rows.append({"class": name, "crops": len(bright), **shares, "4 or more": more})
+    return pd.DataFrame(rows).set_index("class")

@@ -1,0 +1,250 @@
+"""Run the notebooks through papermill, render them to HTML, write the index page: everything works offline as plain files."""
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import papermill
+from jinja2 import Environment, PackageLoader
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+from tqdm.auto import tqdm
+from traitlets.config import Config
+
+from mirnb import __version__
+from mirnb.classifier import copy_classifier
+from mirnb.experiment import load_experiment
+from mirnb.files import InputError, read_json, whole_file
+from mirnb.runs import ROOT, RunFolder
+
+NOTEBOOKS = ("01_templates", "02_correlation_comparison", "03_training", "04_evaluation", "05_roc_pr")
+
+# thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
+FIGURES = (
+    ("2", "fig02_templates", "01_templates", "Median template of each miR and its response to all templates"),
+    ("2 (cell 6)", "template_pairs", "01_templates", "Templates with each other"),
+    ("1", "fig01_techniques", "02_correlation_comparison", "Cosine similarity, cross-correlation, original"),
+    ("10", "fig10_crops", "02_correlation_comparison", "Response crops of each class"),
+    ("2 (text)", "peaks", "02_correlation_comparison", "Peaks of each template on each miR"),
+    ("class counts (cell 17)", "class_counts", "03_training", "Crops of each class in each set"),
+    ("3", "fig03_network", "03_training", "The network"),
+    ("losses (cell 14)", "learning_curves", "03_training", "Learning curves beside the printed losses"),
+    ("7", "fig07_confusion", "03_training", "Confusion on training, validation and both"),
+    ("8", "fig08_confusion_test", "04_evaluation", "Confusion on test"),
+    ("8 (text)", "scores_test", "04_evaluation", "Recall and precision on test, with intervals"),
+    ("–", "reliability", "04_evaluation", "Are the probabilities right?"),
+    ("–", "mistakes", "04_evaluation", "Mistakes looked at"),
+    ("9", "fig09_roc", "05_roc_pr", "ROC curves on test"),
+    ("9 (cell 16)", "precision_recall", "05_roc_pr", "Precision-recall curves with true chance lines"),
+)
+_SHOWN = ("fig02_templates", "fig10_crops", "fig07_confusion", "fig08_confusion_test", "fig09_roc", "precision_recall")
+
+
+@dataclass(frozen=True)
+class _Ran:
+    notebook: str
+    seconds: float
+
+
+def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
+    """Run the notebooks on an experiment and write its report.
+
+    Parameters
+    ----------
+    folder : path
+        Experiment folder.
+    out : path, optional
+        Run folder; reports/<name> by default.
+    only : sequence of str
+        Notebooks to run, by name or number; all by default.
+    quick : bool
+        Few frames and one epoch, to see whether everything runs.
+    parameters : dict of str to str, optional
+        Notebook parameters as typed by the user; converted by the type each notebook declares.
+
+    Returns
+    -------
+    path of index.html
+
+    Raises
+    ------
+    InputError
+        If a parameter or notebook is unknown, a value does not fit, or a notebook fails (its copy is kept as *.failed.ipynb).
+    """
+    chosen = _choose(only)
+    experiment = load_experiment(folder)
+    if any(notebook[:2] not in ("01", "02") for notebook in chosen) or experiment.masks is None:
+        experiment.require_labels()
+    run = RunFolder(experiment, out or ROOT / "reports" / f"{experiment.name}{'-quick' if quick else ''}")
+    given = _converted(chosen, {} if parameters is None else parameters)
+    fixed = {"experiment": _from_root(folder), "out": _from_root(run.root), "quick": quick}
+    ran = []
+    bar = tqdm(chosen, desc="notebooks", unit="notebook")
+    for notebook in bar:
+        bar.set_postfix_str(notebook)
+        start = time.perf_counter()
+        _execute(notebook, run.root, {**fixed, **given[notebook]})
+        _render(run.root / "notebooks" / f"{notebook}.ipynb")
+        ran.append(_Ran(notebook, time.perf_counter() - start))
+    best = run.root / "classifiers" / "lenet5"
+    if best.exists():
+        copy_classifier(best, run.root / "classifier")
+    run.write_settings(quick=quick, **{key: value for values in given.values() for key, value in values.items()})
+    return _write_index(experiment, run, ran)
+
+
+def _from_root(path):
+    path = Path(path).resolve()
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
+
+
+def _choose(only):
+    if not only:
+        return NOTEBOOKS
+    chosen = []
+    for name in only:
+        stem = Path(name).stem
+        match = [notebook for notebook in NOTEBOOKS if notebook == stem or notebook[:2] == stem.zfill(2)]
+        if not match:
+            raise InputError(f"--only {name}: no such notebook; there are {', '.join(NOTEBOOKS)}")
+        chosen += match
+    return tuple(notebook for notebook in NOTEBOOKS if notebook in chosen)
+
+
+def _converted(notebooks, parameters):
+    """Parameters for each notebook that declares them, converted by their declared type."""
+    declared = {name: papermill.inspect_notebook(ROOT / "notebooks" / f"{name}.ipynb") for name in notebooks}
+    known = {key: info["inferred_type_name"] for names in declared.values() for key, info in names.items()}
+    values = {}
+    for key, text in parameters.items():
+        if key in ("experiment", "out", "quick"):
+            raise InputError(f"-p {key}: is set by the command itself (DIR, --out, --quick)")
+        if key not in known:
+            names = ", ".join(sorted(set(known) - {"experiment", "out", "quick"}))
+            raise InputError(f"-p {key}: no notebook that is to run has this parameter; known are {names}")
+        values[key] = _as_declared(key, text, known[key])
+    return {name: {key: value for key, value in values.items() if key in declared[name]} for name in notebooks}
+
+
+def _as_declared(key, text, kind):
+    try:
+        if kind == "bool":
+            return {"true": True, "false": False}[text.lower()]
+        if kind == "int":
+            return int(text)
+        if kind == "float":
+            return float(text)
+        if kind == "list":
+            value = json.loads(text)
+            if not isinstance(value, list):
+                raise ValueError
+            return value
+    except (KeyError, ValueError):
+        wanted = {"bool": "True or False", "int": "a whole number", "float": "a number", "list": "a list such as [34, 10]"}
+        raise InputError(f"-p {key} {text}: expected {wanted[kind]}") from None
+    return text
+
+
+def _execute(notebook, root, parameters):
+    """Run one notebook to a temporary name; it gets its own when every cell has completed."""
+    target = root / "notebooks" / f"{notebook}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    failed = target.with_suffix(".failed.ipynb")
+    running = target.with_name(f".{notebook}.running.ipynb")
+    try:
+        papermill.execute_notebook(
+            str(ROOT / "notebooks" / f"{notebook}.ipynb"), str(running).replace("{", "{{").replace("}", "}}"),
+            parameters=parameters, kernel_name="python3", progress_bar=False,
+            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        running.replace(failed)
+        message = re.sub(r"\x1b\[[0-9;]*m", "", str(error.evalue)).strip()
+        kept = "" if error.ename == "InputError" else f" ({error.ename}; the notebook as far as it came: {failed})"
+        raise InputError(f"{notebook}: {message}{kept}") from None
+    except BaseException:
+        running.unlink(missing_ok=True)
+        raise
+    done = nbformat.read(running, as_version=4)
+    undone = [
+        k for k, cell in enumerate(done.cells)
+        if cell.cell_type == "code" and cell.source.strip() and cell.metadata.get("papermill", {}).get("status") != "completed"
+    ]  # fmt: skip
+    if undone:  # a kernel that died leaves an output in which all seems well
+        running.replace(failed)
+        raise InputError(f"{notebook}: stopped before cell {undone[0] + 1} was done; see {failed}")
+    _strip_paths(done)
+    nbformat.write(done, running)
+    running.replace(target)
+    failed.unlink(missing_ok=True)
+
+
+def _strip_paths(notebook):
+    """Take out what names this machine, and widget states, which a page without scripts cannot show."""
+    for key in ("input_path", "output_path", "environment_variables"):
+        notebook.metadata.get("papermill", {}).pop(key, None)
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [one for one in cell.outputs if "application/vnd.jupyter.widget-view+json" not in one.get("data", {})]
+
+
+def _page_environment():
+    return Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def _render(path):
+    """Render an executed notebook as a page of its own, without scripts."""
+    notebook = nbformat.read(path, as_version=4)
+    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    body, _ = exporter.from_notebook_node(notebook)
+    page = _page_environment().get_template("notebook.html").render(
+        title=path.stem, body=body, pygments=HtmlFormatter(style="default").get_style_defs(".highlight"), version=__version__
+    )
+    with whole_file(path.with_suffix(".html")) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _write_index(experiment, run, ran):
+    """The page to read first."""
+    root = run.root
+    metrics = read_json(root / "metrics.json") if (root / "metrics.json").exists() else {}
+    settings = read_json(root / "settings.json")
+    figures = [
+        {"thesis": number, "file": f"figures/{name}.png", "notebook": notebook, "title": title, "name": name}
+        for number, name, notebook, title in FIGURES
+        if (root / "figures" / f"{name}.png").exists()
+    ]
+    notebooks = [name for name in NOTEBOOKS if (root / "notebooks" / f"{name}.html").exists()]
+    page = _page_environment().get_template("index.html").render(
+        experiment=experiment,
+        metrics=metrics,
+        settings=settings,
+        scores=_score_rows(metrics, experiment.panel),
+        figures=figures,
+        shown=[figure for figure in figures if figure["name"] in _SHOWN],
+        notebooks=notebooks,
+        ran=ran,
+        tables=sorted(path.name for path in (root / "tables").glob("*.csv")),
+        cache_mib=sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
+        version=__version__,
+    )
+    with whole_file(root / "index.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return root / "index.html"
+
+
+def _score_rows(metrics, panel):
+    rows = []
+    for kind, sets in metrics.get("classifiers", {}).items():
+        for name, scores in sets.items():
+            for mir in panel.mir_names:
+                values = {key: scores.get(key, {}).get(mir) for key in ("recall", "precision", "f1", "roc_auc", "average_precision")}
+                rows.append({"classifier": kind, "set": name, "class": mir, **values})
+    return rows
+
+
