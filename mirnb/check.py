@@ -90,7 +90,7 @@ def _check_blobs(experiment, check):
         check.found.append("direction of the dispersion: the blobs do not tell")
     elif guess != experiment.dispersion:
         check.problems.append(
-            f"{experiment.folder / 'experiment.toml'}: dispersion is said to run {experiment.dispersion}, but the second blobs "
+            f"{experiment.folder / 'experiment.toml'}: dispersion is said to run {experiment.dispersion}, but second blobs "
             f'lie {guess}; set dispersion = "{guess}"'
         )
     else:
@@ -111,7 +111,7 @@ def share_repeated(frames, rows, cols):
 def guess_dispersion(experiment):
     """Where the second, dimmer blob of the pairs lies.
 
-    The mean light in a strip beside each blob, as far away as the panel's gaps reach, is compared between the four directions.
+    The mean light in a strip beside each blob, as far away as the panel's gaps reach, is compared between the four sides.
     Labelled miRs are used where there are some, else all blobs.
 
     Returns

@@ -47,7 +47,9 @@ def _parser():
     report = commands.add_parser("report", help="run the notebooks and write the report")
     report.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
     report.add_argument("--out", type=Path, help="run folder (default reports/NAME)")
-    report.add_argument("--only", metavar="NOTEBOOK", action="append", default=[], help="only this notebook; may be repeated")
+    report.add_argument(
+        "--only", metavar="NOTEBOOK", action="append", default=[], help="only this notebook; may be repeated"
+    )
     report.add_argument("--quick", action="store_true", help="few frames and one epoch: does everything run?")
     report.add_argument(
         "-p", dest="parameters", metavar=("KEY", "VALUE"), nargs=2, action="append", default=[],

@@ -20,6 +20,7 @@ class Techniques:
     numbers: pd.DataFrame  # as `signal_to_background` gives it
     n_molecules: int
     which: str  # what the molecules are
+    corner: tuple[int, int]  # first pixel of the part of the frame with most of them
 
 
 def single_type_sample(experiment):
@@ -36,7 +37,7 @@ def single_type_sample(experiment):
     return sample, int(np.argmax(counts))
 
 
-def compare_techniques(sample, k, template, *, background_percentile=70.0, cap_sds=5.0):
+def compare_techniques(sample, k, template, *, field_px=256, background_percentile=70.0, cap_sds=5.0):
     """The first frame of a sample through both techniques with one template (thesis Fig 1).
 
     Parameters
@@ -45,6 +46,8 @@ def compare_techniques(sample, k, template, *, background_percentile=70.0, cap_s
     k : int
         Class whose molecules are the signal; without labels the brightest tenth of the blobs is.
     template : ndarray of shape (rows, cols), preprocessed
+    field_px : int
+        Side of the part to be shown, px.
 
     Returns
     -------
@@ -68,7 +71,19 @@ def compare_techniques(sample, k, template, *, background_percentile=70.0, cap_s
     peak = ((template.shape[0] - 1) // 2 - window.above, (template.shape[1] - 1) // 2 - window.left)
     shift = {"cosine similarity": peak, "cross-correlation": peak, "original": (0, 0)}
     pixels = (own["row"], own["col"], blobs["row"], blobs["col"])
-    return Techniques(images, signal_to_background(images, pixels, shift=shift), len(own), which)
+    corner = _busiest_part(own["row"], own["col"], frame.shape, field_px)
+    return Techniques(images, signal_to_background(images, pixels, shift=shift), len(own), which, corner)
+
+
+def _busiest_part(rows, cols, shape, side_px):
+    """First pixel of the square tile, in half steps, that holds most blobs."""
+    corners = [
+        (row, col)
+        for row in range(0, max(shape[0] - side_px, 0) + 1, max(side_px // 2, 1))
+        for col in range(0, max(shape[1] - side_px, 0) + 1, max(side_px // 2, 1))
+    ]
+    counts = [np.sum((rows >= r) & (rows < r + side_px) & (cols >= c) & (cols < c + side_px)) for r, c in corners]
+    return corners[int(np.argmax(counts))]
 
 
 def signal_to_background(images, pixels, *, shift, reach_px=20):
@@ -99,7 +114,10 @@ def signal_to_background(images, pixels, *, shift, reach_px=20):
     rows = []
     for name, image in images.items():
         highest = ndimage.maximum_filter(image, 3)
-        at = [np.clip(pixel + by, 0, size - 1) for pixel, by, size in zip((mir_rows, mir_cols), shift[name], shape, strict=True)]
+        at = [
+            np.clip(pixel + by, 0, size - 1)
+            for pixel, by, size in zip((mir_rows, mir_cols), shift[name], shape, strict=True)
+        ]
         peak, mean, sd = float(np.median(highest[at[0], at[1]])), float(image[away].mean()), float(image[away].std())
         rows.append(
             {"image": name, "signal": peak, "background": mean, "background sd": sd,
@@ -132,7 +150,7 @@ def peak_profile(response):
     return response[:, np.unravel_index(np.argmax(response), response.shape)[1]]
 
 
-def count_peaks(profile, *, prominence=0.05):
+def count_peaks(profile, *, prominence=0.02):
     """Peaks of a profile that rise by at least `prominence` of its maximum above the valleys beside them."""
     padded = np.pad(profile, 1)  # a peak at the very end counts as well
     return len(signal.find_peaks(padded, prominence=prominence * max(float(np.max(profile)), 1e-12))[0])
@@ -155,7 +173,9 @@ def template_overlap(responses, panel):
 def count_template_peaks(responses, panel):
     """Peaks of each molecule's response to its own and to foreign templates, the thesis's expectation beside them."""
     counts = np.apply_along_axis(count_peaks, 2, peak_profiles(responses))
-    table = pd.DataFrame(counts, index=pd.Index(panel.mir_names, name="molecule"), columns=[f"{n} template" for n in panel.mir_names])
+    table = pd.DataFrame(
+        counts, index=pd.Index(panel.mir_names, name="molecule"), columns=[f"{n} template" for n in panel.mir_names]
+    )
     return table.assign(**{"thesis, own": 3, "thesis, foreign": 4})
 
 

@@ -91,7 +91,8 @@ class Dataset:
     def count(self, panel):
         """Table of crops per class and set, with a sum."""
         counts = {
-            name: [int(np.sum(self.y_true[indices] == k)) for k in range(panel.n_mirs + 1)] for name, indices in self.split.items()
+            name: [int(np.sum(self.y_true[indices] == k)) for k in range(panel.n_mirs + 1)]
+            for name, indices in self.split.items()
         }
         table = pd.DataFrame(counts, index=panel.names)
         return table.assign(all=table.sum(axis=1))
@@ -156,7 +157,9 @@ def _frames_with_blobs(experiment, blobs, doing):
     """Each frame that holds blobs, with the rows of `blobs` that lie on it; progress goes with it."""
     by_frame = blobs.groupby("frame").indices
     frames = experiment.stack.frames(sorted(by_frame))
-    for index, frame in tqdm(frames, total=len(by_frame), desc=doing, unit="frame", leave=False, disable=len(by_frame) < 100):
+    for index, frame in tqdm(
+        frames, total=len(by_frame), desc=doing, unit="frame", leave=False, disable=len(by_frame) < 100
+    ):
         yield by_frame[index], frame
 
 

@@ -136,7 +136,9 @@ def choose_run(runs, dataset):
         [
             {
                 "seed": one.seed,
-                "macro_f1_mir": np.mean(score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)["f1"][:-1]),
+                "macro_f1_mir": np.mean(
+                    score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)["f1"][:-1]
+                ),
                 "loss": one.history["val_loss"].iloc[-1],
             }
             for one in runs
@@ -190,7 +192,12 @@ def area_table(roc, pr, y_true, mir_names):
     """Areas of both curves and each class's share, which is the average precision of guessing: DataFrame by class."""
     return pd.DataFrame(
         [
-            {"class": name, "roc_auc": roc[name][1], "average_precision": pr[name][1], "share (chance)": np.mean(y_true == k)}
+            {
+                "class": name,
+                "roc_auc": roc[name][1],
+                "average_precision": pr[name][1],
+                "share (chance)": np.mean(y_true == k),
+            }
             for k, name in enumerate(mir_names)
             if name in roc
         ]

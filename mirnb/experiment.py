@@ -59,7 +59,11 @@ class Experiment:
     def count_labels(self):
         """Number of blobs per class name, then erased and not labelled."""
         counts = {name: int(np.sum(self.labels == k)) for k, name in enumerate(self.panel.names)}
-        return {**counts, "erased": int(np.sum(self.labels == ERASED)), "not labelled": int(np.sum(self.labels == UNLABELLED))}
+        return {
+            **counts,
+            "erased": int(np.sum(self.labels == ERASED)),
+            "not labelled": int(np.sum(self.labels == UNLABELLED)),
+        }
 
     def require_labels(self):
         """Raise one sentence if training is not possible: no labels, or a class of the panel without any."""
@@ -72,7 +76,9 @@ class Experiment:
             )
         empty = [name for k, name in enumerate(self.panel.names) if not np.any(self.labels == k)]
         if empty:
-            raise InputError(f"{self.blobs_path}: no blob is labelled {', '.join(empty)}; training needs some of every class")
+            raise InputError(
+                f"{self.blobs_path}: no blob is labelled {', '.join(empty)}; training needs some of every class"
+            )
 
 
 def load_experiment(folder):
@@ -196,7 +202,9 @@ def _stack_paths(folder, names):
     paths = []
     for name in [names] if isinstance(names, str) else names:
         if any(sign in name for sign in "*?["):
-            found = sorted(folder.glob(name), key=lambda path: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)])
+            found = sorted(
+                folder.glob(name), key=lambda path: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)]
+            )
             if not found:
                 raise InputError(f"{folder / name}: no file matches")
             paths += found
@@ -222,7 +230,7 @@ def _read_masks(toml, folder, names, panel, turns):
         mask = np.rot90(read_image(path), turns)
         if mask.shape != panel.template_window.shape:
             raise InputError(
-                f"{path}: a mask of {mask.shape} (rows, cols); this panel's templates are {panel.template_window.shape}, the "
+                f"{path}: a mask of {mask.shape} (rows, cols); this panel's are {panel.template_window.shape}, the "
                 f"upper blob at row {panel.template_window.above}, col {panel.template_window.left}"
             )
         if np.ptp(mask) == 0:
@@ -246,7 +254,7 @@ def _turned_pixels(table, path, stack, pixel_size_nm, turns):
     if len(outside):
         first = outside[0]
         problems.append(
-            f"{path}, line {first + 2}: x {table['x [nm]'].iloc[first]:g} nm, y {table['y [nm]'].iloc[first]:g} nm lies outside "
+            f"{path}, line {first + 2}: x {table['x [nm]'].iloc[first]:g}, y {table['y [nm]'].iloc[first]:g} nm lies off "
             f"the frame of {n_cols * pixel_size_nm:g} x {n_rows * pixel_size_nm:g} nm ({len(outside)} such rows); "
             f"is pixel_size_nm = {pixel_size_nm:g} right?"
         )

@@ -268,4 +268,3 @@ def blob_streaks(panel, mir):
     """Streaks of a miR's two dyes: (upper, lower). The longer wavelength lies above."""
     streaks = [streak(dye, panel.bands_nm, panel.prism_angle_deg) for dye in mir.dyes]
     return tuple(sorted(streaks, key=lambda one: one.centroid_px))
-

@@ -53,24 +53,25 @@ def draw_image(image, *, ax=None, title="", low=None, high=None, bar=None):
     return ax
 
 
-def draw_techniques(images, *, field_px, um_per_px):
-    """Cosine similarity, cross-correlation and the original side by side (thesis Fig 1), each up to its 99.9th percentile.
+def draw_techniques(images, corner, *, field_px, um_per_px):
+    """Cosine similarity, cross-correlation and the original side by side (thesis Fig 1), each up to its 99.95th percentile.
 
     Parameters
     ----------
     images : dict
         Name -> image (rows, cols).
+    corner : (row, col)
+        First pixel of the part that is shown.
     field_px : int
-        Side of the middle part that is shown, px.
+        Its side, px.
     um_per_px : float
         For the scale bar.
     """
-    figure, axes = plt.subplots(1, len(images), figsize=(4.3 * len(images), 4.4), sharex=True, sharey=True)
+    figure, axes = plt.subplots(1, len(images), figsize=(4.3 * len(images), 3.9), sharex=True, sharey=True)
     for ax, (name, image) in zip(axes, images.items(), strict=True):
-        rows, cols = ((max(size - field_px, 0)) // 2 for size in image.shape)
-        part = image[rows : rows + field_px, cols : cols + field_px]
+        part = image[corner[0] : corner[0] + field_px, corner[1] : corner[1] + field_px]
         unit = "counts above background" if name == "original" else "response"
-        draw_image(part, ax=ax, title=name.capitalize(), low=0, high=np.percentile(part, 99.9), bar=unit)
+        draw_image(part, ax=ax, title=name.capitalize(), low=0, high=np.percentile(part, 99.95), bar=unit)
     height = part.shape[0]
     axes[-1].plot([0.05 * height, 0.05 * height + 5 / um_per_px], [0.95 * height] * 2, color="w", lw=3)
     axes[-1].text(0.05 * height, 0.93 * height, "5 µm", color="w", va="bottom")
@@ -79,7 +80,7 @@ def draw_techniques(images, *, field_px, um_per_px):
 
 def draw_templates(templates, responses, panel):
     """Each template above its response to all templates, as a colour picture (thesis Fig 2)."""
-    figure, axes = plt.subplots(2, panel.n_mirs, figsize=(1.2 + 1.6 * panel.n_mirs, 6.2), squeeze=False)
+    figure, axes = plt.subplots(2, panel.n_mirs, figsize=(0.8 + 1.25 * panel.n_mirs, 6.0), squeeze=False)
     for k, name in enumerate(panel.mir_names):
         draw_image(templates[k], ax=axes[0, k], title=f"{name}\n{panel.mirs[k].mir}".strip(), low=0, high=templates.max())
         draw_image(composite(responses[k], panel), ax=axes[1, k], title=f"{name} response")
@@ -212,7 +213,9 @@ def draw_network(layers):
         weights = f"\n{layer['weights']:,} weights" if layer["weights"] else ""
         ax.text((x + right) / 2, -2.25, f"{layer['layer']}\n{size}{weights}", ha="center", va="top", fontsize=8)
         if ends:
-            ax.add_patch(ConnectionPatch((ends[-1] + 0.06, 0), (x - 0.06, 0), "data", "data", arrowstyle="-|>", lw=1, color="0.4"))
+            ax.add_patch(
+                ConnectionPatch((ends[-1] + 0.06, 0), (x - 0.06, 0), "data", "data", arrowstyle="-|>", lw=1, color="0.4")
+            )
         ends.append(right)
         x = max(right + 0.75, (x + right) / 2 + 1.55)
     ax.set(xlim=(-0.6, x - 0.2), ylim=(-3.3, 2.1), title=f"{int(layers['weights'].sum()):,} trainable weights")
@@ -269,7 +272,9 @@ def draw_confusion(matrix, names, *, ax=None):
             share = shares[row, col]
             text = f"P {precision[col]:.2f}\nR {share:.2f}" if row == col else f"{share:.2f}"
             text = "" if row != col and (share < 0.005 or np.isnan(share)) else text.replace("nan", "–")
-            ax.text(col, row, text, ha="center", va="center", color="w" if share > 0.5 else "k", fontsize=6.5 if small else 9)
+            ax.text(
+                col, row, text, ha="center", va="center", color="w" if share > 0.5 else "k", fontsize=6.5 if small else 9
+            )
     ax.tick_params(axis="x", rotation=90 if small else 0)
     sns.despine(ax=ax, left=True, bottom=True)
     return ax

@@ -28,7 +28,7 @@ _CHATTER = (
 
 @functools.cache
 def load_keras():
-    """The `keras` module, imported on first use (3 to 8 s); TensorFlow is its backend unless KERAS_BACKEND says otherwise."""
+    """The `keras` module, imported on first use (3 to 8 s); the backend is TensorFlow unless KERAS_BACKEND is set."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _chatter_held():
         import keras

@@ -1,4 +1,4 @@
-"""Run the notebooks through papermill, render them to HTML, write the index page: everything works offline as plain files."""
+"""Run the notebooks through papermill, render them to HTML, write the index page: all plain files that work offline."""
 
 import json
 import re
@@ -72,7 +72,7 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     Raises
     ------
     InputError
-        If a parameter or notebook is unknown, a value does not fit, or a notebook fails (its copy is kept as *.failed.ipynb).
+        If a parameter or notebook is unknown, a value does not fit, or a notebook fails (kept as *.failed.ipynb).
     """
     chosen = _choose(only)
     experiment = load_experiment(folder)
@@ -169,10 +169,7 @@ def _execute(notebook, root, parameters):
         running.unlink(missing_ok=True)
         raise
     done = nbformat.read(running, as_version=4)
-    undone = [
-        k for k, cell in enumerate(done.cells)
-        if cell.cell_type == "code" and cell.source.strip() and cell.metadata.get("papermill", {}).get("status") != "completed"
-    ]  # fmt: skip
+    undone = [k for k, cell in enumerate(done.cells) if not _is_done(cell)]
     if undone:  # a kernel that died leaves an output in which all seems well
         running.replace(failed)
         raise InputError(f"{notebook}: stopped before cell {undone[0] + 1} was done; see {failed}")
@@ -182,6 +179,11 @@ def _execute(notebook, root, parameters):
     failed.unlink(missing_ok=True)
 
 
+def _is_done(cell):
+    has_code = cell.cell_type == "code" and cell.source.strip()
+    return not has_code or cell.metadata.get("papermill", {}).get("status") == "completed"
+
+
 def _strip_paths(notebook):
     """Take out what names this machine, and widget states, which a page without scripts cannot show."""
     for key in ("input_path", "output_path", "environment_variables"):
@@ -189,7 +191,9 @@ def _strip_paths(notebook):
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if "outputs" in cell:
-            cell.outputs = [one for one in cell.outputs if "application/vnd.jupyter.widget-view+json" not in one.get("data", {})]
+            cell.outputs = [
+                one for one in cell.outputs if "application/vnd.jupyter.widget-view+json" not in one.get("data", {})
+            ]
 
 
 def _page_environment():
@@ -202,8 +206,15 @@ def _render(path):
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     body, _ = exporter.from_notebook_node(notebook)
-    page = _page_environment().get_template("notebook.html").render(
-        title=path.stem, body=body, pygments=HtmlFormatter(style="default").get_style_defs(".highlight"), version=__version__
+    page = (
+        _page_environment()
+        .get_template("notebook.html")
+        .render(
+            title=path.stem,
+            body=body,
+            pygments=HtmlFormatter(style="default").get_style_defs(".highlight"),
+            version=__version__,
+        )
     )
     with whole_file(path.with_suffix(".html")) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -220,18 +231,22 @@ def _write_index(experiment, run, ran):
         if (root / "figures" / f"{name}.png").exists()
     ]
     notebooks = [name for name in NOTEBOOKS if (root / "notebooks" / f"{name}.html").exists()]
-    page = _page_environment().get_template("index.html").render(
-        experiment=experiment,
-        metrics=metrics,
-        settings=settings,
-        scores=_score_rows(metrics, experiment.panel),
-        figures=figures,
-        shown=[figure for figure in figures if figure["name"] in _SHOWN],
-        notebooks=notebooks,
-        ran=ran,
-        tables=sorted(path.name for path in (root / "tables").glob("*.csv")),
-        cache_mib=sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
-        version=__version__,
+    page = (
+        _page_environment()
+        .get_template("index.html")
+        .render(
+            experiment=experiment,
+            metrics=metrics,
+            settings=settings,
+            scores=_score_rows(metrics, experiment.panel),
+            figures=figures,
+            shown=[figure for figure in figures if figure["name"] in _SHOWN],
+            notebooks=notebooks,
+            ran=ran,
+            tables=sorted(path.name for path in (root / "tables").glob("*.csv")),
+            cache_mib=sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
+            version=__version__,
+        )
     )
     with whole_file(root / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -243,8 +258,9 @@ def _score_rows(metrics, panel):
     for kind, sets in metrics.get("classifiers", {}).items():
         for name, scores in sets.items():
             for mir in panel.mir_names:
-                values = {key: scores.get(key, {}).get(mir) for key in ("recall", "precision", "f1", "roc_auc", "average_precision")}
+                values = {
+                    key: scores.get(key, {}).get(mir)
+                    for key in ("recall", "precision", "f1", "roc_auc", "average_precision")
+                }
                 rows.append({"classifier": kind, "set": name, "class": mir, **values})
     return rows
-
-

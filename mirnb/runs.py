@@ -74,7 +74,17 @@ class RunFolder:
 
     def write_settings(self, **parameters):
         """Write settings.json: parameters, versions, fingerprints of the inputs."""
-        packages = ("mirnb", "numpy", "scipy", "scikit-image", "scikit-learn", "keras", "tensorflow", "tifffile", "papermill")
+        packages = (
+            "mirnb",
+            "numpy",
+            "scipy",
+            "scikit-image",
+            "scikit-learn",
+            "keras",
+            "tensorflow",
+            "tifffile",
+            "papermill",
+        )
         write_json(
             self.root / "settings.json",
             {
@@ -117,7 +127,9 @@ def open_run(experiment, out="", *, quick=False):
     Experiment, RunFolder
     """
     if not isinstance(experiment, str) or not isinstance(out, str) or not isinstance(quick, bool):
-        raise InputError(f"expected experiment and out as text and quick as True or False, got {experiment!r}, {out!r}, {quick!r}")
+        raise InputError(
+            f"expected experiment and out as text and quick as True or False, got {experiment!r}, {out!r}, {quick!r}"
+        )
     folder = ROOT / experiment
     make_demo_if_missing(folder)
     opened = load_experiment(folder)

@@ -57,7 +57,8 @@ class Settings:
     sight_counts: float = 540.0  # flux of a lower blob that a person who labels sees every second time; assumed
     sight_log_sd: float = 0.4  # how sharp that sight is; assumed
     unseen_share: float = 0.20  # of noise blobs: miRs whose lower blob was not seen, so labelled noise; assumed
-    label_error: float = 0.008  # share of miR labels exchanged with those of noise blobs, by mistake; assumed
+    overlooked_share: float = 0.20  # of pairs 5 px apart that a person takes for one blob, e-fold less each 3 px; assumed
+    label_error: float = 0.0  # share of miR labels exchanged with those of noise blobs, by mistake; assumed
 
 
 def draw_sample(panel, settings, seed):
@@ -96,9 +97,7 @@ def draw_sample(panel, settings, seed):
     upper = pd.DataFrame({"class": classes, "labelled": labelled})
     upper["kind"] = np.where(classes < panel.noise, "upper", _noise_kinds(len(classes), settings, rng))
     upper.loc[faint, "kind"] = "faint"
-    upper["unseen"] = (classes == panel.noise) & ~faint & (rng.random(len(classes)) < settings.unseen_share)
-    upper.loc[upper["unseen"], "class"] = _random_mirs(panel, upper["unseen"].sum(), rng)
-    upper.loc[upper["unseen"], "kind"] = "upper"
+    _hide_pairs(upper, faint, per_class, panel, settings, rng)
     upper["label"] = np.where(labelled, _exchanged(classes, labelled, panel, settings, rng), UNLABELLED)
     upper["frame"] = rng.integers(1, settings.n_frames + 1, len(upper))
     upper["y_px"], upper["x_px"] = _place(upper, window, settings, rng)
@@ -119,6 +118,21 @@ def _shared_out(total, shares):
     numbers = np.floor(exact).astype(int)
     numbers[np.argsort(numbers - exact, kind="stable")[: total - numbers.sum()]] += 1
     return numbers
+
+
+def _hide_pairs(upper, faint, per_class, panel, settings, rng):
+    """Make some noise blobs pairs that a person labelled noise: the lower blob too dim to see, or too close."""
+    gap_px = np.array([mir.gap_px for mir in panel.mirs])
+    overlooked = np.minimum(settings.overlooked_share * np.exp((5 - gap_px) / 3), 0.5)
+    noise = np.flatnonzero((upper["class"] == panel.noise) & ~faint)
+    n_overlooked = rng.binomial(per_class, overlooked / (1 - overlooked))  # beside those that were labelled as pairs
+    n_unseen = rng.binomial(len(noise), settings.unseen_share)
+    hidden_as = np.concatenate([np.repeat(np.arange(panel.n_mirs), n_overlooked), _random_mirs(panel, n_unseen, rng)])
+    chosen = rng.permutation(noise)[: len(hidden_as)]
+    hidden_as = hidden_as[: len(chosen)]
+    upper.loc[chosen, "class"], upper.loc[chosen, "kind"] = hidden_as, "upper"
+    upper["unseen"] = False
+    upper.loc[chosen[n_overlooked.sum() :], "unseen"] = True
 
 
 def _exchanged(classes, labelled, panel, settings, rng):
@@ -306,7 +320,6 @@ def false_detections(frame, blobs, n, rng, *, apart_px=8.0):
     peaks = peaks[distance > apart_px]
     brightest = peaks[np.argsort(-smooth[tuple(np.floor(peaks).astype(int).T)])][: 5 * n]
     return rng.permutation(brightest)[:n]
-
 
 
 def simulate_frames(panel, settings, seed):

@@ -103,7 +103,7 @@ def simulate_with_single_type(folder, *, panel=THESIS, settings=None, seed=3):
 
 
 def _as_thunderstorm(blobs, panel, settings):
-    """The blob table a ThunderSTORM user would have: positions in nm, photons, labels. (chi2 is left out: nothing was fitted.)"""
+    """The blob table a ThunderSTORM user would have: positions in nm, photons, labels; no chi2, as nothing was fitted."""
     nm = settings.pixel_size_nm
     area_px = blobs["sigma_y_px"] * blobs["sigma_x_px"]
     photons = np.maximum(blobs["flux"], settings.flux_low) * PHOTONS_PER_COUNT

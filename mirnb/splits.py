@@ -52,6 +52,6 @@ class Scaler:
 
 
 def fit_scaler(training_crops):
-    """Fit a scaler: mean and standard deviation of every pixel and channel over training crops; constant pixels keep sd 1."""
+    """Fit a scaler: mean and standard deviation of every pixel and channel over crops; constant pixels keep sd 1."""
     sd = training_crops.std(axis=0, dtype=np.float64)
     return Scaler(training_crops.mean(axis=0, dtype=np.float64), np.where(sd > 0, sd, 1.0))

@@ -84,7 +84,9 @@ class Stack:
                     for index in here:
                         frame = _read(series, index - first, file)
                         if frame.dtype.kind == "f" and not np.isfinite(frame).all():
-                            raise InputError(f"{file.path}: frame {index + 1} has NaN or infinite pixels; replace them first")
+                            raise InputError(
+                                f"{file.path}: frame {index + 1} has NaN or infinite pixels; replace them first"
+                            )
                         yield index, np.rot90(frame, self.quarter_turns)
             first += file.n_frames
 
@@ -177,7 +179,9 @@ def _check_length(path, series):
             ends += [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
     length = path.stat().st_size
     if max(ends) > length:
-        raise InputError(f"{path}: is cut off in the middle ({max(ends)} bytes expected, {length} there); copy the file again")
+        raise InputError(
+            f"{path}: is cut off in the middle ({max(ends)} bytes expected, {length} there); copy the file again"
+        )
 
 
 def _read(series, index, file):

@@ -23,7 +23,9 @@ class Training:
     model_path: Path
 
 
-def train(scaled_crops, y_true, validation, n_classes, *, seed, shuffle_seed=3, epochs=10, learning_rate=2e-3, batch_size=128):
+def train(
+    scaled_crops, y_true, validation, n_classes, *, seed, shuffle_seed=3, epochs=10, learning_rate=2e-3, batch_size=128
+):
     """Train one LeNet-5 with Adam and categorical cross-entropy (thesis 2.2).
 
     Parameters
@@ -93,4 +95,3 @@ def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3
             history = pd.DataFrame({"loss": stored["loss"], "val_loss": stored["val_loss"]})
             runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path))
     return runs
-

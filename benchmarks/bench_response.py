@@ -1,0 +1,117 @@
+"""The response stage side by side with the thesis's own way, in one run on this machine.
+
+    python benchmarks/bench_response.py
+
+The thesis's way, written anew from its cells 2, 4 and 9: for each of three templates, preprocess frame (once) and template,
+`scipy.signal.correlate2d`, and `skimage.feature.blob_log` on every response. Ours: `preprocess` and `Correlator`, templates
+prepared once. Five alternating pairs, frame preprocessing counted on both sides; the ratio of each pair, and their median.
+Then peak memory while correlating 30 and 120 frames, each in a process of its own.
+"""
+
+import multiprocessing
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import signal
+from skimage import feature
+
+from mirnb.correlate import Correlator
+from mirnb.panel import THESIS
+from mirnb.preprocess import preprocess
+from mirnb.simulate import Settings, draw_light, draw_sample, expose
+from mirnb.stacks import Stack, write_stack
+
+N_PAIRS = 5
+
+
+def thesis_way(frame, templates, *, with_blob_log):
+    """Response (rows, cols, 3) as the thesis computed it, one template after another in float64."""
+
+    def clean(image):
+        lifted = np.maximum(image - np.percentile(image, 70), 0)
+        return np.minimum(lifted, np.median(lifted) + 5 * lifted.std())
+
+    cleaned = clean(frame)
+    response = np.zeros((*frame.shape, len(templates)))
+    for k, template in enumerate(templates):
+        small = clean(template)
+        one = signal.correlate2d(cleaned / np.linalg.norm(cleaned), small / np.linalg.norm(small), mode="same")
+        if with_blob_log:
+            feature.blob_log(one, min_sigma=1, max_sigma=7, threshold=0.001)
+        response[..., k] = one
+    return response
+
+
+def seconds(work):
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def compare(frame, templates, workers, *, with_blob_log):
+    """Ratios of N_PAIRS alternating pairs, both times, and the largest difference as a share of the range."""
+    correlator = Correlator([preprocess(template) for template in templates], frame.shape, workers=workers)
+    correlator.cross_correlate(preprocess(frame))  # warm
+    ratios, theirs, ours = [], [], []
+    for _ in range(N_PAIRS):
+        slow, expected = seconds(lambda: thesis_way(frame, templates, with_blob_log=with_blob_log))
+        fast, response = seconds(lambda: correlator.cross_correlate(preprocess(frame)))
+        ratios.append(slow / fast)
+        theirs.append(slow)
+        ours.append(fast)
+    difference = float(np.abs(response - expected).max() / np.ptp(expected))
+    return statistics.median(ratios), statistics.median(theirs), statistics.median(ours), difference
+
+
+def peak_mib(path, n_frames, templates, answer):
+    """Peak resident memory of a process that correlates the first frames of a stack, MiB."""
+    stack = Stack([path])
+    correlator = Correlator([preprocess(template) for template in templates], stack.frame_shape)
+    for _, frame in stack.frames(range(n_frames)):
+        correlator.cross_correlate(preprocess(frame))
+    scale = 2**20 if sys.platform == "darwin" else 2**10
+    answer.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale)
+
+
+def main():
+    rng = np.random.default_rng(3)
+    settings = Settings(n_frames=1)
+    blobs = draw_sample(THESIS, settings, 3)
+    light = draw_light(blobs[blobs["flux"] > 0], settings.frame_shape, settings.psf_sigma_px)
+    frame = expose(light, settings, rng)
+    templates = [expose(np.zeros((24, 10)), settings, rng).astype(float) for _ in range(3)]
+    for template, gap in zip(templates, (11, 5, 7), strict=True):
+        template[4:9, 3:8] += 200
+        template[4 + gap : 9 + gap, 3:8] += 80
+    print(f"one frame of {frame.shape[0]}x{frame.shape[1]}, three templates of 24x10; median of {N_PAIRS} alternating pairs")
+    for workers in (1, 2):
+        for with_blob_log in (True, False):
+            ratio, slow, fast, difference = compare(frame, templates, workers, with_blob_log=with_blob_log)
+            name = "thesis's way" if with_blob_log else "its correlate2d alone"
+            print(
+                f"{workers} thread(s): {name} {slow:7.3f} s, ours {1000 * fast:6.1f} ms, ratio {ratio:6.1f}, "
+                f"largest difference {difference:.1e} of the range"
+            )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stack.tif"
+        write_stack(path, (np.roll(frame, shift, axis=0) for shift in range(120)), pixel_size_nm=120)
+        peaks = {}
+        for n_frames in (30, 120):
+            context = multiprocessing.get_context("spawn")
+            answer = context.Queue()
+            process = context.Process(target=peak_mib, args=(path, n_frames, templates, answer))
+            process.start()
+            peaks[n_frames] = answer.get()
+            process.join()
+    print(
+        f"peak memory: {peaks[30]:.0f} MiB for 30 frames, {peaks[120]:.0f} MiB for 120, ratio {peaks[120] / peaks[30]:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""What the project promises about itself: one list of dependencies, one direction of imports, no addresses or paths."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _tracked():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def _text_files():
+    return [path for path in _tracked() if path.suffix not in (".png", ".tif")]
+
+
+def test_environment_yml_is_true_to_pyproject():
+    lines = [line.strip() for line in (ROOT / "environment.yml").read_text().splitlines()]
+    assert f"- python{PYPROJECT['project']['requires-python']}" in lines
+    assert lines[lines.index("- pip:") + 1 :] == ["- -c constraints.txt", "- -e ."]
+
+
+def test_every_dependency_is_pinned_in_constraints():
+    pinned = {re.split("[=<>]", line)[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["dev"]
+    assert {re.split(r"[\[<>=]", one)[0].lower() for one in wanted} <= pinned
+
+
+def test_lists_of_packages_hold_no_address():
+    for name in ("constraints.txt", "environment.yml", "pyproject.toml", "Makefile", ".ci/run"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text, name
+        assert not re.search(r"--(extra-)?index-url|--find-links|trusted-host", text), name
+
+
+def test_no_file_names_a_path_of_a_machine():
+    pattern = re.compile(r"(?<![\w.~])/(work|home|root|Users)/\w")
+    found = [
+        p.name for p in _text_files() if p.name != "test_notebooks.py" and pattern.search(p.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+def test_ci_runs_the_readmes_test_command():
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert "make test" in (ROOT / "README.md").read_text()
+
+
+def test_imports_run_one_way():
+    told = re.search(r"further up this list: (.*?)\. A test", (ROOT / "CONTRIBUTING.md").read_text(), re.S)
+    order = [name.strip() for name in told[1].replace("\n", " ").split(",")]
+    modules = {path.stem: path for path in (ROOT / "mirnb").glob("*.py") if not path.stem.startswith("__")}
+    assert set(order) == set(modules)
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mirnb":
+                used = [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
+                for other in set(used) & set(order):
+                    assert order.index(other) < order.index(name), f"{name} imports {other}"
+
+
+def test_only_report_knows_papermill_and_plots_knows_numbers_alone():
+    for path in (ROOT / "mirnb").glob("*.py"):
+        text = path.read_text()
+        assert path.stem == "report" or not re.search(r"^\s*(import|from) papermill", text, re.M), path.name
+    assert set(re.findall(r"from mirnb(?:\.(\w+))? import", (ROOT / "mirnb" / "plots.py").read_text())) <= {""}
+
+
+@pytest.mark.parametrize("word", ["pickle", "eval"])
+def test_no_pickle_and_no_eval(word):
+    for path in (ROOT / "mirnb").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != word, path.name
+            if isinstance(node, ast.Import):
+                assert word not in [alias.name for alias in node.names], path.name
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                assert node.value.value is False, path.name

@@ -1,0 +1,195 @@
+"""The report: every notebook through papermill on a small sample, and the page that comes of it."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import nbformat
+import papermill
+import pytest
+
+from mirnb import report
+from mirnb.cli import main
+from mirnb.experiment import load_experiment
+from mirnb.files import InputError
+from mirnb.simulate import Settings
+from mirnb.simulated_experiment import simulate_with_single_type
+
+SMALL = Settings(n_frames=4, frame_shape=(512, 512), n_labelled_per_frame=60.0, faint_per_frame=5.0)
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    sample = simulate_with_single_type(folder / "small", settings=SMALL)
+    page = report.make_report(sample, out=folder / "run", quick=True, parameters={"learning_rate": "1e-3"})
+    return sample, page
+
+
+class _Page(HTMLParser):
+    def __init__(self, path):
+        super().__init__()
+        self.tags, self.targets = [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.targets += [value for key, value in attrs if key in ("href", "src")]
+
+
+@pytest.mark.slow
+def test_every_notebook_runs_and_is_rendered(reported):
+    _, page = reported
+    for name in report.NOTEBOOKS:
+        done = nbformat.read(page.parent / "notebooks" / f"{name}.ipynb", as_version=4)
+        outputs = [out for cell in done.cells if cell.cell_type == "code" for out in cell.outputs]
+        assert not [out for out in outputs if out.output_type == "error" or out.get("name") == "stderr"], name
+        assert (page.parent / "notebooks" / f"{name}.html").stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_pages_have_no_script_and_every_link_leads_to_a_file(reported):
+    _, page = reported
+    for path in [page, *(page.parent / "notebooks").glob("*.html")]:
+        parsed = _Page(path)
+        assert "script" not in parsed.tags
+        for target in parsed.targets:
+            if not target.startswith(("data:", "#")):
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+@pytest.mark.slow
+def test_index_says_what_was_analysed_and_that_it_is_simulated(reported):
+    sample, page = reported
+    text = page.read_text(encoding="utf-8")
+    assert "simulated" in text
+    assert "learning_rate = 0.001" in text
+    for value in load_experiment(sample).fingerprints().values():
+        assert value in text
+    for _, name, _, _ in report.FIGURES:
+        assert f"figures/{name}.png" in text
+        assert (page.parent / "figures" / f"{name}.svg").exists()
+
+
+@pytest.mark.slow
+def test_metrics_hold_counts_split_and_scores_of_each_class(reported):
+    sample, page = reported
+    metrics = json.loads((page.parent / "metrics.json").read_text())
+    experiment = load_experiment(sample)
+    counts = experiment.count_labels()
+    assert metrics["counts"] == {name: counts[name] for name in experiment.panel.names}
+    assert sum(sum(one.values()) for one in metrics["split"].values()) == sum(metrics["counts"].values())
+    assert metrics["simulated"] is True
+    for name in ("validation", "test"):
+        scores = metrics["classifiers"]["lenet5"][name]
+        assert set(scores["recall"]) == set(scores["precision"]) == set(scores["f1"]) == set(experiment.panel.names)
+        assert sum(map(sum, scores["confusion"])) == sum(metrics["split"][name].values())
+    assert {"average_precision", "roc_auc"} <= set(metrics["classifiers"]["lenet5"]["test"])
+
+
+@pytest.mark.slow
+def test_a_second_run_trains_nothing(reported):
+    sample, page = reported
+    made = {path: path.stat().st_mtime_ns for path in (page.parent / "cache").rglob("*") if path.is_file()}
+    assert [path for path in made if path.suffix == ".keras"]
+    report.make_report(sample, out=page.parent, quick=True, only=["03"], parameters={"learning_rate": "1e-3"})
+    assert {path: path.stat().st_mtime_ns for path in (page.parent / "cache").rglob("*") if path.is_file()} == made
+
+
+@pytest.mark.slow
+def test_the_classifier_of_a_report_classifies_an_unlabelled_experiment(reported, tmp_path, capsys):
+    sample, page = reported
+    shutil.copy(sample / "stack.tif", tmp_path)
+    rows = [line.rsplit(",", 2)[0] for line in (sample / "blobs.csv").read_text().splitlines()]
+    (tmp_path / "blobs.csv").write_text("\n".join(rows) + "\n")
+    toml = 'name = "new"\nstack = "stack.tif"\nblobs = "blobs.csv"\npixel_size_nm = 120\n'
+    (tmp_path / "experiment.toml").write_text(toml)
+    target = tmp_path / "classified.csv"
+    assert main(["classify", str(page.parent / "classifier"), str(tmp_path), "--out", str(target)]) == 0
+    assert "too near the border" in capsys.readouterr().out
+    assert target.read_text().count("\n") == len(rows)
+
+
+@pytest.mark.slow
+def test_notebooks_01_and_02_do_without_labels_when_masks_are_given(reported, tmp_path):
+    sample, page = reported
+    shutil.copy(sample / "stack.tif", tmp_path)
+    rows = [line.rsplit(",", 2)[0] for line in (sample / "blobs.csv").read_text().splitlines()]
+    (tmp_path / "blobs.csv").write_text("\n".join(rows) + "\n")
+    masks = {name: (page.parent / "templates" / f"{name}_mir_mask.tif").as_posix() for name in ("red", "green", "blue")}
+    lines = ['name = "bare"', 'stack = "stack.tif"', 'blobs = "blobs.csv"', "pixel_size_nm = 120", "[masks]"]
+    (tmp_path / "experiment.toml").write_text("\n".join(lines + [f'{key} = "{path}"' for key, path in masks.items()]))
+    bare = report.make_report(tmp_path, out=tmp_path / "run", only=["01", "02"])
+    assert "not labelled" in (bare.parent / "notebooks" / "01_templates.html").read_text()
+    with pytest.raises(InputError, match="has no labels"):
+        report.make_report(tmp_path, out=tmp_path / "run", only=["03"])
+
+
+@pytest.mark.slow
+def test_plain_papermill_runs_a_notebook_from_any_folder(reported, tmp_path, monkeypatch):
+    sample, _ = reported
+    source = report.ROOT / "notebooks" / "01_templates.ipynb"
+    monkeypatch.chdir(tmp_path)
+    parameters = {"experiment": str(sample), "out": str(tmp_path / "run"), "background_percentile": 60.0}
+    papermill.execute_notebook(str(source), "done.ipynb", parameters=parameters, kernel_name="python3", progress_bar=False)
+    assert (tmp_path / "run" / "figures" / "fig02_templates.png").exists()
+
+
+def test_unknown_parameters_are_refused_with_the_known_ones():
+    with pytest.raises(InputError, match=r"epoch:.*known are .*epochs"):
+        report._converted(report.NOTEBOOKS, {"epoch": "3"})
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"), [("epochs", "3", 3), ("learning_rate", "2e-3", 0.002), ("cap_sds", "4", 4.0)]
+)
+def test_parameters_are_converted_by_their_declared_type(key, text, value):
+    converted = report._converted(["03_training"], {key: text})["03_training"][key]
+    assert converted == value
+    assert type(converted) is type(value)
+
+
+def test_a_value_that_does_not_fit_is_refused():
+    with pytest.raises(InputError, match="epochs many: expected a whole number"):
+        report._converted(["03_training"], {"epochs": "many"})
+
+
+def test_unknown_notebooks_are_refused():
+    with pytest.raises(InputError, match=r"no such notebook.*01_templates"):
+        report._choose(["99_nothing"])
+
+
+def test_what_users_typed_is_escaped():
+    page = report._page_environment().from_string("{{ text }}").render(text="<b>&")
+    assert page == "&lt;b&gt;&amp;"
+
+
+def test_a_notebook_that_fails_is_kept_and_named(tmp_path, monkeypatch):
+    broken = nbformat.v4.new_notebook()
+    broken.cells = [nbformat.v4.new_code_cell("1 / 0")]
+    broken.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(broken, tmp_path / "notebooks" / "broken.ipynb")
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    with pytest.raises(InputError, match=r"broken: division by zero \(ZeroDivisionError.*broken\.failed\.ipynb"):
+        report._execute("broken", tmp_path / "run", {})
+    assert (tmp_path / "run" / "notebooks" / "broken.failed.ipynb").exists()
+    assert not (tmp_path / "run" / "notebooks" / "broken.ipynb").exists()
+
+
+def test_a_kernel_that_dies_is_noticed(tmp_path, monkeypatch):
+    dying = nbformat.v4.new_notebook()
+    dying.cells = [nbformat.v4.new_code_cell("import os; os._exit(1)"), nbformat.v4.new_code_cell("1")]
+    dying.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(dying, tmp_path / "notebooks" / "dying.ipynb")
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    with pytest.raises(InputError, match="dying"):
+        report._execute("dying", tmp_path / "run", {})
+    assert not (tmp_path / "run" / "notebooks" / "dying.ipynb").exists()
+
+
+def test_the_pages_style_names_no_outside_address():
+    for path in (report.ROOT / "mirnb" / "page").iterdir():
+        assert not re.search(r"https?://|//cdn|@import", path.read_text()), path.name
