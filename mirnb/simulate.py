@@ -27,7 +27,7 @@ class Settings:
     flux, flux ratio and their spreads, widths, scatter of the lower blob, density, share of noise, lower blobs detected
     (with gap and ratio in the panel). Assumed, as nothing is known, and chosen so that the thesis's network scores on the
     simulation as it did on the thesis's molecules: camera offset and gain, the mix of noise blobs, the share of the bright
-    tail, faint blobs, and how a person labels (which lower blobs are seen, how often a label is simply wrong).
+    tail, faint blobs, and how a person labels (which lower blobs are seen, which pairs pass for one blob).
     """
 
     n_frames: int = 30
@@ -54,11 +54,10 @@ class Settings:
     dirt_share: float = 0.12  # of noise blobs: blurred dirt; assumed. The rest are false detections
     dirt_sigma_px: tuple[float, float] = (1.8, 3.5)  # assumed
     faint_per_frame: float = 20.0  # single dyes below detection, 150 to 700 counts; assumed
-    sight_counts: float = 540.0  # flux of a lower blob that a person who labels sees every second time; assumed
-    sight_log_sd: float = 0.4  # how sharp that sight is; assumed
-    unseen_share: float = 0.20  # of noise blobs: miRs whose lower blob was not seen, so labelled noise; assumed
-    overlooked_share: float = 0.20  # of pairs 5 px apart that a person takes for one blob, e-fold less each 3 px; assumed
-    label_error: float = 0.0  # share of miR labels exchanged with those of noise blobs, by mistake; assumed
+    sight_counts: float = 590.0  # flux of a lower blob that a person who labels sees every second time; assumed
+    sight_log_sd: float = 0.3  # how sharp that sight is; assumed
+    unseen_share: float = 0.10  # of noise blobs: miRs whose lower blob was not seen, so labelled noise; assumed
+    overlooked_share: float = 0.20  # of pairs 5 px apart that a person takes for one blob, e-fold less each 4 px; assumed
 
 
 def draw_sample(panel, settings, seed):
@@ -98,7 +97,7 @@ def draw_sample(panel, settings, seed):
     upper["kind"] = np.where(classes < panel.noise, "upper", _noise_kinds(len(classes), settings, rng))
     upper.loc[faint, "kind"] = "faint"
     _hide_pairs(upper, faint, per_class, panel, settings, rng)
-    upper["label"] = np.where(labelled, _exchanged(classes, labelled, panel, settings, rng), UNLABELLED)
+    upper["label"] = np.where(labelled, classes, UNLABELLED)
     upper["frame"] = rng.integers(1, settings.n_frames + 1, len(upper))
     upper["y_px"], upper["x_px"] = _place(upper, window, settings, rng)
     upper["flux"] = _flux(upper["kind"], settings, rng)
@@ -123,7 +122,7 @@ def _shared_out(total, shares):
 def _hide_pairs(upper, faint, per_class, panel, settings, rng):
     """Make some noise blobs pairs that a person labelled noise: the lower blob too dim to see, or too close."""
     gap_px = np.array([mir.gap_px for mir in panel.mirs])
-    overlooked = np.minimum(settings.overlooked_share * np.exp((5 - gap_px) / 3), 0.5)
+    overlooked = np.minimum(settings.overlooked_share * np.exp((5 - gap_px) / 4), 0.5)
     noise = np.flatnonzero((upper["class"] == panel.noise) & ~faint)
     n_overlooked = rng.binomial(per_class, overlooked / (1 - overlooked))  # beside those that were labelled as pairs
     n_unseen = rng.binomial(len(noise), settings.unseen_share)
@@ -133,18 +132,6 @@ def _hide_pairs(upper, faint, per_class, panel, settings, rng):
     upper.loc[chosen, "class"], upper.loc[chosen, "kind"] = hidden_as, "upper"
     upper["unseen"] = False
     upper.loc[chosen[n_overlooked.sum() :], "unseen"] = True
-
-
-def _exchanged(classes, labelled, panel, settings, rng):
-    """Labels with some of each miR's exchanged with those of noise blobs, so that their numbers stay."""
-    labels = classes.copy()
-    noise = rng.permutation(np.flatnonzero(labelled & (classes == panel.noise)))
-    for k in range(panel.n_mirs):
-        own = rng.permutation(np.flatnonzero(labelled & (classes == k)))
-        n = min(rng.binomial(len(own), settings.label_error), len(noise))
-        labels[own[:n]], labels[noise[:n]] = panel.noise, k
-        noise = noise[n:]
-    return labels
 
 
 def _random_mirs(panel, n, rng):
