@@ -312,7 +312,7 @@ def draw_precision_recall(curves, shares, panel, *, ax=None):
         ax.plot(points["recall"], points["precision"], lw=1.8, label=f"{name} (average {average:.3f})", **style)
         ax.axhline(shares[name], lw=0.9, alpha=0.7, **style)
     ax.set(xlabel="Recall", ylabel="Precision", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    ax.legend(loc="lower left", fontsize="small", title="thin lines: chance")
+    ax.legend(loc="center left", fontsize="small", title="thin lines: chance")
     return ax
 
 

@@ -14,7 +14,7 @@ from pygments.formatters import HtmlFormatter
 from tqdm.auto import tqdm
 from traitlets.config import Config
 
-from mirnb import __version__
+from mirnb import __version__, thesis
 from mirnb.classifier import copy_classifier
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError, read_json, whole_file
@@ -40,7 +40,7 @@ FIGURES = (
     ("9", "fig09_roc", "05_roc_pr", "ROC curves on test"),
     ("9 (cell 16)", "precision_recall", "05_roc_pr", "Precision-recall curves with true chance lines"),
 )
-_SHOWN = ("fig02_templates", "fig10_crops", "fig07_confusion", "fig08_confusion_test", "fig09_roc", "precision_recall")
+_SHOWN = ("fig02_templates", "fig10_crops", "fig08_confusion_test", "scores_test", "fig09_roc", "precision_recall")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     best = run.root / "classifiers" / "lenet5"
     if best.exists():
         copy_classifier(best, run.root / "classifier")
-    run.write_settings(quick=quick, **{key: value for values in given.values() for key, value in values.items()})
+    set_by_user = {key: value for values in given.values() for key, value in values.items()}
+    run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
     return _write_index(experiment, run, ran)
 
 
@@ -127,6 +128,16 @@ def _converted(notebooks, parameters):
             raise InputError(f"-p {key}: no notebook that is to run has this parameter; known are {names}")
         values[key] = _as_declared(key, text, known[key])
     return {name: {key: value for key, value in values.items() if key in declared[name]} for name in notebooks}
+
+
+def _defaults(notebooks):
+    """What the notebooks' parameters are unless told otherwise."""
+    defaults = {}
+    for name in notebooks:
+        for key, info in papermill.inspect_notebook(ROOT / "notebooks" / f"{name}.ipynb").items():
+            if key not in ("experiment", "out", "quick"):
+                defaults[key] = _as_declared(key, info["default"], info["inferred_type_name"])
+    return defaults
 
 
 def _as_declared(key, text, kind):
@@ -254,6 +265,8 @@ def _write_index(experiment, run, ran):
 
 
 def _score_rows(metrics, panel):
+    """Scores of each classifier, set and miR; the thesis's own where they are of the same panel and on test."""
+    printed = {"recall": thesis.RECALL, "precision": thesis.PRECISION} if thesis.is_thesis_panel(panel) else {}
     rows = []
     for kind, sets in metrics.get("classifiers", {}).items():
         for name, scores in sets.items():
@@ -262,5 +275,8 @@ def _score_rows(metrics, panel):
                     key: scores.get(key, {}).get(mir)
                     for key in ("recall", "precision", "f1", "roc_auc", "average_precision")
                 }
-                rows.append({"classifier": kind, "set": name, "class": mir, **values})
+                beside = {
+                    f"thesis_{key}": figures[mir] for key, figures in printed.items() if name == "test" and kind == "lenet5"
+                }
+                rows.append({"classifier": kind, "set": name, "class": mir, **values, **beside})
     return rows

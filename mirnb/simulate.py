@@ -54,10 +54,10 @@ class Settings:
     dirt_share: float = 0.12  # of noise blobs: blurred dirt; assumed. The rest are false detections
     dirt_sigma_px: tuple[float, float] = (1.8, 3.5)  # assumed
     faint_per_frame: float = 20.0  # single dyes below detection, 150 to 700 counts; assumed
-    sight_counts: float = 590.0  # flux of a lower blob that a person who labels sees every second time; assumed
+    sight_counts: float = 660.0  # flux of a lower blob that a person who labels sees every second time; assumed
     sight_log_sd: float = 0.3  # how sharp that sight is; assumed
     unseen_share: float = 0.10  # of noise blobs: miRs whose lower blob was not seen, so labelled noise; assumed
-    overlooked_share: float = 0.20  # of pairs 5 px apart that a person takes for one blob, e-fold less each 4 px; assumed
+    overlooked_share: float = 0.18  # of pairs 5 px apart that a person takes for one blob, e-fold less each 4 px; assumed
 
 
 def draw_sample(panel, settings, seed):

@@ -124,25 +124,33 @@ def _opened(path):
     logger = logging.getLogger("tifffile")
     logger.addHandler(heard)
     propagate, logger.propagate = logger.propagate, False
-    try:
-        with tifffile.TiffFile(path) as tif:
-            series = tif.series[0] if tif.series else None
-            if heard.messages:
-                raise InputError(f"{path}: damaged or cut off in the middle ({heard.messages[0]}); copy the file again")
-            if len(tif.series) > 1:
-                shapes = " and ".join(str(one.shape) for one in tif.series[:3])
-                raise InputError(f"{path}: holds images of different shapes ({shapes}); save the frames alone")
-            yield series
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except tifffile.TiffFileError as error:
-        empty = Path(path).stat().st_size == 0
-        raise InputError(f"{path}: {'the file is empty' if empty else f'not a readable TIFF file ({error})'}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    finally:
-        logger.removeHandler(heard)
-        logger.propagate = propagate
+    with contextlib.ExitStack() as opened:
+        try:
+            tif = opened.enter_context(tifffile.TiffFile(path))
+            series = list(tif.series)
+            for one in series:
+                _check_length(path, one)
+        except InputError:
+            raise
+        except FileNotFoundError:
+            raise InputError(f"{path}: there is no such file") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+        except Exception as error:  # of many kinds, when a file is not what it says it is
+            if path.stat().st_size == 0:
+                raise InputError(f"{path}: the file is empty") from None
+            if isinstance(error, tifffile.TiffFileError):
+                raise InputError(f"{path}: not a readable TIFF file ({error})") from None
+            raise InputError(f"{path}: damaged or cut off in the middle ({error}); copy the file again") from None
+        finally:
+            logger.removeHandler(heard)
+            logger.propagate = propagate
+        if heard.messages:
+            raise InputError(f"{path}: damaged or cut off in the middle ({heard.messages[0]}); copy the file again")
+        if len(series) > 1:
+            shapes = " and ".join(str(one.shape) for one in series[:3])
+            raise InputError(f"{path}: holds images of different shapes ({shapes}); save the frames alone")
+        yield series[0] if series else None
 
 
 class _Heard(logging.Handler):
@@ -168,7 +176,6 @@ def _look_at(path):
         if series.dtype.kind not in "uif":
             raise InputError(f"{path}: has pixels of type {series.dtype}; expected grey values")
         n_frames = shape[0] if len(shape) == 3 else 1
-        _check_length(path, series)
         return _File(path, n_frames, shape[-2:], np.dtype(series.dtype))
 
 

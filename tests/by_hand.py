@@ -1,0 +1,73 @@
+"""What tests make by hand: molecules of two round blobs, and experiment folders of a few small frames."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+PIXEL_NM = 120.0
+
+
+def blob(shape, row, col, *, sigma_px=1.1, height=1.0):
+    """A round blob whose middle is the middle of pixel (row, col)."""
+    rows, cols = np.indices(shape)
+    return height * np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / (2 * sigma_px**2))
+
+
+def two_blobs(*, gap_px, shape=(24, 10), at=(6, 5), lower=0.5):
+    """A molecule: a blob at pixel `at` and a dimmer one `gap_px` below."""
+    return blob(shape, *at) + blob(shape, at[0] + gap_px, at[1], height=lower)
+
+
+def place(picture, *, at, shape):
+    """A picture on an empty frame, its first pixel at `at`."""
+    frame = np.zeros(shape)
+    frame[at[0] : at[0] + picture.shape[0], at[1] : at[1] + picture.shape[1]] = picture
+    return frame
+
+
+def grey_frames(n_frames=2, shape=(64, 48), *, dtype=np.uint16, seed=0):
+    """Frames in which every pixel differs from its neighbours, so that no mix-up of pixels goes unseen."""
+    return np.random.default_rng(seed).integers(800, 1000, (n_frames, *shape)).astype(dtype)
+
+
+def toml_text(**values):
+    """An experiment.toml; None leaves a key out, text starting with `raw:` is taken as it is."""
+    given = {"name": "sample", "stack": "stack.tif", "blobs": "blobs.csv", "pixel_size_nm": 120, **values}
+    lines = []
+    for key, value in given.items():
+        if isinstance(value, str) and value.startswith("raw:"):
+            lines.append(f"{key} = {value.removeprefix('raw:')}")
+        elif isinstance(value, dict):
+            inline = ", ".join(f"{name} = {json.dumps(item)}" for name, item in value.items())
+            lines.append(f"{key} = {{{inline}}}")
+        elif value is not None:
+            lines.append(f"{key} = {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def blobs_text(rows, header="id,frame,x [nm],y [nm]"):
+    """A blob table as text: one tuple of cells a row."""
+    return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
+
+
+def middle_nm(row, col, pixel_nm=PIXEL_NM):
+    """x and y of the middle of a pixel, nm from the outer corner of the first."""
+    return (col + 0.5) * pixel_nm, (row + 0.5) * pixel_nm
+
+
+def write_folder(folder, *, frames=None, blobs=None, toml=None, **values):
+    """An experiment folder: two frames of 64x48, a blob in the middle of each, experiment.toml with `values`."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(folder / "stack.tif", grey_frames() if frames is None else frames, photometric="minisblack")
+    x, y = middle_nm(32, 24)
+    (folder / "blobs.csv").write_text(blobs_text([(1, 1, x, y), (2, 2, x, y)]) if blobs is None else blobs)
+    (folder / "experiment.toml").write_text(toml_text(**values) if toml is None else toml)
+    return folder
+
+
+def everything_in(folder):
+    """Path and content of every file below a folder, to see that nothing was left or changed."""
+    return {path.relative_to(folder): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}

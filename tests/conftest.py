@@ -1,0 +1,78 @@
+"""Shared fixtures: one small simulated experiment, its crops, and two short trainings on them."""
+
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+
+from mirnb import dataset, evaluate, training
+from mirnb.classifier import Classifier
+from mirnb.experiment import load_experiment
+from mirnb.runs import RunFolder
+from mirnb.simulate import Settings
+from mirnb.simulated_experiment import simulate_experiment
+
+
+@pytest.fixture(scope="session")
+def small_settings():
+    """Four frames of 256x256 with 60 labelled blobs each, most of them miRs, so that every class is there."""
+    return Settings(n_frames=4, frame_shape=(256, 256), n_labelled_per_frame=60, mir_share=0.6)
+
+
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory, small_settings):
+    return simulate_experiment(tmp_path_factory.mktemp("small") / "small", settings=small_settings)
+
+
+@pytest.fixture(scope="session")
+def small(small_folder):
+    """The small simulated experiment; nobody writes to it."""
+    return load_experiment(small_folder)
+
+
+@pytest.fixture(scope="session")
+def small_run(small, tmp_path_factory):
+    return RunFolder(small, tmp_path_factory.mktemp("runs") / "small")
+
+
+@pytest.fixture(scope="session")
+def small_data(small, small_run):
+    return dataset.prepare(small, small_run)
+
+
+@pytest.fixture(scope="session")
+def short_runs(small_data, small_run):
+    """Two trainings of two epochs."""
+    return training.train_runs(small_data, small_run, n_runs=2, epochs=2)
+
+
+@pytest.fixture(scope="session")
+def small_classifier(small, small_data, short_runs):
+    rows = small_data.split["validation"]
+    validation = evaluate.summarise(small_data.y_true[rows], short_runs[0].y_prob[rows], small.panel.names)
+    return Classifier.from_training(small, small_data, short_runs[0], validation)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real data: MIRNB_REAL_DATA, or shared/real beside the repository. Tests skip where there is none."""
+    folder = Path(os.environ.get("MIRNB_REAL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "real")
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; MIRNB_REAL_DATA names the folder")
+    return folder
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """A path that nobody can write, root included: it lies below a regular file."""
+    (tmp_path / "a_file").write_text("not a folder")
+    return tmp_path / "a_file" / "below" / "out"

@@ -1,0 +1,167 @@
+"""Panels: the thesis's, others of 1 to 12 miRs, and those that are refused."""
+
+import itertools
+
+import pytest
+from by_hand import everything_in
+
+from mirnb.experiment import write_experiment
+from mirnb.files import InputError
+from mirnb.optics import DYES
+from mirnb.panel import MAX_CLASSES, NOISE, THESIS, load_panel, panel_from_dict
+
+
+def panel_values(n_mirs=2, **first):
+    """A panel of the first pairs of dyes; `first` changes its first miR."""
+    pairs = list(itertools.combinations(["Alexa 488", "Alexa 546", "Alexa 568", "Alexa 594", "Alexa 647", "Cy5.5"], 2))
+    mirs = [{"name": f"mir_{k}", "dyes": list(pairs[k]), "gap_px": 3.0 + k} for k in range(n_mirs)]
+    mirs[0].update(first)
+    return {"name": "mine", "bands_nm": [[448, 809]], "mir": mirs}
+
+
+def test_the_thesis_panel_is_red_green_blue_and_noise_last():
+    assert THESIS.names == ["red", "green", "blue", NOISE]
+    assert (THESIS.n_mirs, THESIS.noise, THESIS.index("blue"), THESIS.index("noise")) == (3, 3, 2, 3)
+    assert [mir.mir for mir in THESIS.mirs] == ["miR-15b-5p", "miR-155-5p", "miR-126-3p"]
+    assert [mir.gap_px for mir in THESIS.mirs] == [11.5, 4.75, 6.5]
+    assert [mir.share for mir in THESIS.mirs] == [655, 141, 611]
+
+
+def test_windows_of_the_thesis_panel_are_24x10_and_34x10():
+    template, crop = THESIS.template_window, THESIS.crop_window
+    assert (template.above, template.below, template.left, template.right) == (6, 18, 5, 5)
+    assert (crop.above, crop.below, crop.left, crop.right) == (11, 23, 5, 5)
+    assert template.shape == (24, 10)
+    assert crop.shape == (34, 10)
+
+
+@pytest.mark.parametrize(("gap_px", "rows"), [(1.0, 13), (11.5, 24), (12.0, 24), (12.1, 25), (60, 72)])
+def test_windows_reach_past_the_largest_gap(gap_px, rows):
+    panel = panel_from_dict(panel_values(n_mirs=1, gap_px=gap_px))
+    assert panel.template_window.shape == (rows, 10)
+    assert panel.crop_window.shape == (rows + 10, 10)
+
+
+@pytest.mark.parametrize("n_mirs", [1, 2, 12])
+def test_every_class_of_a_panel_has_a_name_colour_line_and_marker_of_its_own(n_mirs):
+    panel = panel_from_dict(panel_values(n_mirs))
+    assert panel.n_mirs == n_mirs
+    assert panel.names == [f"mir_{k}" for k in range(n_mirs)] + [NOISE]
+    assert len(set(panel.colours)) == n_mirs + 1
+    assert len(set(panel.markers)) == n_mirs + 1
+    assert len(panel.line_styles) == n_mirs + 1
+
+
+def test_a_gap_that_is_not_given_follows_from_the_dyes():
+    values = panel_values(n_mirs=1, dyes=["Alexa 488", "Alexa 647"])
+    values["bands_nm"] = [[507, 532], [586, 625], [673, 714]]
+    del values["mir"][0]["gap_px"]
+    assert panel_from_dict(values).mirs[0].gap_px == pytest.approx(11.6, abs=0.1)
+
+
+@pytest.mark.parametrize("panel", [THESIS, panel_from_dict(panel_values(12))], ids=["thesis", "twelve"])
+def test_a_panel_comes_back_from_its_plain_values(panel):
+    assert panel_from_dict(panel.to_dict()) == panel
+
+
+@pytest.mark.parametrize("panel", [THESIS, panel_from_dict(panel_values(12))], ids=["thesis", "twelve"])
+def test_a_panel_written_to_a_file_is_read_back(panel, tmp_path):
+    write_experiment(tmp_path, panel.to_dict(), file_name="panel.toml")
+    assert load_panel("panel.toml", folder=tmp_path) == panel
+
+
+def test_a_panel_file_is_found_beside_the_experiment(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\nbands_nm = [[507, 532], [586, 625]]\nprism_angle_deg = 177\n'
+        '[[mir]]\nname = "a"\ndyes = ["Alexa 488", "Alexa 568"]\ngap_px = 7\n'
+    )
+    panel = load_panel("mine.toml", folder=tmp_path)
+    assert panel.mir_names == ["a"]
+    assert panel.prism_angle_deg == 177.0
+    assert load_panel("thesis", folder=tmp_path) is THESIS
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        ({"name": "noise"}, "not 'noise'"),
+        ({"name": "a b"}, "letters, digits"),
+        ({"name": "mir_1"}, "mir_1 came twice"),
+        ({"name": 7}, "name must be text"),
+        ({"dyes": ["Alexa 488"]}, "two names"),
+        ({"dyes": ["Alexa 488", "Alexa 488"]}, "must differ"),
+        ({"dyes": ["Alexa 488", "Alexa 999"]}, r"mir 1: unknown dye 'Alexa 999'"),
+        ({"dyes": "Alexa 488"}, "dyes must be a list"),
+        ({"gap_px": "wide"}, "gap_px must be a number"),
+        ({"gap_px": True}, "gap_px must be a number"),
+        ({"gap_px": 0.5}, "gap_px must lie between 1 and 60"),
+        ({"gap_px": 61}, "gap_px must lie between 1 and 60"),
+        ({"gap_px": float("nan")}, "gap_px must lie between 1 and 60"),
+        ({"lower_flux": -1}, "lower_flux must lie between 0 and 10"),
+        ({"lower_detected": 1.5}, "lower_detected must lie between 0 and 1"),
+        ({"share": -1}, "share must lie"),
+        ({"colour": "green"}, "colour must look like"),
+        ({"distance": 3}, "mir 1: unknown key distance; known are"),
+    ],
+)
+def test_a_mir_that_makes_no_sense_is_refused_in_words(first, words):
+    with pytest.raises(InputError, match=words) as caught:
+        panel_from_dict(panel_values(**first), source="mine.toml")
+    assert str(caught.value).startswith("mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"angle": 3}, "unknown key angle"),
+        ({"name": None}, "'name' is missing"),
+        ({"bands_nm": None}, "'bands_nm' is missing"),
+        ({"mir": None}, "'mir' is missing"),
+        ({"bands_nm": []}, "list of"),
+        ({"bands_nm": [[532, 507]]}, r"\[low, high\]"),
+        ({"bands_nm": [["a", "b"]]}, r"\[low, high\]"),
+        ({"bands_nm": 507}, "bands_nm must be a list"),
+        ({"prism_angle_deg": 180}, "between 90 and 180"),
+        ({"prism_angle_deg": "steep"}, "prism_angle_deg must be a number"),
+        ({"mir": []}, "1 to 12 miR classes, got 0"),
+        ({"mir": ["red"]}, "mir 1: expected a table"),
+        ({"mir": {"name": "red"}}, "mir must be a list"),
+    ],
+)
+def test_a_panel_that_makes_no_sense_is_refused_in_words(change, words):
+    values = {key: value for key, value in {**panel_values(), **change}.items() if value is not None}
+    with pytest.raises(InputError, match=words) as caught:
+        panel_from_dict(values, source="mine.toml")
+    assert str(caught.value).startswith("mine.toml")
+
+
+def test_thirteen_classes_are_one_too_many():
+    assert MAX_CLASSES == 12
+    with pytest.raises(InputError, match="1 to 12 miR classes, got 13"):
+        panel_from_dict(panel_values(13))
+
+
+def test_an_unknown_class_is_named_with_the_known_ones():
+    with pytest.raises(InputError, match=r"no class 'violet'.*red, green, blue, noise"):
+        THESIS.index("violet")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "neither a named panel"), (b"name = ", "not a TOML file"), (b"\xff\xfe", "not a TOML file")],
+    ids=["missing", "not toml", "not text"],
+)
+def test_a_panel_file_that_cannot_be_read_is_named(content, words, tmp_path):
+    if content is not None:
+        (tmp_path / "mine.toml").write_bytes(content)
+    before = everything_in(tmp_path)
+    with pytest.raises(InputError, match=words) as caught:
+        load_panel("mine.toml", folder=tmp_path)
+    assert "mine.toml" in str(caught.value)
+    assert everything_in(tmp_path) == before
+
+
+def test_every_dye_can_stand_in_a_panel():
+    for first, second in itertools.pairwise(sorted(DYES, key=lambda name: DYES[name].peak_nm)):
+        values = panel_values(n_mirs=1, dyes=[first, second], gap_px=5)
+        assert panel_from_dict(values).mirs[0].dyes == (first, second)
