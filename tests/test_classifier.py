@@ -1,0 +1,159 @@
+"""A classifier folder and what it says of blobs; training once; Keras without chatter."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from by_hand import grey_frames, write_folder
+
+from mirnb import dataset, models, training
+from mirnb.classifier import classify, count_classes, find_crowded, load_classifier
+from mirnb.experiment import load_experiment, write_experiment
+from mirnb.files import InputError, read_json, write_json
+from mirnb.panel import THESIS, Window, panel_from_dict
+from mirnb.runs import RunFolder
+
+
+def test_the_thesis_network_has_its_10952_weights():
+    layers = models.layer_table(models.lenet5((34, 10, 3), 4))
+    assert layers["weights"].tolist() == [0, 912, 0, 4816, 0, 0, 5140, 84]
+    assert (256,) in layers["shape"].tolist()
+
+
+def test_a_loaded_classifier_predicts_the_same(small_classifier, small_data, tmp_path):
+    small_classifier.save(tmp_path / "classifier")
+    loaded = load_classifier(tmp_path / "classifier")
+    np.testing.assert_allclose(
+        loaded.predict(small_data.crops[:20]), small_classifier.predict(small_data.crops[:20]), atol=1e-6
+    )
+    assert loaded.panel == small_classifier.panel
+    small_classifier.save(tmp_path / "classifier")  # an earlier one is replaced
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier"]
+
+
+@pytest.mark.parametrize("name", ["templates.tif", "scaler.npz", "model.keras", "classifier.json"])
+def test_a_classifier_with_a_file_missing_is_refused(name, small_classifier, tmp_path):
+    small_classifier.save(tmp_path / "classifier")
+    (tmp_path / "classifier" / name).unlink()
+    with pytest.raises(InputError, match=f"{name}.* is missing"):
+        load_classifier(tmp_path / "classifier")
+
+
+def test_a_classifier_that_was_edited_is_refused(small_classifier, tmp_path):
+    small_classifier.save(tmp_path / "classifier")
+    np.savez(tmp_path / "classifier" / "scaler.npz", mean=np.zeros(1), sd=np.ones(1))
+    with pytest.raises(InputError, match=r"scaler\.npz: is not the file this classifier was saved with"):
+        load_classifier(tmp_path / "classifier")
+
+
+def test_a_classifier_of_another_window_is_refused(small_classifier, tmp_path):
+    small_classifier.save(tmp_path / "classifier")
+    path = tmp_path / "classifier" / "classifier.json"
+    write_json(path, {**read_json(path), "crop_window": [40, 10]})
+    with pytest.raises(InputError, match=r"crops of \[40, 10\]"):
+        load_classifier(tmp_path / "classifier")
+
+
+def test_every_blob_is_classified_but_those_at_the_border(small_classifier, small):
+    table = classify(small_classifier, small)
+    assert len(table) == len(small.table)
+    border = (table["class"] == "").to_numpy()
+    kept, _ = dataset.kept_blobs(small, labelled=False)
+    assert np.flatnonzero(~border).tolist() == kept["table_row"].tolist()
+    columns = [f"p_{name}" for name in small.panel.names]
+    np.testing.assert_allclose(table.loc[~border, columns].sum(axis=1), 1, atol=1e-4)
+    assert table.loc[border, columns].isna().all().all()
+    assert count_classes(table, small.panel).sum() == len(table)
+    expected = np.array(small.panel.names)[table.loc[~border, columns].to_numpy().argmax(axis=1)]
+    assert table.loc[~border, "class"].tolist() == expected.tolist()
+
+
+def test_an_experiment_without_blobs_near_enough_gives_a_whole_table(small_classifier, tmp_path):
+    sample = load_experiment(
+        write_folder(tmp_path / "s", frames=grey_frames(1, (64, 48)), blobs="frame,x [nm],y [nm]\n1,60,60\n")
+    )
+    table = classify(small_classifier, sample)
+    assert table["class"].tolist() == [""]
+
+
+def test_another_panel_is_refused(small_classifier, tmp_path):
+    values = THESIS.to_dict()
+    values["mir"] = values["mir"][:2]
+    folder = write_folder(tmp_path / "s", panel="two.toml")
+    write_experiment(folder, values, file_name="two.toml")
+    assert panel_from_dict(values) == load_experiment(folder).panel
+    with pytest.raises(InputError, match=r"\(red, green\).*trained on 'thesis' \(red, green, blue\)"):
+        classify(small_classifier, load_experiment(folder))
+
+
+def test_crowded_blobs_by_hand():
+    window = Window(above=11, below=23, left=5, right=5)
+    #         near pair      23 below: out  22 below: in   5 left: in     another frame
+    rows = [50, 53, 200, 223, 300, 322, 400, 400, 500, 500]
+    cols = [50, 52, 50, 50, 50, 50, 50, 45, 50, 50]
+    frames = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+    seen = find_crowded(np.array(frames), np.array(rows), np.array(cols), window)
+    assert seen.tolist() == [True, True, False, False, True, False, True, False, False, False]
+
+
+def test_finished_runs_are_read_back_and_not_trained_again(small_data, small_run, short_runs, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(training, "train", never)
+    again = training.train_runs(small_data, small_run, n_runs=2, epochs=2)
+    np.testing.assert_array_equal(again[1].y_prob, short_runs[1].y_prob)
+    with pytest.raises(AssertionError, match="trained again"):
+        training.train_runs(small_data, small_run, n_runs=2, epochs=3)
+
+
+def test_an_interrupted_row_of_runs_goes_on_where_it_stopped(small_data, small, tmp_path, monkeypatch):
+    run, real, calls = RunFolder(small, tmp_path), training.train, []
+
+    def stopped(*args, **kwargs):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(training, "train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        training.train_runs(small_data, run, n_runs=2, epochs=1)
+    monkeypatch.setattr(training, "train", lambda *args, **kwargs: calls.append(2) or real(*args, **kwargs))
+    training.train_runs(small_data, run, n_runs=2, epochs=1)
+    assert calls == [1, 2]
+
+
+def test_runs_differ_by_their_weights_and_one_seed_gives_one_result(small_data, short_runs):
+    assert not np.allclose(short_runs[0].y_prob, short_runs[1].y_prob, atol=1e-3)
+    crops, y_true = small_data.scaled("training"), small_data.y_true[small_data.split["training"]]
+    validation = (small_data.scaled("validation"), small_data.y_true[small_data.split["validation"]])
+    _, history = training.train(crops, y_true, validation, small_data.n_classes, seed=short_runs[0].seed, epochs=2)
+    pd.testing.assert_frame_equal(history, short_runs[0].history, rtol=1e-4, check_exact=False)
+
+
+def _python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout, done.stderr
+
+
+def test_tensorflows_chatter_is_held_and_its_warnings_are_not():
+    out, err = _python(
+        "from mirnb.quiet import load_keras; load_keras(); import tensorflow as tf\n"
+        "tf.get_logger().warning('mind this'); print(1)"
+    )
+    assert out == "1\n"
+    assert [line for line in err.splitlines() if line.strip()] == ["WARNING:tensorflow:mind this"]
+
+
+def test_what_was_held_is_shown_when_the_import_fails():
+    _, err = _python(
+        "import os, sys; sys.modules['keras'] = None\n"
+        "from mirnb import quiet\n"
+        "with quiet._chatter_held():\n"
+        "    os.write(2, b'oneDNN custom operations are on\\n'); import keras"
+    )
+    assert "oneDNN custom operations are on" in err
+    assert "ImportError" in err or "ModuleNotFoundError" in err
