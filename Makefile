@@ -14,7 +14,7 @@ test: .venv/ready
 	$(BIN)/python -m pytest
 
 lab: .venv/ready
-	$(BIN)/python -m jupyterlab --MappingKernelManager.transport_encryption=auto --notebook-dir=. notebooks
+	$(BIN)/python -m jupyterlab --MappingKernelManager.transport_encryption=auto --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/bench_response.py

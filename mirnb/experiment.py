@@ -65,6 +65,15 @@ class Experiment:
             "not labelled": int(np.sum(self.labels == UNLABELLED)),
         }
 
+    def about_labels(self):
+        """One sentence on the labels, or on what is done without them."""
+        if self.labelled.any():
+            return "Labels: " + ", ".join(f"{name} {n}" for name, n in self.count_labels().items()) + "."
+        return (
+            "No labels: there is no split and nothing to train; templates are the masks that experiment.toml names, and crops "
+            "are grouped by the channel they answer most to."
+        )
+
     def require_labels(self):
         """Raise one sentence if training is not possible: no labels, or a class of the panel without any."""
         if self.table is None:
