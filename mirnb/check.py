@@ -85,16 +85,36 @@ def _check_blobs(experiment, check):
             f"{repeats:.0%} of blobs lie where the frame before has one; if this is a time series of one field of view, "
             "every molecule is counted many times"
         )
+    try:
+        clear = require_dispersion(experiment)
+        check.found.append(
+            f"direction of the dispersion: second blobs lie {experiment.dispersion}, as said"
+            if clear
+            else "direction of the dispersion: the blobs do not tell"
+        )
+    except InputError as error:
+        check.problems.append(str(error))
+
+
+def require_dispersion(experiment):
+    """Refuse an experiment whose pairs plainly lie another way than experiment.toml says, as every number would be wrong.
+
+    Returns
+    -------
+    clear : bool
+        Whether the blobs tell the direction at all.
+
+    Raises
+    ------
+    InputError
+    """
     guess, clear = guess_dispersion(experiment)
-    if not clear:
-        check.found.append("direction of the dispersion: the blobs do not tell")
-    elif guess != experiment.dispersion:
-        check.problems.append(
+    if clear and guess != experiment.dispersion:
+        raise InputError(
             f"{experiment.folder / 'experiment.toml'}: dispersion is said to run {experiment.dispersion}, but second blobs "
             f'lie {guess}; set dispersion = "{guess}"'
         )
-    else:
-        check.found.append(f"direction of the dispersion: second blobs lie {guess}, as said")
+    return clear
 
 
 def share_repeated(frames, rows, cols):

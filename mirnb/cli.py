@@ -114,11 +114,13 @@ def _report(options):
 
 def _classify(options):
     from mirnb.blobs import write_table
+    from mirnb.check import require_dispersion
     from mirnb.classifier import classify, count_classes, load_classifier
     from mirnb.experiment import load_experiment
 
     experiment = load_experiment(options.folder)
     classifier = load_classifier(options.classifier)
+    require_dispersion(experiment)
     table = classify(classifier, experiment)
     write_table(options.out, table)
     print(count_classes(table, classifier.panel).to_string())

@@ -70,7 +70,7 @@ class Experiment:
         if self.labelled.any():
             return "Labels: " + ", ".join(f"{name} {n}" for name, n in self.count_labels().items()) + "."
         return (
-            "No labels: there is no split and nothing to train; templates are the masks that experiment.toml names, and crops "
+            "No labels: there is no split and nothing to train; templates are the masks named in experiment.toml, and crops "
             "are grouped by the channel they answer most to."
         )
 

@@ -18,6 +18,14 @@ class InputError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
+def make_folder(folder):
+    """Make a folder and those above it; says in one sentence when that cannot be."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
+
+
 @contextlib.contextmanager
 def whole_file(path):
     """Write a file whole or not at all: yields a temporary path beside it, renamed when the block ends well.
@@ -28,12 +36,12 @@ def whole_file(path):
         If the file cannot be written (folder missing and not to be made, no permission, disk full).
     """
     path = Path(path)
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder with --out") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
     temporary = Path(name)
     try:
         yield temporary

@@ -15,9 +15,10 @@ from tqdm.auto import tqdm
 from traitlets.config import Config
 
 from mirnb import __version__, thesis
+from mirnb.check import require_dispersion
 from mirnb.classifier import copy_classifier
 from mirnb.experiment import load_experiment
-from mirnb.files import InputError, read_json, whole_file
+from mirnb.files import InputError, make_folder, read_json, whole_file
 from mirnb.runs import ROOT, RunFolder
 
 NOTEBOOKS = ("01_templates", "02_correlation_comparison", "03_training", "04_evaluation", "05_roc_pr")
@@ -78,8 +79,11 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     experiment = load_experiment(folder)
     if any(notebook[:2] not in ("01", "02") for notebook in chosen) or experiment.masks is None:
         experiment.require_labels()
+    if experiment.table is not None:
+        require_dispersion(experiment)
     run = RunFolder(experiment, out or ROOT / "reports" / f"{experiment.name}{'-quick' if quick else ''}")
     given = _converted(chosen, {} if parameters is None else parameters)
+    make_folder(run.root / "notebooks")
     fixed = {"experiment": _from_root(folder), "out": _from_root(run.root), "quick": quick}
     ran = []
     bar = tqdm(chosen, desc="notebooks", unit="notebook")
@@ -162,7 +166,6 @@ def _as_declared(key, text, kind):
 def _execute(notebook, root, parameters):
     """Run one notebook to a temporary name; it gets its own when every cell has completed."""
     target = root / "notebooks" / f"{notebook}.ipynb"
-    target.parent.mkdir(parents=True, exist_ok=True)
     failed = target.with_suffix(".failed.ipynb")
     running = target.with_name(f".{notebook}.running.ipynb")
     try:

@@ -187,6 +187,10 @@ def test_a_dispersion_that_runs_another_way_than_said_is_found(direction, small_
     (tmp_path / "experiment.toml").write_text(toml.replace('dispersion = "down"', f'dispersion = "{direction}"'))
     code, said = _check(tmp_path, capsys)
     assert code == 1
+    assert main(["report", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
+    assert not (tmp_path / "run").exists()
+    said += capsys.readouterr().err
+    assert said.count("set dispersion") == 2
     assert f'said to run {direction}, but second blobs lie down; set dispersion = "down"' in said
 
 
@@ -222,6 +226,17 @@ def test_an_output_that_cannot_be_written_is_said_and_nothing_is_left(
     code = main(["classify", str(tmp_path / "classifier"), str(small_folder), "--out", str(unwritable / "out.csv")])
     assert code == 1
     assert "cannot be written" in capsys.readouterr().err
+    assert everything_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", [["report", "FOLDER", "--out"], ["simulate", "--frames", "1"]])
+def test_a_folder_that_cannot_be_made_is_said(command, small_folder, tmp_path, unwritable, capsys):
+    before = everything_in(tmp_path)
+    filled = [str(small_folder) if word == "FOLDER" else word for word in command]
+    assert main([*filled, str(unwritable)]) == 1
+    said = capsys.readouterr().err
+    assert re.search(r"mirnb: .*cannot be written", said)
+    assert "Traceback" not in said
     assert everything_in(tmp_path) == before
 
 

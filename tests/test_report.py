@@ -170,6 +170,7 @@ def test_a_notebook_that_fails_is_kept_and_named(tmp_path, monkeypatch):
     broken.cells = [nbformat.v4.new_code_cell("1 / 0")]
     broken.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "run" / "notebooks").mkdir(parents=True)
     nbformat.write(broken, tmp_path / "notebooks" / "broken.ipynb")
     monkeypatch.setattr(report, "ROOT", tmp_path)
     with pytest.raises(InputError, match=r"broken: division by zero \(ZeroDivisionError.*broken\.failed\.ipynb"):
@@ -183,6 +184,7 @@ def test_a_kernel_that_dies_is_noticed(tmp_path, monkeypatch):
     dying.cells = [nbformat.v4.new_code_cell("import os; os._exit(1)"), nbformat.v4.new_code_cell("1")]
     dying.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "run" / "notebooks").mkdir(parents=True)
     nbformat.write(dying, tmp_path / "notebooks" / "dying.ipynb")
     monkeypatch.setattr(report, "ROOT", tmp_path)
     with pytest.raises(InputError, match="dying"):
