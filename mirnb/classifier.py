@@ -143,8 +143,7 @@ def classify(classifier, experiment):
     InputError
         If the experiment has no blob table, or its panel is another one.
     """
-    if experiment.table is None:
-        raise InputError(f"{experiment.folder}: experiment.toml names no blobs; export them from ThunderSTORM to blobs.csv")
+    experiment.require_blobs()
     if experiment.panel.to_dict()["mir"] != classifier.panel.to_dict()["mir"]:
         raise InputError(
             f"{experiment.folder}: has the panel {experiment.panel.name!r} ({', '.join(experiment.panel.mir_names)}), the "

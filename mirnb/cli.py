@@ -119,8 +119,9 @@ def _classify(options):
     from mirnb.experiment import load_experiment
 
     experiment = load_experiment(options.folder)
-    classifier = load_classifier(options.classifier)
+    experiment.require_blobs()
     require_dispersion(experiment)
+    classifier = load_classifier(options.classifier)
     table = classify(classifier, experiment)
     write_table(options.out, table)
     print(count_classes(table, classifier.panel).to_string())

@@ -116,6 +116,7 @@ def kept_blobs(experiment, *, labelled=True, n_frames=None):
     n_dropped : int
         Blobs left out because their window leaves the frame.
     """
+    experiment.require_blobs()
     blobs = pd.DataFrame(
         {
             "table_row": np.arange(len(experiment.rows)),

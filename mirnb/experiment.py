@@ -74,10 +74,14 @@ class Experiment:
             "are grouped by the channel they answer most to."
         )
 
-    def require_labels(self):
-        """Raise one sentence if training is not possible: no labels, or a class of the panel without any."""
+    def require_blobs(self):
+        """Raise one sentence if there is no blob table."""
         if self.table is None:
             raise InputError(f"{self.folder}: experiment.toml names no blobs; export them from ThunderSTORM to blobs.csv")
+
+    def require_labels(self):
+        """Raise one sentence if training is not possible: no labels, or a class of the panel without any."""
+        self.require_blobs()
         if not self.labelled.any():
             raise InputError(
                 f"{self.blobs_path}: has no labels; training needs the columns is_really_mir and selected_mir_type "

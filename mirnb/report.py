@@ -77,10 +77,10 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     """
     chosen = _choose(only)
     experiment = load_experiment(folder)
+    experiment.require_blobs()
     if any(notebook[:2] not in ("01", "02") for notebook in chosen) or experiment.masks is None:
         experiment.require_labels()
-    if experiment.table is not None:
-        require_dispersion(experiment)
+    require_dispersion(experiment)
     run = RunFolder(experiment, out or ROOT / "reports" / f"{experiment.name}{'-quick' if quick else ''}")
     given = _converted(chosen, {} if parameters is None else parameters)
     make_folder(run.root / "notebooks")

@@ -172,6 +172,15 @@ def test_training_refuses_what_check_only_warns_of(rows, message, tmp_path, caps
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("command", ["report", "classify"])
+def test_what_needs_blobs_says_so(command, tmp_path, capsys):
+    folder = write_folder(tmp_path / "sample", toml='name = "bare"\nstack = "stack.tif"\npixel_size_nm = 120\n')
+    assert main(["check", str(folder)]) == 0
+    words = {"report": ["report", str(folder)], "classify": ["classify", str(tmp_path), str(folder)]}[command]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 1
+    assert "names no blobs; export them from ThunderSTORM" in capsys.readouterr().err
+
+
 def test_too_few_labels_to_split_are_refused(tmp_path):
     rows = [(k, 1, X, Y, *label) for k, label in enumerate([(1, 0), (1, 1), (1, 2), (0, -1)] * 2)]
     sample = load_experiment(write_folder(tmp_path / "few", blobs=blobs_text(rows, LABELS)))
