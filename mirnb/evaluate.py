@@ -1,5 +1,7 @@
 """How good a classifier is: numbers, no drawing. Undefined ratios are NaN, not 1."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn import metrics
@@ -51,8 +53,9 @@ def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, 
     drawn = np.random.default_rng(seed).multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), n_resamples)
     scores = score_confusion(np.tensordot(drawn, per_frame, axes=1))
     ends = [50 * (1 - level), 50 * (1 + level)]
-    with np.errstate(all="ignore"):
-        scores["macro_f1_mir"] = np.mean(scores["f1"][:, :-1], axis=1)
+    scores["macro_f1_mir"] = np.mean(scores["f1"][:, :-1], axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a class that is not there has NaN ends
         return {name: np.nanpercentile(values, ends, axis=0) for name, values in scores.items()}
 
 

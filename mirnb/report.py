@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import papermill
 from jinja2 import Environment, PackageLoader
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 from tqdm.auto import tqdm
@@ -179,6 +180,11 @@ def _execute(notebook, root, parameters):
         message = re.sub(r"\x1b\[[0-9;]*m", "", str(error.evalue)).strip()
         kept = "" if error.ename == "InputError" else f" ({error.ename}; the notebook as far as it came: {failed})"
         raise InputError(f"{notebook}: {message}{kept}") from None
+    except (DeadKernelError, CellTimeoutError) as error:
+        running.replace(failed)
+        raise InputError(
+            f"{notebook}: the kernel died ({error}), perhaps for want of memory; as far as it came: {failed}"
+        ) from None
     except BaseException:
         running.unlink(missing_ok=True)
         raise

@@ -121,7 +121,7 @@ def test_notebooks_01_and_02_do_without_labels_when_masks_are_given(reported, tm
     lines = ['name = "bare"', 'stack = "stack.tif"', 'blobs = "blobs.csv"', "pixel_size_nm = 120", "[masks]"]
     (tmp_path / "experiment.toml").write_text("\n".join(lines + [f'{key} = "{path}"' for key, path in masks.items()]))
     bare = report.make_report(tmp_path, out=tmp_path / "run", only=["01", "02"])
-    assert "not labelled" in (bare.parent / "notebooks" / "01_templates.html").read_text()
+    assert "No labels: there is no split" in (bare.parent / "notebooks" / "01_templates.html").read_text()
     with pytest.raises(InputError, match="has no labels"):
         report.make_report(tmp_path, out=tmp_path / "run", only=["03"])
 
@@ -187,7 +187,7 @@ def test_a_kernel_that_dies_is_noticed(tmp_path, monkeypatch):
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
     nbformat.write(dying, tmp_path / "notebooks" / "dying.ipynb")
     monkeypatch.setattr(report, "ROOT", tmp_path)
-    with pytest.raises(InputError, match="dying"):
+    with pytest.raises(InputError, match="dying: the kernel died"):
         report._execute("dying", tmp_path / "run", {})
     assert not (tmp_path / "run" / "notebooks" / "dying.ipynb").exists()
 
