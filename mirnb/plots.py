@@ -23,7 +23,10 @@ def use_style():
 
 
 def composite(response, panel, *, top=None):
-    """A colour picture of a response: channel k is red, green or blue for up to three miRs, else its class's colour.
+    """A colour picture of a response.
+
+    Up to three miRs, channel k is red, green or blue. Beyond, a pixel is as bright as its highest response and has the panel
+    colours of the templates it answers to, those that answer most by far the most: a plain sum of many hues would be white.
 
     Parameters
     ----------
@@ -37,8 +40,13 @@ def composite(response, panel, *, top=None):
     float ndarray of shape (rows, cols, 3), 0 to 1
     """
     top = top if top is not None else max(float(response.max()), np.finfo(np.float32).tiny)
-    hues = np.eye(3)[: panel.n_mirs] if panel.n_mirs <= 3 else np.array([to_rgb(colour) for colour in panel.colours[:-1]])
-    return np.clip(np.clip(response / top, 0, 1) @ hues, 0, 1)
+    shown = np.clip(response / top, 0, 1)
+    if panel.n_mirs <= 3:
+        return shown @ np.eye(3)[: panel.n_mirs]
+    brightness = shown.max(axis=-1, keepdims=True)
+    weights = (shown / np.maximum(brightness, np.finfo(np.float32).tiny)) ** 8
+    hues = np.array([to_rgb(colour) for colour in panel.colours[:-1]])
+    return brightness * (weights @ hues) / np.maximum(weights.sum(axis=-1, keepdims=True), 1)
 
 
 def draw_image(image, *, ax=None, title="", low=None, high=None, bar=None):

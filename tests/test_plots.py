@@ -1,0 +1,68 @@
+"""Pictures of responses, whose colours can be known beforehand, and drawings that must not fail on odd numbers."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from mirnb import plots
+from mirnb.panel import THESIS, panel_from_dict
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(params=[1, 5, 12])
+def panel(request):
+    mirs = [{"name": f"m{k}", "dyes": ["Alexa 488", "Alexa 647"], "gap_px": 3.0 + k} for k in range(request.param)]
+    return panel_from_dict({"name": "many", "bands_nm": [[507, 532], [673, 714]], "mir": mirs})
+
+
+def test_three_channels_are_red_green_and_blue():
+    response = np.eye(3)[:, None] * 0.4  # one pixel for each template alone
+    np.testing.assert_allclose(plots.composite(response, THESIS)[:, 0], np.eye(3))
+
+
+def test_beyond_three_a_lone_response_has_its_class_colour():
+    mirs = [{"name": f"m{k}", "dyes": ["Alexa 488", "Alexa 647"], "gap_px": 3.0 + k} for k in range(12)]
+    panel = panel_from_dict({"name": "many", "bands_nm": [[507, 532], [673, 714]], "mir": mirs})
+    picture = plots.composite(np.eye(12)[:, None], panel)
+    np.testing.assert_allclose(picture[:, 0], [to_rgb(colour) for colour in panel.colours[:-1]])
+
+
+def test_pictures_stay_in_range_and_dark_stays_dark(panel):
+    response = np.random.default_rng(0).random((6, 5, panel.n_mirs))
+    response[0, 0] = 0
+    picture = plots.composite(response, panel)
+    assert picture.shape == (6, 5, 3)
+    assert picture.min() >= 0
+    assert picture.max() <= 1
+    assert np.all(picture[0, 0] == 0)
+
+
+def test_classes_differ_by_colour_and_by_line_or_marker(panel):
+    assert len(set(panel.colours)) == panel.n_mirs + 1
+    assert len(set(zip(panel.line_styles[:-1], panel.markers[:-1], strict=True))) == panel.n_mirs
+
+
+def test_a_confusion_matrix_shows_shares_and_marks_what_is_undefined(panel):
+    matrix = np.diag(np.arange(panel.n_mirs + 1))  # the first class has no crop
+    ax = plots.draw_confusion(matrix, panel.names)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[0] == "P –\nR –"
+    assert texts[-1] == "P 1.00\nR 1.00"
+
+
+def test_chance_of_a_precision_recall_curve_is_the_share_of_the_class():
+    curves = {"green": (pd.DataFrame({"recall": [0.0, 1.0], "precision": [1.0, 0.1]}), 0.5)}
+    ax = plots.draw_precision_recall(curves, {"green": 0.035}, THESIS)
+    assert ax.lines[1].get_ydata()[0] == 0.035
+
+
+def test_a_gallery_takes_rows_of_different_length():
+    figure = plots.draw_gallery({"one": [np.ones((4, 3))], "none": [], "two": [np.ones((4, 3)), np.zeros((4, 3, 3))]})
+    assert len(figure.axes) == 6
