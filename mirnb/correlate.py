@@ -42,7 +42,7 @@ class Correlator:
         self.workers = workers
         self._template_shape = templates.shape[1:]
         self._padded = tuple(
-            fft.next_fast_len(size + extent - 1, real=True)
+            fft.next_fast_len(size + extent - 1)
             for size, extent in zip(frame_shape, self._template_shape, strict=True)
         )
         flipped = (templates / norms)[:, ::-1, ::-1]
@@ -62,11 +62,11 @@ class Correlator:
             Equal to `correlate2d(frame, template, mode="same")` to 1e-5 of its range. A frame of zeros responds 0.
         """
         frame = self._checked(frame)
-        norm = np.linalg.norm(frame)
-        spectrum = fft.rfft2(frame / norm if norm > 0 else frame, self._padded, workers=self.workers)
+        scale = 1 / max(np.linalg.norm(frame), np.finfo(np.float32).tiny)
+        spectrum = fft.rfft2(frame, self._padded, workers=self.workers)
         response = np.empty((len(self._spectra), *self.frame_shape), np.float32)
         for channel, template_spectrum in zip(response, self._spectra, strict=True):
-            channel[:] = self._same(spectrum * template_spectrum)
+            np.multiply(self._same(spectrum * template_spectrum), scale, out=channel)
         return np.moveaxis(response, 0, -1)
 
     def cosine_similarity(self, frame):
