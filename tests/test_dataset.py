@@ -1,0 +1,261 @@
+"""From frames to crops: each step against its plain way, done once, and refused where it would be wrong."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+from by_hand import blobs_text, everything_in, grey_frames, middle_nm, write_folder
+from scipy.signal import correlate2d
+
+from mirnb import dataset
+from mirnb.experiment import load_experiment
+from mirnb.files import InputError
+from mirnb.preprocess import preprocess
+from mirnb.runs import RunFolder
+
+LABELS = "frame,x [nm],y [nm],is_really_mir,selected_mir_type"
+MASKS = {mir: f"{mir}.tif" for mir in ("red", "green", "blue")}
+
+
+def frames_of(sample):
+    return {index: frame.copy() for index, frame in sample.stack.frames()}
+
+
+def masked(folder, **values):
+    """An experiment folder with three masks."""
+    write_folder(folder, masks=MASKS, **values)
+    for k, name in enumerate(MASKS.values()):
+        tifffile.imwrite(folder / name, grey_frames(1, (24, 10), seed=k)[0])
+    return load_experiment(folder)
+
+
+def test_blobs_are_kept_by_their_window_label_and_frame(tmp_path):
+    cells = [  # row, col, label: the window is rows [r-11, r+23), cols [c-5, c+5) of 64x48
+        (11, 5, (1, 0)),
+        (10, 5, (1, 0)),
+        (41, 43, (0, -1)),
+        (42, 43, (0, -1)),
+        (30, 4, (1, 1)),
+        (30, 44, (1, 1)),
+        (30, 20, (1, -1)),
+        (30, 20, ("", "")),
+    ]
+    rows = [(1 + k % 2, *middle_nm(row, col), *label) for k, (row, col, label) in enumerate(cells)]
+    sample = load_experiment(write_folder(tmp_path / "s", blobs=blobs_text(rows, LABELS)))
+    kept, n_dropped = dataset.kept_blobs(sample)
+    assert kept["table_row"].tolist() == [0, 2]
+    assert (kept["row"].tolist(), kept["col"].tolist(), kept["y"].tolist()) == ([11, 41], [5, 43], [0, 3])
+    assert n_dropped == 4
+    kept, n_dropped = dataset.kept_blobs(sample, labelled=False, n_frames=1)
+    assert kept["table_row"].tolist() == [0, 2, 6]
+    assert n_dropped == 1
+
+
+def test_raw_crops_are_windows_of_the_frames(small, small_data):
+    frames = frames_of(small)
+    assert small_data.raw_crops.shape[1:] == (24, 10)
+    assert small_data.raw_crops.dtype == np.uint16
+    for crop, (_, frame, row, col, _) in zip(small_data.raw_crops, small_data.blobs.to_numpy(), strict=True):
+        np.testing.assert_array_equal(crop, frames[frame][row - 6 : row + 18, col - 5 : col + 5])
+
+
+def test_templates_are_medians_of_raw_training_crops_preprocessed_as_frames_are(small_data):
+    training = small_data.split["training"]
+    raw, y_true = small_data.raw_crops[training], small_data.y_true[training]
+    for k, template in enumerate(small_data.templates):
+        np.testing.assert_allclose(template, preprocess(np.median(raw[y_true == k], axis=0)), rtol=1e-5, atol=1e-3)
+
+
+def test_response_crops_are_windows_of_the_slow_correlation_of_preprocessed_frames(small, small_data):
+    blobs = small_data.blobs[small_data.blobs["frame"] == 1]
+    clean = preprocess(frames_of(small)[1].astype(float)).astype(float)
+    assert small_data.crops.shape[1:] == (34, 10, 3)
+    for k, template in enumerate(small_data.templates.astype(float)):
+        slow = correlate2d(clean / np.linalg.norm(clean), template / np.linalg.norm(template), mode="same")
+        for index, row, col in zip(blobs.index, blobs["row"], blobs["col"], strict=True):
+            crop = slow[row - 11 : row + 23, col - 5 : col + 5]
+            assert np.abs(small_data.crops[index, ..., k] - crop).max() <= 1e-5 * np.ptp(slow)
+
+
+def test_the_split_covers_every_crop_once_in_60_20_20(small_data):
+    together = np.concatenate([small_data.split[name] for name in ("training", "validation", "test")])
+    assert sorted(together) == list(range(len(small_data.crops)))
+    shares = [len(small_data.split[name]) / len(together) for name in ("training", "validation", "test")]
+    np.testing.assert_allclose(shares, [0.6, 0.2, 0.2], atol=0.01)
+
+
+def test_the_scaler_knows_training_crops_alone(small_data):
+    crops = small_data.crops[small_data.split["training"]].astype(float)
+    np.testing.assert_allclose(small_data.scaler.mean, crops.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(small_data.scaler.sd, crops.std(axis=0), rtol=1e-5)
+    assert np.abs(small_data.scaled("training").mean(axis=0)).max() < 1e-4
+    assert np.abs(small_data.scaled("test").mean(axis=0)).max() > 0.01  # another sample, so not exactly 0
+
+
+def test_every_labelled_blob_of_a_simulation_has_its_crop(small, small_data):
+    assert len(small_data.crops) == small.labelled.sum() == 240
+    counts = small_data.count(small.panel)
+    assert counts["all"].to_dict() == {name: small.count_labels()[name] for name in small.panel.names}
+    assert (counts[["training", "validation", "test"]].sum(axis=1) == counts["all"]).all()
+    summary = small_data.summary(small.panel, simulated=True)
+    assert sum(summary["counts"].values()) == 240
+    assert {name: sum(counts.values()) for name, counts in summary["split"].items()} == {
+        name: len(indices) for name, indices in small_data.split.items()
+    }
+
+
+def test_the_split_table_names_row_frame_class_and_set_of_each_crop(small, small_data):
+    table = small_data.split_table(small.panel)
+    expected = small.table["frame"].to_numpy()[table["table_row"]]
+    np.testing.assert_array_equal(table["frame"], expected)  # from 1, as in the blob table
+    for k, name in enumerate(small.panel.names):
+        assert set(np.flatnonzero(table["class"] == name)) == set(np.flatnonzero(small_data.y_true == k))
+    for name, indices in small_data.split.items():
+        assert set(np.flatnonzero(table["set"] == name)) == set(indices)
+
+
+def test_what_was_prepared_once_is_read_back(small, small_run, small_data, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(dataset, "cut_response_crops", never)
+    again = dataset.prepare(small, small_run)
+    np.testing.assert_array_equal(again.crops, small_data.crops)
+    np.testing.assert_array_equal(again.templates, small_data.templates)
+    assert again.blobs.equals(small_data.blobs)
+    for changed in ({"background_percentile": 60.0}, {"cap_sds": 4.0}, {"seed": 4}, {"quick": True}):
+        with pytest.raises(AssertionError, match="made again"):
+            dataset.prepare(small, small_run, **changed)
+
+
+def test_other_masks_in_the_same_files_are_not_answered_from_the_cache(tmp_path):
+    x, y = middle_nm(32, 24)
+    sample = masked(tmp_path / "s", blobs=blobs_text([(1, x, y)], "frame,x [nm],y [nm]"))
+    run = RunFolder(sample, tmp_path / "run")
+    before = dataset.prepare(sample, run, unlabelled=True).templates
+    for k, name in enumerate(MASKS.values()):
+        tifffile.imwrite(tmp_path / "s" / name, grey_frames(1, (24, 10), seed=k + 5)[0])
+    after = dataset.prepare(load_experiment(tmp_path / "s"), run, unlabelled=True).templates
+    assert not np.array_equal(before, after)
+
+
+def test_a_preparation_that_stops_in_the_middle_leaves_nothing_in_the_cache(small, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", stop)
+    with pytest.raises(KeyboardInterrupt):
+        dataset.prepare(small, RunFolder(small, tmp_path / "run"))
+    assert everything_in(tmp_path) == {}
+
+
+def test_masks_take_the_place_of_the_medians(tmp_path, small_folder):
+    for name in ("stack.tif", "blobs.csv"):
+        (tmp_path / name).write_bytes((small_folder / name).read_bytes())
+    masks = [grey_frames(1, (24, 10), seed=k)[0] for k in range(3)]
+    for name, mask in zip(MASKS.values(), masks, strict=True):
+        tifffile.imwrite(tmp_path / name, mask)
+    inline = ", ".join(f'{mir} = "{name}"' for mir, name in MASKS.items())
+    (tmp_path / "experiment.toml").write_text(
+        f'name = "s"\nstack = "stack.tif"\nblobs = "blobs.csv"\npixel_size_nm = 120\nmasks = {{{inline}}}\n'
+    )
+    sample = load_experiment(tmp_path)
+    templates = dataset.prepare(sample, RunFolder(sample, tmp_path / "run"), quick=True).templates
+    np.testing.assert_allclose(templates, [preprocess(mask.astype(float)) for mask in masks], rtol=1e-5, atol=1e-3)
+
+
+def test_a_mask_that_is_blank_above_its_background_is_refused_in_words(tmp_path):
+    masked(tmp_path / "s")
+    dark = np.full((24, 10), 900, np.uint16)
+    dark[3, 3] = 100  # not constant, but nothing lies above its 70th percentile
+    tifffile.imwrite(tmp_path / "s" / "green.tif", dark)
+    with pytest.raises(InputError, match="green"):
+        sample = load_experiment(tmp_path / "s")
+        dataset.prepare(sample, RunFolder(sample, tmp_path / "run"), unlabelled=True)
+
+
+def test_without_labels_all_blobs_are_cut_with_the_masks_and_nothing_is_split(tmp_path):
+    sample = masked(tmp_path / "s")
+    data = dataset.prepare(sample, RunFolder(sample, tmp_path / "run"), unlabelled=True)
+    assert len(data.crops) == 2
+    assert data.scaler is None
+    assert [len(indices) for indices in data.split.values()] == [0, 0, 0]
+    groups = data.groups(sample.panel)
+    assert sorted(np.concatenate(list(groups.values()))) == [0, 1]
+    assert all(title.startswith("bright in ") for title in groups)
+    assert set(data.split_table(sample.panel)["class"]) == {"not labelled"}
+
+
+def test_an_unlabelled_sample_of_no_kept_blobs_has_crops_of_the_right_shape(tmp_path):
+    sample = masked(tmp_path / "s", blobs=blobs_text([(1, *middle_nm(0, 0))], "frame,x [nm],y [nm]"))
+    data = dataset.prepare(sample, RunFolder(sample, tmp_path / "run"), unlabelled=True)
+    assert data.raw_crops.shape == (0, 24, 10)
+    assert data.crops.shape == (0, 34, 10, 3)
+    assert all(len(indices) == 0 for indices in data.groups(sample.panel).values())
+
+
+@pytest.mark.parametrize("unlabelled", [True, False])
+def test_labels_are_asked_for_where_there_is_no_mask_to_do_without(unlabelled, tmp_path):
+    sample = load_experiment(write_folder(tmp_path / "s"))
+    before = everything_in(tmp_path)
+    with pytest.raises(InputError, match=r"blobs\.csv: has no labels"):
+        dataset.prepare(sample, RunFolder(sample, tmp_path / "run"), unlabelled=unlabelled)
+    assert everything_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_too_few_blobs_whose_crops_are_kept_are_counted_by_class(quick, tmp_path):
+    labels = [(1, 0)] * 5 + [(1, 1)] * 5 + [(1, 2)] * 4 + [(0, -1)] * 9
+    rows = [(1, *middle_nm(30, 20), *label) for label in labels]
+    rows += [(1, *middle_nm(0, 0), 1, 2)] * 4  # at the border, so not kept
+    sample = load_experiment(write_folder(tmp_path / "s", blobs=blobs_text(rows, LABELS)))
+    with pytest.raises(InputError, match=r"too few labelled blobs to split.*\(blue 4\)") as caught:
+        dataset.prepare(sample, RunFolder(sample, tmp_path / "run"), quick=quick)
+    assert "blobs.csv" in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_that_the_split_leaves_out_of_training_is_told_in_words(tmp_path, monkeypatch):
+    """Enough of every class is there, yet an unstratified split may give training none of one."""
+    labels = [(1, 0)] * 5 + [(1, 1)] * 5 + [(1, 2)] * 5 + [(0, -1)] * 35
+    rows = [(1, *middle_nm(30, 20), *label) for label in labels]
+    sample = load_experiment(write_folder(tmp_path / "s", blobs=blobs_text(rows, LABELS)))
+    green_last = {"training": np.r_[0:5, 10:35], "validation": np.r_[5:8, 35:42], "test": np.r_[8:10, 42:50]}
+    monkeypatch.setattr(dataset, "split_by_crop", lambda *_, **__: green_last)
+    with pytest.raises(InputError, match="green"):
+        dataset.prepare(sample, RunFolder(sample, tmp_path / "run"))
+
+
+def test_quick_takes_the_first_frames_alone(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "QUICK_FRAMES", 2)
+    data = dataset.prepare(small, RunFolder(small, tmp_path / "run"), quick=True)
+    assert set(data.frames) == {0, 1}
+
+
+def test_groups_show_each_class_and_the_brightest_of_it(small, small_data):
+    groups = small_data.groups(small.panel, n_each=3)
+    assert list(groups) == small.panel.names
+    for k, indices in enumerate(groups.values()):
+        assert len(indices) == 3
+        assert set(small_data.y_true[indices]) == {k}
+    brightest = small_data.brightest(small.panel)
+    assert list(brightest) == small.panel.mir_names
+    for k, (crop, raw) in enumerate(brightest.values()):
+        own = small_data.crops[small_data.y_true == k]
+        assert crop[..., k].max() == own[..., k].max()
+        assert raw.shape == (24, 10)
+
+
+def test_frames_without_blobs_are_not_read(small, tmp_path):
+    blobs, _ = dataset.kept_blobs(small)
+    only_second = blobs[blobs["frame"] == 1].reset_index(drop=True)
+
+    class NoOther(type(small.stack)):
+        def frames(self, indices=None):
+            assert list(indices) == [1]
+            return super().frames(indices)
+
+    stack = NoOther([path for path in small.stack.paths])
+    crops = dataset.cut_raw_crops(replace(small, stack=stack), only_second)
+    assert len(crops) == len(only_second)
