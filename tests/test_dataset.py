@@ -170,9 +170,13 @@ def test_a_mask_that_is_blank_above_its_background_is_refused_in_words(tmp_path)
     dark = np.full((24, 10), 900, np.uint16)
     dark[3, 3] = 100  # not constant, but nothing lies above its 70th percentile
     tifffile.imwrite(tmp_path / "s" / "green.tif", dark)
-    with pytest.raises(InputError, match="green"):
+
+    def prepare():
         sample = load_experiment(tmp_path / "s")
         dataset.prepare(sample, RunFolder(sample, tmp_path / "run"), unlabelled=True)
+
+    with pytest.raises(InputError, match="green"):
+        prepare()
 
 
 def test_without_labels_all_blobs_are_cut_with_the_masks_and_nothing_is_split(tmp_path):
