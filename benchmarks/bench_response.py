@@ -23,7 +23,8 @@ from skimage import feature
 from mirnb.correlate import Correlator
 from mirnb.panel import THESIS
 from mirnb.preprocess import preprocess
-from mirnb.simulate import Settings, draw_light, draw_sample, expose
+from mirnb.sample import Settings, draw_sample
+from mirnb.simulate import draw_light, expose
 from mirnb.stacks import Stack, write_stack
 
 N_PAIRS = 5

@@ -74,7 +74,7 @@ def _positive(text):
 
 def _simulate(options):
     from mirnb.panel import load_panel
-    from mirnb.simulate import Settings
+    from mirnb.sample import Settings
     from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_type
 
     panel, settings = load_panel(options.panel), Settings(n_frames=options.frames)

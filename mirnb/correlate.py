@@ -42,8 +42,7 @@ class Correlator:
         self.workers = workers
         self._template_shape = templates.shape[1:]
         self._padded = tuple(
-            fft.next_fast_len(size + extent - 1)
-            for size, extent in zip(frame_shape, self._template_shape, strict=True)
+            fft.next_fast_len(size + extent - 1) for size, extent in zip(frame_shape, self._template_shape, strict=True)
         )
         flipped = (templates / norms)[:, ::-1, ::-1]
         self._spectra = fft.rfft2(flipped, self._padded, workers=workers)

@@ -12,7 +12,8 @@ from mirnb.blobs import label_columns, write_table
 from mirnb.experiment import write_experiment
 from mirnb.files import InputError
 from mirnb.panel import NAMED_PANELS, THESIS
-from mirnb.simulate import Settings, simulate_frames
+from mirnb.sample import Settings
+from mirnb.simulate import simulate_frames
 from mirnb.stacks import write_stack
 
 _TRUTH_COLUMNS = ["molecule", "frame", "kind", "class", "y_px", "x_px", "flux", "sigma_y_px", "sigma_x_px", "blob_id"]

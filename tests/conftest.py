@@ -13,7 +13,7 @@ from mirnb import dataset, evaluate, training
 from mirnb.classifier import Classifier
 from mirnb.experiment import load_experiment
 from mirnb.runs import RunFolder
-from mirnb.simulate import Settings
+from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_experiment
 
 

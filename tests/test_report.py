@@ -13,7 +13,7 @@ from mirnb import report
 from mirnb.cli import main
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
-from mirnb.simulate import Settings
+from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_with_single_type
 
 SMALL = Settings(n_frames=4, frame_shape=(512, 512), n_labelled_per_frame=60.0, faint_per_frame=5.0)

@@ -1,0 +1,223 @@
+"""What lies in a simulated sample: settings with their provenance, and the blobs drawn from them.
+
+Every molecule is two blobs of its dyes' light, the longer wavelength above. Noise blobs are single dyes, blurred dirt, false
+detections, and pairs that a person who labels took for noise.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mirnb.blobs import ERASED, UNLABELLED
+from mirnb.panel import blob_streaks
+
+MARGIN_PX = 2  # no localisation errs by more, so a blob drawn this far inside keeps its crop
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a simulated sample, its optics and its camera are like.
+
+    Measured (published, or seen on real molecules of this kind): frame and pixel, PSF, background, its fall and its noise,
+    flux, flux ratio and their spreads, widths, scatter of the lower blob, density, share of noise, lower blobs detected
+    (with gap and ratio in the panel). Assumed, as nothing is known, and chosen so that the thesis's network scores on the
+    simulation as it did on the thesis's molecules: camera offset and gain, the mix of noise blobs, the share of the bright
+    tail, faint blobs, and how a person labels (which lower blobs are seen, which pairs pass for one blob).
+    """
+
+    n_frames: int = 30
+    frame_shape: tuple[int, int] = (1024, 1024)
+    pixel_size_nm: float = 120.0
+    n_labelled_per_frame: float = 4036 / 30  # measured: about 135
+    mir_share: float = 1407 / 4036  # measured: 62 to 70 % of labelled blobs are noise
+    psf_sigma_px: float = 1.12  # measured: 1.10 to 1.15
+    lower_sigma_y_px: tuple[float, float] = (1.35, 1.65)  # measured
+    flux_median: float = 1700.0  # counts under a blob; measured
+    flux_low: float = 750.0  # 10th percentile; measured
+    flux_high: float = 5000.0  # 90th percentile; measured
+    bright_share: float = 0.025  # of noise blobs, 10,000 to 500,000 counts; the tail is measured, its share assumed
+    ratio_log_sd: float = 0.45  # spread of the lower blob's share of the upper one's flux; measured
+    sideways_px: float = 0.30  # scatter of the lower blob across the dispersion; measured
+    along_px: float = 0.35  # and along it; measured
+    tilt_deg: float = 0.0  # of the dispersion against the columns
+    background_counts: float = 890.0  # in the middle; measured: 870 to 910
+    background_fall: float = 0.08  # to the corners, half of it to the edges; measured: a few percent to the edges
+    noise_sd_counts: float = 34.0  # of a background pixel; measured
+    offset_counts: float = 100.0  # camera offset; assumed
+    gain_counts: float = 1.3  # counts per photoelectron; assumed
+    single_share: float = 0.80  # of noise blobs: one dye alone; that they are most is measured, the number assumed
+    dirt_share: float = 0.12  # of noise blobs: blurred dirt; assumed. The rest are false detections
+    dirt_sigma_px: tuple[float, float] = (1.8, 3.5)  # assumed
+    faint_per_frame: float = 20.0  # single dyes below detection, 150 to 700 counts; assumed
+    sight_counts: float = 660.0  # flux of a lower blob that a person who labels sees every second time; assumed
+    sight_log_sd: float = 0.3  # how sharp that sight is; assumed
+    unseen_share: float = 0.10  # of noise blobs: miRs whose lower blob was not seen, so labelled noise; assumed
+    overlooked_share: float = 0.18  # of pairs 5 px apart that a person takes for one blob, e-fold less each 4 px; assumed
+
+
+def draw_sample(panel, settings, seed):
+    """Draw all blobs of a sample, frame by frame, before any light is counted.
+
+    Labelled miRs and noise blobs lie where their crops are kept; a further share of molecules lies across the border.
+
+    Parameters
+    ----------
+    panel : Panel
+    settings : Settings
+    seed : int
+
+    Returns
+    -------
+    DataFrame, one row a blob
+        molecule, frame (from 1), kind (upper, lower, single, dirt, faint), class (index; noise for noise blobs), y_px, x_px
+        (from the outer corner), flux (counts), sigma_y_px, sigma_x_px, labelled (its crop is kept), label (class index as a
+        person gave it, -1 erased, -2 not labelled).
+    """
+    rng = np.random.default_rng([seed, 1])
+    n_labelled = round(settings.n_labelled_per_frame * settings.n_frames)
+    n_mirs = round(settings.mir_share * n_labelled)
+    per_class = _shared_out(n_mirs, [mir.share for mir in panel.mirs])
+    classes = np.concatenate([np.full(n, k) for k, n in enumerate([*per_class, n_labelled - n_mirs])])
+    # density goes on beyond the part of the frame in which crops are kept
+    window = panel.crop_window
+    rows, cols = settings.frame_shape
+    inner = (rows - window.shape[0] - 2 * MARGIN_PX) * (cols - window.shape[1] - 2 * MARGIN_PX)
+    n_border = rng.poisson(n_labelled * (rows * cols / inner - 1))
+    n_faint = rng.poisson(settings.faint_per_frame * settings.n_frames)
+    classes = np.concatenate([classes, rng.choice(classes, n_border), np.full(n_faint, panel.noise)])
+    labelled = np.arange(len(classes)) < n_labelled
+    faint = np.arange(len(classes)) >= n_labelled + n_border
+
+    upper = pd.DataFrame({"class": classes, "labelled": labelled})
+    upper["kind"] = np.where(classes < panel.noise, "upper", _noise_kinds(len(classes), settings, rng))
+    upper.loc[faint, "kind"] = "faint"
+    _hide_pairs(upper, faint, per_class, panel, settings, rng)
+    upper["label"] = np.where(labelled, classes, UNLABELLED)
+    upper["frame"] = rng.integers(1, settings.n_frames + 1, len(upper))
+    upper["y_px"], upper["x_px"] = _place(upper, window, settings, rng)
+    upper["flux"] = _flux(upper["kind"], settings, rng)
+    upper["ratio"] = _flux_ratios(upper, panel, settings, rng)
+    upper["sigma_x_px"] = settings.psf_sigma_px
+    upper["sigma_y_px"] = _upper_sigma_y(upper, panel, settings, rng)
+    dirt = upper["kind"] == "dirt"
+    upper.loc[dirt, "sigma_x_px"] = upper.loc[dirt, "sigma_y_px"] * rng.uniform(0.8, 1.25, dirt.sum())
+    upper["molecule"] = np.arange(1, len(upper) + 1)
+    blobs = pd.concat([upper, _lower_blobs(upper, panel, settings, rng)], ignore_index=True)
+    return blobs.sort_values(["frame", "molecule", "kind"], ascending=[True, True, False], ignore_index=True)
+
+
+def _shared_out(total, shares):
+    """Whole numbers in proportion to `shares` that sum to `total` (largest remainders)."""
+    exact = total * np.asarray(shares, float) / np.sum(shares)
+    numbers = np.floor(exact).astype(int)
+    numbers[np.argsort(numbers - exact, kind="stable")[: total - numbers.sum()]] += 1
+    return numbers
+
+
+def _hide_pairs(upper, faint, per_class, panel, settings, rng):
+    """Make some noise blobs pairs that a person labelled noise: the lower blob too dim to see, or too close."""
+    gap_px = np.array([mir.gap_px for mir in panel.mirs])
+    overlooked = np.minimum(settings.overlooked_share * np.exp((5 - gap_px) / 4), 0.5)
+    noise = np.flatnonzero((upper["class"] == panel.noise) & ~faint)
+    n_overlooked = rng.binomial(per_class, overlooked / (1 - overlooked))  # beside those that were labelled as pairs
+    n_unseen = rng.binomial(len(noise), settings.unseen_share)
+    hidden_as = np.concatenate([np.repeat(np.arange(panel.n_mirs), n_overlooked), _random_mirs(panel, n_unseen, rng)])
+    chosen = rng.permutation(noise)[: len(hidden_as)]
+    hidden_as = hidden_as[: len(chosen)]
+    upper.loc[chosen, "class"], upper.loc[chosen, "kind"] = hidden_as, "upper"
+    upper["unseen"] = False
+    upper.loc[chosen[n_overlooked.sum() :], "unseen"] = True
+
+
+def _random_mirs(panel, n, rng):
+    """Classes drawn by the panel's shares."""
+    shares = np.array([mir.share for mir in panel.mirs])
+    return rng.choice(panel.n_mirs, n, p=shares / shares.sum())
+
+
+def _noise_kinds(n, settings, rng):
+    false_share = 1 - settings.single_share - settings.dirt_share
+    return rng.choice(["single", "dirt", "false"], n, p=[settings.single_share, settings.dirt_share, max(false_share, 0)])
+
+
+def _place(upper, window, settings, rng, *, apart_px=4.0):
+    """Positions: labelled blobs where their crop is kept, the others about the border (or anywhere, when faint)."""
+    rows, cols = settings.frame_shape
+    low = np.array([window.above, window.left]) + MARGIN_PX
+    high = np.array([rows - window.below, cols - window.right]) - MARGIN_PX
+    kind, labelled, frame = (upper[name].to_numpy() for name in ("kind", "labelled", "frame"))
+    placed = np.empty((len(upper), 2))
+    todo = np.arange(len(upper))
+    for _ in range(100):
+        anywhere = rng.uniform([0, 0], [rows, cols], (len(todo), 2))
+        inside = np.all((anywhere >= low) & (anywhere < high), axis=1)
+        placed[todo] = np.where(labelled[todo, None], rng.uniform(low, high, (len(todo), 2)), anywhere)
+        bad = ~labelled[todo] & (kind[todo] != "faint") & inside
+        crowded = np.zeros(len(upper), bool)
+        for number in np.unique(frame[todo]):
+            here = np.flatnonzero((frame == number) & (kind != "faint"))
+            gaps = np.hypot(*(placed[here, None] - placed[here]).transpose(2, 0, 1)) + np.triu(np.full(len(here), 1e9))
+            crowded[here] = np.any(gaps < apart_px, axis=1)  # the later one of two moves
+        todo = todo[bad | crowded[todo]]
+        if not len(todo):
+            break
+    return placed[:, 0], placed[:, 1]
+
+
+def _flux(kind, settings, rng):
+    """Log-normal about the median, with a width of its own on either side, and a long tail for a few noise blobs."""
+    z = rng.standard_normal(len(kind))
+    low = np.log(settings.flux_median / settings.flux_low) / 1.2816
+    high = np.log(settings.flux_high / settings.flux_median) / 1.2816
+    flux = settings.flux_median * np.exp(z * np.where(z < 0, low, high))
+    bright = (rng.random(len(kind)) < settings.bright_share) & kind.isin(["single", "dirt"])
+    flux = np.where(bright, np.exp(rng.uniform(np.log(1e4), np.log(5e5), len(kind))), flux)
+    flux = np.where(kind == "dirt", 2 * flux, flux)  # dirt spreads its light, so only brighter dirt is detected
+    return np.where(kind == "faint", rng.uniform(150, 700, len(kind)), np.where(kind == "false", 0.0, flux))
+
+
+def _flux_ratios(upper, panel, settings, rng):
+    """Lower blob's share of the upper one's flux; pairs are drawn again until a person sees them, or not, as wanted."""
+    typical = np.array([mir.lower_flux for mir in panel.mirs] + [0.0])[upper["class"]]
+    todo = (upper["kind"] == "upper").to_numpy()
+    wanted = ~upper["unseen"].to_numpy()
+    ratio = typical * np.exp(settings.ratio_log_sd * rng.standard_normal(len(upper)))
+    for _ in range(100):
+        sight = settings.sight_counts * np.exp(settings.sight_log_sd * rng.standard_normal(len(upper)))
+        seen = ratio * upper["flux"].to_numpy() >= sight
+        todo = todo & (seen != wanted)
+        unseen = np.flatnonzero(todo)
+        if not len(unseen):
+            break
+        upper.loc[unseen, "flux"] = _flux(upper["kind"].iloc[unseen], settings, rng)
+        ratio[unseen] = typical[unseen] * np.exp(settings.ratio_log_sd * rng.standard_normal(len(unseen)))
+    return ratio
+
+
+def _upper_sigma_y(upper, panel, settings, rng):
+    """Widths along the rows of upper blobs and noise blobs; a single dye is any dye of the panel."""
+    streaks = [blob_streaks(panel, mir) for mir in panel.mirs]
+    own = np.array([pair[0].sd_px for pair in streaks] + [0.0])[upper["class"]]
+    which = _random_mirs(panel, len(upper), rng)
+    half = rng.integers(0, 2, len(upper))
+    alone = np.array([[one.sd_px for one in pair] for pair in streaks])[which, half]
+    spread = np.hypot(settings.psf_sigma_px, np.where(upper["kind"] == "upper", own, alone))
+    stretched = (half == 1) & upper["kind"].isin(["single", "faint"])
+    spread = np.where(stretched, rng.uniform(*settings.lower_sigma_y_px, len(upper)), spread)
+    return np.where(upper["kind"] == "dirt", rng.uniform(*settings.dirt_sigma_px, len(upper)), spread)
+
+
+def _lower_blobs(upper, panel, settings, rng):
+    """The second blob of each miR."""
+    lower = upper[upper["kind"] == "upper"].copy()
+    n = len(lower)
+    gap_px = np.array([mir.gap_px for mir in panel.mirs])[lower["class"]] + settings.along_px * rng.standard_normal(n)
+    tilt = np.radians(settings.tilt_deg)
+    lower["kind"] = "lower"
+    lower["labelled"], lower["label"] = False, ERASED
+    lower["y_px"] += gap_px * np.cos(tilt)
+    lower["x_px"] += gap_px * np.sin(tilt) + settings.sideways_px * rng.standard_normal(n)
+    lower["flux"] *= lower["ratio"]
+    lower["sigma_y_px"] = rng.uniform(*settings.lower_sigma_y_px, n)
+    return lower
