@@ -15,6 +15,7 @@ from mirnb.files import InputError, read_text, whole_file
 
 ERASED = -1  # labelled, then taken out by hand
 UNLABELLED = -2
+_BEYOND = 2**31  # no frame number or pixel is as large
 LABEL_COLUMNS = ("is_really_mir", "selected_mir_type")
 _NEEDED = ("frame", "x [nm]", "y [nm]")
 _OPTIONAL = (
@@ -57,7 +58,7 @@ def read_blobs(path):
     for name in (*_OPTIONAL, *LABEL_COLUMNS):
         if name in table:
             table[name] = _numbers(path, table, name, may_be_empty=True)
-    fractional = np.flatnonzero((table["frame"] % 1 != 0) | (table["frame"] < 1))
+    fractional = np.flatnonzero((table["frame"] % 1 != 0) | (table["frame"] < 1) | (table["frame"] > _BEYOND))
     if len(fractional):
         row = fractional[0]
         raise InputError(f"{path}, line {row + 2}: frame must be a whole number from 1, got {table['frame'].iloc[row]:g}")
@@ -164,7 +165,8 @@ def label_columns(labels, n_mirs):
 
 def blob_pixels(table, pixel_size_nm):
     """The pixel that holds each blob: (rows, cols), int ndarrays of shape (n_blobs,)."""
-    rows, cols = (np.floor(table[name].to_numpy(float) / pixel_size_nm).astype(int) for name in ("y [nm]", "x [nm]"))
+    nm = (table[name].to_numpy(float) for name in ("y [nm]", "x [nm]"))
+    rows, cols = (np.floor(np.clip(one / pixel_size_nm, -_BEYOND, _BEYOND)).astype(int) for one in nm)
     return rows, cols
 
 

@@ -51,7 +51,9 @@ def check_experiment(folder):
     _read_all_frames(stack, check)
     if experiment.table is None:
         check.warnings.append("experiment.toml names no blobs; export them from ThunderSTORM to blobs.csv")
-    elif len(experiment.rows) and not check.problems:
+    elif len(experiment.table) == 0:
+        check.warnings.append(f"{experiment.blobs_path}: no blobs, only a header")
+    elif not check.problems:
         _check_blobs(experiment, check)
     return check
 

@@ -169,6 +169,12 @@ def make_templates(experiment, raw_crops, y_true, split):
     if experiment.masks is not None:
         return experiment.masks
     training = split["training"]
+    missing = [name for k, name in enumerate(experiment.panel.mir_names) if not np.any(y_true[training] == k)]
+    if missing:
+        raise InputError(
+            f"{experiment.blobs_path}: the split leaves no training crop of {', '.join(missing)} for a template; label more "
+            "or take another seed"
+        )
     return median_templates(raw_crops[training], y_true[training], experiment.panel.n_mirs)
 
 
@@ -217,6 +223,7 @@ def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3,
         raw_templates = make_templates(experiment, raw_crops, blobs["y"].to_numpy(), split)
         cleaning = {"background_percentile": background_percentile, "cap_sds": cap_sds}
         templates = preprocess_templates(raw_templates, **cleaning)
+        _require_light(experiment, templates)
         crops = cut_response_crops(experiment, blobs, templates, **cleaning)
         columns = {f"blobs_{name}": blobs[name].to_numpy() for name in blobs}
         return {**columns, **split, "raw_crops": raw_crops, "crops": crops, "templates": templates}
@@ -226,6 +233,15 @@ def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3,
     split = {name: arrays[name] for name in SETS}
     scaler = fit_scaler(arrays["crops"][split["training"]]) if labelled else None
     return Dataset(blobs, arrays["raw_crops"], arrays["crops"], split, arrays["templates"], scaler)
+
+
+def _require_light(experiment, templates):
+    dark = [name for name, template in zip(experiment.panel.mir_names, templates, strict=True) if not template.any()]
+    if dark:
+        raise InputError(
+            f"{experiment.folder}: the template of {', '.join(dark)} has no light above its background; is it the median "
+            "picture of a molecule?"
+        )
 
 
 def _require_enough(experiment, y_true):

@@ -1,5 +1,6 @@
 """An experiment folder: reads and checks experiment.toml and all that it names, and writes such folders."""
 
+import glob
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import tifffile
 
 from mirnb.blobs import ERASED, UNLABELLED, blob_pixels, read_blobs, read_labels
 from mirnb.files import InputError, fingerprint, read_text, whole_file
-from mirnb.panel import Panel, load_panel
+from mirnb.panel import NAMED_PANELS, Panel, load_panel
 from mirnb.stacks import Stack, read_image
 
 QUARTER_TURNS = {"down": 0, "left": 1, "up": 2, "right": 3}  # against the clock, until the dispersion runs down
@@ -40,6 +41,7 @@ class Experiment:
     masks: np.ndarray | None  # (n_mirs, rows, cols), raw, in panel order
     pretrain: list = field(default_factory=list)  # folders of single-type experiments
     simulated: dict | None = None
+    other_paths: tuple = ()  # masks and a panel file
 
     @property
     def frame_index(self):
@@ -52,9 +54,9 @@ class Experiment:
         return self.labels >= 0
 
     def fingerprints(self):
-        """Fingerprint of each input file."""
-        paths = [*self.stack.paths, *([self.blobs_path] if self.blobs_path else []), self.folder / "experiment.toml"]
-        return {path.name: fingerprint(path) for path in paths}
+        """Fingerprint of each input file, by its path from the experiment folder."""
+        paths = [*self.stack.paths, *([self.blobs_path] if self.blobs_path else []), *self.other_paths]
+        return {_short(path, self.folder): fingerprint(path) for path in [*paths, self.folder / "experiment.toml"]}
 
     def count_labels(self):
         """Number of blobs per class name, then erased and not labelled."""
@@ -160,7 +162,9 @@ def inspect_experiment(folder):
     if stack.frame_shape[0] < shape[0] or stack.frame_shape[1] < shape[1]:
         problems.append(f"{stack.paths[0]}: a frame of {stack.frame_shape} (rows, cols) is smaller than a crop of {shape}")
     rows = cols = np.zeros(0, int)
-    if table is not None:
+    others = [*values["masks"].values()] if masks is not None else []
+    others += [] if values["panel"] in NAMED_PANELS else [values["panel"]]
+    if table is not None and values["pixel_size_nm"]:
         rows, cols, wrong = _turned_pixels(table, blobs_path, stack, values["pixel_size_nm"], turns)
         problems += wrong
     experiment = Experiment(
@@ -168,8 +172,15 @@ def inspect_experiment(folder):
         labels=np.full(len(rows), UNLABELLED) if labels is None else labels, pixel_size_nm=values["pixel_size_nm"],
         panel=panel, dispersion=values["dispersion"], masks=masks,
         pretrain=[folder / name for name in values["pretrain"]], simulated=values["simulated"],
+        other_paths=tuple(folder / name for name in others),
     )  # fmt: skip
     return experiment, problems
+
+
+def _short(path, folder):
+    """A path from a folder; a file elsewhere keeps the name of its own folder."""
+    path, folder = path.resolve(), folder.resolve()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else f"{path.parent.name}/{path.name}"
 
 
 def _read_toml(path):
@@ -182,7 +193,7 @@ def _read_toml(path):
 def _checked_values(toml, values):
     """Values with defaults in place of what is wrong, and a sentence for each thing wrong."""
     defaults = {
-        "name": "experiment", "stack": "", "blobs": "", "pixel_size_nm": 1.0, "panel": "thesis", "dispersion": "down",
+        "name": "experiment", "stack": "", "blobs": "", "pixel_size_nm": 0.0, "panel": "thesis", "dispersion": "down",
         "pretrain": [], "masks": {}, "simulated": None,
     }  # fmt: skip
     problems = [f"{toml}: unknown key {key!r}; known are {', '.join(_KEYS)}" for key in values if key not in _KEYS]
@@ -193,7 +204,9 @@ def _checked_values(toml, values):
         value, kinds = values[key], kind if isinstance(kind, tuple) else (kind,)
         fits = isinstance(value, (int, float) if kind is float else kinds) and not isinstance(value, bool)
         if isinstance(value, list) and fits:
-            fits = bool(value) and all(isinstance(item, str) for item in value)
+            fits = bool(value) and all(isinstance(item, str) and item for item in value)
+        if isinstance(value, str) and fits:
+            fits = bool(value.strip())
         if fits:
             good[key] = value
         else:
@@ -208,16 +221,15 @@ def _checked_values(toml, values):
         problems.append(f"{toml}: pixel_size_nm must be above 0 (nm a pixel, e.g. 120), got {good.pop('pixel_size_nm')!r}")
     if "dispersion" in good and good["dispersion"] not in QUARTER_TURNS:
         problems.append(f"{toml}: dispersion must be {', '.join(QUARTER_TURNS)}, got {good.pop('dispersion')!r}")
-    return {**defaults, **good, "pixel_size_nm": float(good.get("pixel_size_nm", 1.0))}, problems
+    return {**defaults, **good, "pixel_size_nm": float(good.get("pixel_size_nm", 0.0))}, problems
 
 
 def _stack_paths(folder, names):
     paths = []
     for name in [names] if isinstance(names, str) else names:
         if any(sign in name for sign in "*?["):
-            found = sorted(
-                folder.glob(name), key=lambda path: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)]
-            )
+            found = [Path(one) for one in glob.glob(str(folder / name), recursive=True)]  # noqa: PTH207 (whole paths too)
+            found.sort(key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))])
             if not found:
                 raise InputError(f"{folder / name}: no file matches")
             paths += found
