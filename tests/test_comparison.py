@@ -22,7 +22,7 @@ from mirnb.panel import THESIS, panel_from_dict
 GAPS = (17, 5, 11)  # far enough from each other that the four peaks of a foreign pair stand apart
 
 
-def molecules(gaps, shape=(30, 10)):
+def molecules(gaps, shape=(32, 10)):
     return np.array([two_blobs(gap_px=gap, shape=shape) for gap in gaps], np.float32)
 
 
@@ -36,7 +36,7 @@ def panel_of(n_mirs):
     [
         ([0, 0, 1, 0, 0], 1),
         ([1, 0, 0.5, 0, 1], 3),  # the ends count
-        ([0, 1, 0.999, 1, 0], 1),  # a dip of a thousandth is none
+        ([0, 1, 0.98, 0.985, 0], 1),  # a rise of half a percent is none
         ([0, 1, 0.9, 1, 0], 2),
         ([0, 0, 0, 0], 0),
         ([0, 1, 1, 1, 0], 1),  # a flat top is one peak
@@ -119,7 +119,7 @@ def test_both_techniques_peak_on_a_molecule_and_show_the_part_around_it(labelled
     assert original[200, 150] == original.max()  # with its neighbours, as both are capped
     for name, image in (("cross-correlation", response), ("original", original)):
         assert techniques.numbers.loc[name, "signal"] == pytest.approx(image.max())
-    assert techniques.images["cosine similarity"][205, 149] > 0.95
+    assert (techniques.numbers["contrast"] > 5).all()
     row, col = techniques.corner
     assert row <= 200 < row + 100
     assert col <= 150 < col + 100
