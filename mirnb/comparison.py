@@ -118,7 +118,8 @@ def signal_to_background(images, pixels, *, shift, reach_px=20):
             np.clip(pixel + by, 0, size - 1)
             for pixel, by, size in zip((mir_rows, mir_cols), shift[name], shape, strict=True)
         ]
-        peak, mean, sd = float(np.median(highest[at[0], at[1]])), float(image[away].mean()), float(image[away].std())
+        peak = float(np.median(highest[at[0], at[1]])) if len(mir_rows) else np.nan
+        mean, sd = (float(image[away].mean()), float(image[away].std())) if away.any() else (np.nan, np.nan)
         rows.append(
             {"image": name, "signal": peak, "background": mean, "background sd": sd,
              "signal / background": peak / mean, "contrast": (peak - mean) / sd}
