@@ -1,5 +1,7 @@
 """Blob tables and their labels, by the rules of data/README.md."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from mirnb.blobs import ERASED, UNLABELLED, blob_pixels, label_columns, read_blobs, read_labels, write_table
 from mirnb.crops import cut_crops, fits
+from mirnb.files import InputError
 from mirnb.panel import THESIS
 from mirnb.splits import fit_scaler, split_by_crop
 from mirnb.templates import median_templates
@@ -42,6 +45,77 @@ def test_labels_written_are_read_back(tmp_path):
     written = (tmp_path / "b.csv").read_text().splitlines()
     assert [line.split(",")[-2:] for line in written[4:]] == [["0", "-1"], ["1", "-1"], ["", ""]]
     assert read_labels(read_blobs(tmp_path / "b.csv"), 3).tolist() == labels.tolist()
+
+
+def test_every_pair_of_label_cells_is_a_class_or_an_error_but_never_a_wrong_class(tmp_path):
+    good = {("", ""): UNLABELLED, ("1", "-1"): ERASED, ("1", "0"): 0, ("1", "1"): 1}
+    good |= {("0", selected): 2 for selected in ("-1", "0", "1")}  # noise, whatever was selected
+    for pair in itertools.product(["", "-1", "0", "1", "2", "0.5"], repeat=2):
+        (tmp_path / "b.csv").write_text(blobs_text([(1, 5, 6, *pair)], LABELS))
+        table = read_blobs(tmp_path / "b.csv")
+        if pair in good:
+            assert read_labels(table, 2).tolist() == [good[pair]]
+        else:
+            with pytest.raises(InputError, match=r"mine\.csv, line 2"):
+                read_labels(table, 2, source="mine.csv")
+
+
+@pytest.mark.parametrize(
+    ("nm", "pixel_nm", "pixel"),
+    [(0, 120, 0), (119.99, 120, 0), (120, 120, 1), (180, 120, 1), (100.7, 50.3, 2), (-0.01, 120, -1)],
+)
+def test_the_pixel_of_a_blob_is_the_floor_of_its_nm(nm, pixel_nm, pixel):
+    table = pd.DataFrame({"x [nm]": [nm, 7.5 * pixel_nm], "y [nm]": [7.5 * pixel_nm, nm]})
+    rows, cols = blob_pixels(table, pixel_nm)
+    assert (rows.tolist(), cols.tolist()) == ([7, pixel], [pixel, 7])
+
+
+def test_an_undefined_number_in_a_column_that_is_not_needed_counts_as_empty(tmp_path):
+    (tmp_path / "b.csv").write_text("frame,x [nm],y [nm],chi2,uncertainty [nm]\n1,120,120,38.4,NaN\n1,240,240,,8\n")
+    table = read_blobs(tmp_path / "b.csv")
+    assert table["uncertainty [nm]"].isna().tolist() == [True, False]
+    assert table["chi2"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n\n", "\r\n", "\n,,,\n"], ids=repr)
+def test_blank_lines_at_the_end_are_no_blobs(end, tmp_path):
+    (tmp_path / "b.csv").write_bytes(("id,frame,x [nm],y [nm]\n1,1,120,120\n2,1,240,240" + end).encode())
+    assert len(read_blobs(tmp_path / "b.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"frame,x [nm],y [nm]\n1,1,5,120\n1,1,5,120\n", "line 2"),  # decimal commas in every row
+        (b"frame,x [nm],y [nm]\n1,120,120\n1,1,5,120\n", "line 3"),
+        (b'frame,x [nm],y [nm]\n1,"120,120\n1,120,120\n', ""),  # a quote that never closes
+        (b"frame,x [nm],y [nm]\n1,120,120\n\n1,120,120\n", "line 3: frame must be a number, got nothing"),
+        (b"id\tframe\tx [nm]\ty [nm]\n1\t1\t120\t120\n", "line 1"),
+        (b"frame,x [px],y [px]\n1,120,120\n", r"line 1: column x \[nm\], y \[nm\] is missing"),
+        (b"frame,x [nm],y [nm],is_really_mir,selected_mir_type\n1,120,120,yes,red\n", "line 2: is_really_mir"),
+        (b"frame,x [nm],y [nm]\n1,1\x00,2\n", ""),
+        ("frame,x [nm],y [nm]\n".encode("utf-16"), "not a text file in UTF-8"),
+        (b"\n", ""),
+    ],
+    ids=[
+        "decimal commas",
+        "one decimal comma",
+        "open quote",
+        "blank line",
+        "tabs",
+        "px",
+        "words",
+        "null",
+        "utf-16",
+        "blank",
+    ],
+)
+def test_a_broken_table_is_told_in_one_line_with_its_file(content, words, tmp_path):
+    (tmp_path / "b.csv").write_bytes(content)
+    with pytest.raises(InputError, match=words) as caught:
+        read_blobs(tmp_path / "b.csv")
+    assert str(caught.value).startswith(str(tmp_path / "b.csv"))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("before", ["", "\ufeff"])

@@ -129,3 +129,31 @@ def test_settings_are_within_what_was_measured():
     assert 1.10 <= settings.psf_sigma_px <= 1.15
     assert 870 <= settings.background_counts <= 910
     assert 0.62 <= 1 - settings.mir_share <= 0.70
+
+
+@pytest.mark.parametrize("mir", THESIS.mirs, ids=lambda mir: mir.name)
+def test_a_molecule_drawn_without_noise_shows_its_two_blobs_a_gap_apart(mir):
+    upper = _one_blob(y_px=20.5)
+    lower = _one_blob(y_px=20.5 + mir.gap_px, flux=1000 * mir.lower_flux)
+    profile = {name: draw_light(blobs, (64, 64), 1.12).sum(axis=1) for name, blobs in (("upper", upper), ("lower", lower))}
+    both = draw_light(pd.concat([upper, lower]), (64, 64), 1.12).sum(axis=1)
+    np.testing.assert_allclose(both, profile["upper"] + profile["lower"])
+    rows = np.arange(64) + 0.5
+    middles = {name: np.average(rows, weights=light) for name, light in profile.items()}
+    assert middles["lower"] - middles["upper"] == pytest.approx(mir.gap_px, abs=1e-6)
+    assert profile["lower"].sum() / profile["upper"].sum() == pytest.approx(mir.lower_flux)
+    assert both.argmax() == 20  # the longer wavelength, above, is the brighter one
+
+
+def test_a_bright_blob_saturates_instead_of_wrapping_round():
+    frame = expose(np.full((8, 8), 1e6), Settings(), np.random.default_rng(0))
+    assert frame.dtype == np.uint16
+    assert frame.min() == 65535
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7])
+def test_class_counts_do_not_hang_on_the_seed(seed):
+    blobs = draw_sample(THESIS, Settings(n_frames=3), seed)
+    assert len(blobs[blobs["labelled"]]) == 404
+    pd.testing.assert_frame_equal(blobs, draw_sample(THESIS, Settings(n_frames=3), seed))
+    assert not blobs.equals(draw_sample(THESIS, Settings(n_frames=3), seed + 1))

@@ -1,0 +1,114 @@
+"""Training: what runs share and what they differ in, and when the cache may answer."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mirnb import training
+from mirnb.evaluate import choose_run
+from mirnb.runs import RunFolder
+
+
+class Asked(Exception):
+    """Training was started."""
+
+
+@pytest.fixture
+def never_trains(monkeypatch):
+    def ask(*_, **settings):
+        raise Asked(settings)
+
+    monkeypatch.setattr(training, "train", ask)
+
+
+def test_a_run_has_its_losses_its_probabilities_and_a_model_that_gives_them(short_runs, small_data):
+    for one in short_runs:
+        assert list(one.history) == ["loss", "val_loss"]
+        assert len(one.history) == 2
+        assert one.history["loss"].iloc[1] < one.history["loss"].iloc[0]
+        assert one.y_prob.shape == (len(small_data.crops), 4)
+        np.testing.assert_allclose(one.y_prob.sum(axis=1), 1, atol=1e-5)
+        assert one.model_path.is_file()
+    assert choose_run(short_runs, small_data)[0] in (0, 1)
+
+
+def test_the_stored_model_gives_the_stored_probabilities(small_classifier, short_runs, small_data):
+    np.testing.assert_allclose(small_classifier.predict(small_data.crops), short_runs[0].y_prob, atol=1e-6)
+
+
+def test_runs_differ_in_their_initial_weights_alone(small_data, small, tmp_path, monkeypatch):
+    asked = []
+
+    def note(*arguments, **settings):
+        asked.append((arguments, settings))
+        if len(asked) == 2:
+            raise Asked
+        return model, history
+
+    model, history = training.train(
+        small_data.scaled("training")[:20],
+        small_data.y_true[small_data.split["training"]][:20],
+        (small_data.scaled("validation")[:5], small_data.y_true[small_data.split["validation"]][:5]),
+        4,
+        seed=0,
+        epochs=1,
+    )
+    monkeypatch.setattr(training, "train", note)
+    with pytest.raises(Asked):
+        training.train_runs(small_data, RunFolder(small, tmp_path), n_runs=2)
+    (first, with_first), (second, with_second) = asked
+    np.testing.assert_array_equal(first[0], second[0])
+    assert {key for key in with_first if with_first[key] != with_second[key]} == {"seed"}
+    assert (with_first["epochs"], with_first["learning_rate"], with_first["batch_size"]) == (10, 2e-3, 128)
+
+
+@pytest.mark.parametrize(
+    "change", [{"epochs": 3}, {"learning_rate": 1e-3}, {"batch_size": 64}, {"seed": 4}, {"n_runs": 3}], ids=str
+)
+def test_other_settings_are_trained_anew(change, short_runs, small_data, small_run, never_trains):
+    with pytest.raises(Asked):
+        training.train_runs(small_data, small_run, **{"n_runs": 2, "epochs": 2, **change})
+
+
+def test_other_crops_labels_or_splits_are_trained_anew(short_runs, small_data, small_run, never_trains):
+    crops = small_data.crops.copy()
+    crops[0, 0, 0, 0] += 1
+    blobs = small_data.blobs.assign(y=np.roll(small_data.y_true, 1))
+    split = {**small_data.split, "training": small_data.split["training"][::-1]}
+    for changed in (replace(small_data, crops=crops), replace(small_data, blobs=blobs), replace(small_data, split=split)):
+        with pytest.raises(Asked):
+            training.train_runs(changed, small_run, n_runs=2, epochs=2)
+
+
+def test_fewer_runs_of_the_same_settings_are_read_from_the_cache(short_runs, small_data, small_run, never_trains):
+    (only,) = training.train_runs(small_data, small_run, n_runs=1, epochs=2)
+    np.testing.assert_array_equal(only.y_prob, short_runs[0].y_prob)
+
+
+@pytest.mark.parametrize("cut", ["keras", "npz"])
+def test_a_run_of_which_half_is_missing_is_trained_anew(
+    cut, short_runs, small_data, small, small_run, tmp_path, never_trains
+):
+    run = RunFolder(small, tmp_path)
+    folder = tmp_path / short_runs[0].model_path.parent.relative_to(small_run.root)
+    folder.mkdir(parents=True)
+    for path in short_runs[0].model_path.parent.iterdir():
+        if path.suffix != f".{cut}":
+            (folder / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(Asked):
+        training.train_runs(small_data, run, n_runs=2, epochs=2)
+
+
+def test_test_crops_are_never_shown_to_the_network(small_data, small, tmp_path, monkeypatch):
+    shown = {}
+
+    def note(crops, y_true, validation, *_, **__):
+        shown.update(crops=crops, validation=validation)
+        raise Asked
+
+    monkeypatch.setattr(training, "train", note)
+    with pytest.raises(Asked):
+        training.train_runs(small_data, RunFolder(small, tmp_path))
+    np.testing.assert_array_equal(shown["crops"], small_data.scaled("training"))
+    np.testing.assert_array_equal(shown["validation"][0], small_data.scaled("validation"))
