@@ -40,6 +40,34 @@ def test_cosine_similarity_is_that_of_correlate2d_and_zero_on_empty_windows(shap
     assert np.all(fast[~lit] == 0)
 
 
+def _slow_cosine(frame, template):
+    """Equation 2, evaluated directly in double precision."""
+    unit = frame / np.linalg.norm(frame)
+    ones = np.ones(template.shape)
+    lit = correlate2d((frame > 0).astype(float), ones, mode="same") > 0.5
+    energy = np.where(lit, correlate2d(unit**2, ones, mode="same"), 1)
+    return np.where(lit, correlate2d(unit, template / np.linalg.norm(template), mode="same") / np.sqrt(energy), 0)
+
+
+def test_both_techniques_are_those_of_correlate2d_on_a_frame_as_it_is_preprocessed(small):
+    _, frame = next(small.stack.frames([0]))
+    clean, template = preprocess(frame).astype(float), two_blobs(gap_px=11)
+    slow = correlate2d(clean / np.linalg.norm(clean), template / np.linalg.norm(template), mode="same")
+    assert np.abs(cross_correlate(clean, template) - slow).max() <= 1e-5 * np.ptp(slow)
+    slow = _slow_cosine(clean, template)
+    assert np.abs(cosine_similarity(clean, template) - slow).max() <= 1e-5 * np.ptp(slow)
+
+
+@pytest.mark.parametrize("dim", [1.0, 1e-2, 1e-3])
+def test_a_dim_molecule_on_a_dark_ground_is_as_similar_to_its_template_as_a_bright_one(dim):
+    template = np.where(two_blobs(gap_px=11) > 0.01, two_blobs(gap_px=11), 0)  # the ground is truly dark
+    frame = place(template, at=(20, 20), shape=(128, 64)) + dim * place(template, at=(80, 30), shape=(128, 64))
+    fast = cosine_similarity(frame, template)
+    assert fast[20 + 11, 20 + 4] == pytest.approx(1, abs=1e-5)
+    assert fast[80 + 11, 30 + 4] == pytest.approx(1, abs=1e-5)
+    assert np.abs(fast - _slow_cosine(frame, template)).max() <= 1e-5
+
+
 def test_a_template_on_its_molecule_peaks_five_rows_below_and_one_column_left_of_the_blob():
     row, col = 40, 30
     frame = place(two_blobs(gap_px=11), at=(row - 6, col - 5), shape=(96, 64))
