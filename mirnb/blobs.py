@@ -46,6 +46,12 @@ def read_blobs(path):
     text = read_text(path)
     header = next(csv.reader(io.StringIO(text)), [])
     _check_header(path, header)
+    for line, row in enumerate(csv.reader(io.StringIO(text)), 1):
+        if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
+            raise InputError(
+                f"{path}, line {line}: has {len(row)} cells, the header {len(header)}; are there decimal commas, or a "
+                "column without a name?"
+            )
     try:
         table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
     except pd.errors.ParserError as error:
@@ -94,7 +100,7 @@ def _check_header(path, header):
 
 def _numbers(path, table, name, *, may_be_empty=False):
     text = table[name].fillna("").str.strip()
-    empty = (text == "").to_numpy()
+    empty = (text.str.lower().isin(["", "nan"]) if may_be_empty else text == "").to_numpy()
     numbers = pd.to_numeric(text.where(~empty, "nan"), errors="coerce").to_numpy(float)
     wrong = ~np.isfinite(numbers) & ~(empty & may_be_empty)
     if wrong.any():

@@ -6,9 +6,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
+from mirnb.classifier import find_crowded
 from mirnb.crops import fits
 from mirnb.experiment import QUARTER_TURNS, inspect_experiment
 from mirnb.files import InputError
+from mirnb.panel import Window
 
 _LOOK_AT_FRAMES = 8  # for the direction of the dispersion
 
@@ -134,7 +136,7 @@ def guess_dispersion(experiment):
     """Where the second, dimmer blob of the pairs lies.
 
     The mean light in a strip beside each blob, as far away as the panel's gaps reach, is compared between the four sides.
-    Labelled miRs are used where there are some, else all blobs.
+    Labelled miRs are used where there are some, else all blobs that stand alone in the table.
 
     Returns
     -------
@@ -147,7 +149,11 @@ def guess_dispersion(experiment):
     near, far = max(min(mir.gap_px for mir in panel.mirs) - 1, 3), max(mir.gap_px for mir in panel.mirs) + 2
     reach = int(np.ceil(far)) + 1
     is_mir = (experiment.labels >= 0) & (experiment.labels < panel.noise)
-    use = is_mir if is_mir.sum() >= 20 else np.ones(len(experiment.rows), bool)
+    if is_mir.sum() >= 20:
+        use = is_mir
+    else:  # a lower blob that is detected sees its brighter upper one above: such pairs tell nothing without labels
+        around = Window(above=reach, below=reach + 1, left=reach, right=reach + 1)
+        use = ~find_crowded(experiment.frame_index, experiment.rows, experiment.cols, around)
     frames = np.unique(experiment.frame_index[use])[:_LOOK_AT_FRAMES]
     steps = np.arange(-reach, reach + 1)
     strip = (steps >= near) & (steps <= far)

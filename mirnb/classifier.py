@@ -43,6 +43,7 @@ class Classifier:
             "experiment": experiment.name,
             "fingerprints": experiment.fingerprints(),
             "seed": training.seed,
+            "pixel_size_nm": experiment.pixel_size_nm,
             "n_training": len(dataset.split["training"]),
             "validation": validation_summary,
         }
@@ -104,9 +105,7 @@ def load_classifier(folder):
     if not (folder / "classifier.json").is_file():
         raise InputError(f"{folder}: no classifier here (classifier.json is missing); mirnb report writes one")
     values = read_json(folder / "classifier.json")
-    missing = [key for key in ("kind", "panel", "preprocess", "files", "crop_window") if key not in values]
-    if values.get("format") != 1 or missing:
-        raise InputError(f"{folder / 'classifier.json'}: not a classifier this version reads (missing {', '.join(missing)})")
+    _require_form(folder / "classifier.json", values)
     for name in _FILES:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; copy the whole folder again")
@@ -122,6 +121,16 @@ def load_classifier(folder):
     return Classifier(
         panel, templates, scaler, model, kind=values["kind"], trained_on=values.get("trained_on"), **values["preprocess"]
     )
+
+
+def _require_form(path, values):
+    wanted = {"kind": str, "panel": dict, "preprocess": dict, "files": dict, "crop_window": list}
+    values = values if isinstance(values, dict) else {}
+    wrong = [key for key, kind in wanted.items() if not isinstance(values.get(key), kind)]
+    if values.get("format") != 1 or wrong or set(values["preprocess"]) != {"background_percentile", "cap_sds"}:
+        raise InputError(
+            f"{path}: not a classifier this version reads ({', '.join(wrong) or 'another format'}); copy it again"
+        )
 
 
 def classify(classifier, experiment):
@@ -144,10 +153,15 @@ def classify(classifier, experiment):
         If the experiment has no blob table, or its panel is another one.
     """
     experiment.require_blobs()
-    if experiment.panel.to_dict()["mir"] != classifier.panel.to_dict()["mir"]:
+    if _seen(experiment.panel) != _seen(classifier.panel):
         raise InputError(
             f"{experiment.folder}: has the panel {experiment.panel.name!r} ({', '.join(experiment.panel.mir_names)}), the "
             f"classifier was trained on {classifier.panel.name!r} ({', '.join(classifier.panel.mir_names)})"
+        )
+    trained_nm = (classifier.trained_on or {}).get("pixel_size_nm", experiment.pixel_size_nm)
+    if abs(experiment.pixel_size_nm / trained_nm - 1) > 0.05:
+        raise InputError(
+            f"{experiment.folder}: pixels of {experiment.pixel_size_nm:g} nm, the classifier was trained at {trained_nm:g}"
         )
     blobs, _ = kept_blobs(experiment, labelled=False)
     crops = cut_response_crops(
@@ -159,11 +173,19 @@ def classify(classifier, experiment):
     kept = np.isfinite(y_prob[:, 0])
     names = np.array([*classifier.panel.names, ""], dtype=object)
     table = experiment.table.copy()
+    for name in table.select_dtypes("float"):
+        if (table[name].dropna() % 1 == 0).all():
+            table[name] = table[name].astype("Int64")  # 1.0 was 1 in the file
     table["class"] = names[np.where(kept, np.argmax(np.nan_to_num(y_prob), axis=1), -1)]
     for k, name in enumerate(classifier.panel.names):
         table[f"p_{name}"] = y_prob[:, k].round(6)
     table["crowded"] = find_crowded(experiment.frame_index, experiment.rows, experiment.cols, classifier.panel.crop_window)
     return table
+
+
+def _seen(panel):
+    """What of a panel decides how its molecules look."""
+    return [(mir.name, mir.dyes, mir.gap_px) for mir in panel.mirs], panel.bands_nm, panel.prism_angle_deg
 
 
 def find_crowded(frames, rows, cols, window):

@@ -35,7 +35,7 @@ def _parser():
     simulate = commands.add_parser("simulate", help="write a simulated experiment, with its truth")
     simulate.add_argument("folder", metavar="DIR", type=Path, help="experiment folder to write")
     simulate.add_argument("--frames", type=_positive, default=30, help="number of frames (default 30)")
-    simulate.add_argument("--seed", type=int, default=3, help="same seed, same files (default 3)")
+    simulate.add_argument("--seed", type=_not_negative, default=3, help="same seed, same files (default 3)")
     simulate.add_argument("--panel", default="thesis", help="a named panel or a panel file (default thesis)")
     simulate.add_argument("--only", metavar="MIR", help="only this miR and noise: a single-type sample")
     simulate.set_defaults(run=_simulate)
@@ -63,6 +63,13 @@ def _parser():
     classify.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
     classify.set_defaults(run=_classify)
     return parser
+
+
+def _not_negative(text):
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, got {number}")
+    return number
 
 
 def _positive(text):

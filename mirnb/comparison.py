@@ -33,8 +33,9 @@ def single_type_sample(experiment):
         The miR most of its blobs are labelled with (0 without labels).
     """
     sample = load_experiment(experiment.pretrain[0]) if experiment.pretrain else experiment
-    counts = [int(np.sum(sample.labels == k)) for k in range(sample.panel.n_mirs)]
-    return sample, int(np.argmax(counts))
+    counts = {name: int(np.sum(sample.labels == k)) for k, name in enumerate(sample.panel.mir_names)}
+    most = max(counts, key=counts.get)
+    return sample, experiment.panel.index(most)
 
 
 def compare_techniques(sample, k, template, *, field_px=256, background_percentile=70.0, cap_sds=5.0):

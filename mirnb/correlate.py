@@ -46,7 +46,7 @@ class Correlator:
         )
         flipped = (templates / norms)[:, ::-1, ::-1]
         self._spectra = fft.rfft2(flipped, self._padded, workers=workers)
-        self._ones = fft.rfft2(np.ones(self._template_shape, np.float32), self._padded, workers=workers)
+        self._templates = flipped.astype(float)
 
     def cross_correlate(self, frame):
         """Response of a preprocessed frame to each template (thesis eq. 1), both normalised by their Euclidean norm.
@@ -76,15 +76,17 @@ class Correlator:
         similarity : float32 ndarray of shape (rows, cols, n_templates), 0 to 1
             The response divided by the root of the window's summed squares; 0 where the window is zero everywhere.
         """
-        response = self.cross_correlate(frame)
-        frame = self._checked(frame)
-        squares = np.square(frame / max(np.linalg.norm(frame), np.finfo(np.float32).tiny))
-        energy = self._same(fft.rfft2(squares, self._padded, workers=self.workers) * self._ones)
-        n_lit = self._same(fft.rfft2((frame > 0).astype(np.float32), self._padded, workers=self.workers) * self._ones)
-        lit = n_lit > 0.5  # counted, as the energy of an empty window is a rounding error instead of 0
+        frame = self._checked(frame).astype(float)  # in double precision: dim windows are divided by next to nothing
+        ones = fft.rfft2(np.ones(self._template_shape), self._padded, workers=self.workers)
+        squares = fft.rfft2(np.square(frame), self._padded, workers=self.workers)
+        energy = self._same(squares * ones)
+        lit = self._same(fft.rfft2((frame > 0).astype(float), self._padded, workers=self.workers) * ones) > 0.5
         scale = np.zeros_like(energy)
-        np.divide(1, np.sqrt(np.maximum(energy, np.finfo(np.float32).tiny)), out=scale, where=lit)
-        return np.clip(response * scale[..., np.newaxis], 0, 1)
+        np.divide(1, np.sqrt(np.maximum(energy, np.finfo(float).tiny)), out=scale, where=lit)
+        spectrum = fft.rfft2(frame, self._padded, workers=self.workers)
+        spectra = fft.rfft2(self._templates, self._padded, workers=self.workers)
+        similarity = np.stack([self._same(spectrum * one) * scale for one in spectra], axis=-1)
+        return np.clip(similarity, 0, 1).astype(np.float32)
 
     def _checked(self, frame):
         frame = np.asarray(frame, np.float32)

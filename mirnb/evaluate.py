@@ -23,6 +23,14 @@ def score(y_true, y_pred, n_classes):
     return score_confusion(confusion(y_true, y_pred, n_classes))
 
 
+def macro_f1_mir(scores):
+    """Mean F1 over the miRs that are there (noise, last, left out), from `score_confusion`; NaN if none is."""
+    f1 = np.where(np.isnan(scores["recall"]), np.nan, scores["f1"])[..., :-1]
+    there = ~np.isnan(f1)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, f1, 0).sum(axis=-1) / there.sum(axis=-1)
+
+
 def score_confusion(matrix):
     """Recall, precision and F1 of each class from confusion counts, (..., n_classes, n_classes), rows true."""
     hits = np.diagonal(matrix, axis1=-2, axis2=-1).astype(float)
@@ -53,7 +61,7 @@ def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, 
     drawn = np.random.default_rng(seed).multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), n_resamples)
     scores = score_confusion(np.tensordot(drawn, per_frame, axes=1))
     ends = [50 * (1 - level), 50 * (1 + level)]
-    scores["macro_f1_mir"] = np.mean(scores["f1"][:, :-1], axis=1)
+    scores["macro_f1_mir"] = macro_f1_mir(scores)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a class that is not there has NaN ends
         return {name: np.nanpercentile(values, ends, axis=0) for name, values in scores.items()}
@@ -106,7 +114,7 @@ def summarise(y_true, y_prob, names):
     matrix = confusion(y_true, y_prob.argmax(axis=1), len(names))
     scores = score_confusion(matrix)
     by_name = {key: dict(zip(names, values.tolist(), strict=True)) for key, values in scores.items()}
-    return {**by_name, "macro_f1_mir": float(np.mean(scores["f1"][:-1])), "confusion": matrix.tolist()}
+    return {**by_name, "macro_f1_mir": float(macro_f1_mir(scores)), "confusion": matrix.tolist()}
 
 
 def summarise_areas(y_true, y_prob, names):
@@ -139,8 +147,8 @@ def choose_run(runs, dataset):
         [
             {
                 "seed": one.seed,
-                "macro_f1_mir": np.mean(
-                    score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)["f1"][:-1]
+                "macro_f1_mir": float(
+                    macro_f1_mir(score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes))
                 ),
                 "loss": one.history["val_loss"].iloc[-1],
             }
@@ -167,7 +175,7 @@ def scores_of_runs(runs, dataset, mir_names, *, set_name="test"):
     for one in runs:
         scores = score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)
         named = {f"{key} {mir}": scores[key][k] for key in ("recall", "precision") for k, mir in enumerate(mir_names)}
-        table.append({**named, "macro_f1_mir": np.mean(scores["f1"][:-1])})
+        table.append({**named, "macro_f1_mir": float(macro_f1_mir(scores))})
     return pd.DataFrame(table)
 
 

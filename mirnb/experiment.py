@@ -204,7 +204,7 @@ def _checked_values(toml, values):
         value, kinds = values[key], kind if isinstance(kind, tuple) else (kind,)
         fits = isinstance(value, (int, float) if kind is float else kinds) and not isinstance(value, bool)
         if isinstance(value, list) and fits:
-            fits = bool(value) and all(isinstance(item, str) and item for item in value)
+            fits = (bool(value) or key == "pretrain") and all(isinstance(item, str) and item for item in value)
         if isinstance(value, str) and fits:
             fits = bool(value.strip())
         if fits:
@@ -228,7 +228,7 @@ def _stack_paths(folder, names):
     paths = []
     for name in [names] if isinstance(names, str) else names:
         if any(sign in name for sign in "*?["):
-            found = [Path(one) for one in glob.glob(str(folder / name), recursive=True)]  # noqa: PTH207 (whole paths too)
+            found = [folder / one for one in glob.glob(name, root_dir=folder, recursive=True)]  # noqa: PTH207 (whole paths too)
             found.sort(key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))])
             if not found:
                 raise InputError(f"{folder / name}: no file matches")

@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mirnb.files import InputError
+from mirnb.files import InputError, read_text
 from mirnb.optics import streak
 
 NOISE = "noise"
@@ -157,6 +157,8 @@ def panel_from_dict(values, *, source="panel"):
     mirs = tuple(_mir_class(table, k, bands, angle, f"{source}: mir {k + 1}") for k, table in enumerate(tables))
     names = [mir.name for mir in mirs]
     twice = sorted({name for name in names if names.count(name) > 1})
+    if not any(mir.share > 0 for mir in mirs):
+        raise InputError(f"{source}: at least one class needs a share above 0")
     if twice:
         raise InputError(f"{source}: class names must differ, {', '.join(twice)} came twice")
     return Panel(name=name, mirs=mirs, bands_nm=tuple((float(a), float(b)) for a, b in bands), prism_angle_deg=angle)
@@ -189,7 +191,7 @@ def _mir_class(table, k, bands_nm, angle_deg, source):
     values.setdefault("gap_px", round(abs(centroids_px[0] - centroids_px[1]), 2))
     if not 1 <= values["gap_px"] <= 60:
         raise InputError(f"{source}: gap_px must lie between 1 and 60 px, got {values['gap_px']:g} for {' + '.join(dyes)}")
-    for key, top in (("lower_flux", 10.0), ("lower_detected", 1.0), ("share", math.inf)):
+    for key, top in (("lower_flux", 10.0), ("lower_detected", 1.0), ("share", 1e9)):
         if key in values and not 0 <= values[key] <= top:
             raise InputError(f"{source}: {key} must lie between 0 and {top:g}, got {values[key]:g}")
     colour = _typed(table, "colour", str, source, "") or _COLOURS[k]
@@ -258,8 +260,8 @@ def load_panel(name, *, folder="."):
     if not path.is_file():
         raise InputError(f"panel {name!r}: neither a named panel ({', '.join(NAMED_PANELS)}) nor a file {path}")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not a TOML file: {error}") from None
     return panel_from_dict(values, source=str(path))
 

@@ -122,6 +122,11 @@ def draw_gallery(rows, *, share_range=False):
     share_range : bool
         One grey range for all grey images, up to their 99.5th percentile; else each has its own.
     """
+    if not any(len(images) for images in rows.values()):
+        figure, ax = plt.subplots(figsize=(3, 1))
+        ax.text(0.5, 0.5, "none", ha="center", va="center")
+        ax.axis("off")
+        return figure
     n_each = max([len(images) for images in rows.values()] + [1])
     pixels = np.concatenate([np.ravel(image) for images in rows.values() for image in images]) if share_range else None
     low, high = (None, None) if pixels is None else np.percentile(pixels, [0.1, 99.5])

@@ -171,7 +171,7 @@ def _execute(notebook, root, parameters):
     running = target.with_name(f".{notebook}.running.ipynb")
     try:
         papermill.execute_notebook(
-            str(ROOT / "notebooks" / f"{notebook}.ipynb"), str(running).replace("{", "{{").replace("}", "}}"),
+            _papermill_path(ROOT / "notebooks" / f"{notebook}.ipynb"), _papermill_path(running),
             parameters=parameters, kernel_name="python3", progress_bar=False,
             config=Config({"KernelManager": {"transport_encryption": "auto"}}),
         )  # fmt: skip
@@ -197,6 +197,11 @@ def _execute(notebook, root, parameters):
     nbformat.write(done, running)
     running.replace(target)
     failed.unlink(missing_ok=True)
+
+
+def _papermill_path(path):
+    """papermill formats paths: braces are doubled."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _is_done(cell):

@@ -33,7 +33,7 @@ class RunFolder:
     def show(self, figure, name):
         """Save a figure as figures/<name>.png and .svg, saying "simulated" on it where it is, and return it."""
         if self.experiment.simulated is not None:
-            figure.text(0.995, 0.005, "simulated", ha="right", va="bottom", fontsize=8, color="0.45", style="italic")
+            figure.text(0.995, -0.005, "simulated", ha="right", va="top", fontsize=8, color="0.45", style="italic")
         for suffix in ("png", "svg"):
             with whole_file(self.root / "figures" / f"{name}.{suffix}") as temporary:
                 figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None)
@@ -48,9 +48,13 @@ class RunFolder:
             write_mask(self.root / "templates" / f"{name}_mir_mask.tif", template)
 
     def add_metrics(self, metrics):
-        """Merge nested values into metrics.json."""
+        """Put values into metrics.json: what they name is replaced, a classifier keeps its other sets."""
         path = self.root / "metrics.json"
-        write_json(path, _merged(read_json(path) if path.exists() else {}, metrics))
+        old = read_json(path) if path.exists() else {}
+        kinds = old.get("classifiers", {})
+        for kind, sets in metrics.get("classifiers", {}).items():
+            kinds[kind] = {**kinds.get(kind, {}), **sets}
+        write_json(path, {**old, **metrics, **({"classifiers": kinds} if kinds else {})})
 
     def cached(self, kind, settings, make):
         """Arrays made once for given settings and inputs, then read back.
@@ -96,12 +100,6 @@ class RunFolder:
                 "date": time.strftime("%Y-%m-%d %H:%M"),
             },
         )
-
-
-def _merged(old, new):
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return new
-    return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
 
 
 def make_demo_if_missing(folder):

@@ -1,5 +1,6 @@
 """Write simulated samples as experiment folders, in exactly the formats a user brings, with their truth beside them."""
 
+import contextlib
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,13 +11,15 @@ from tqdm.auto import tqdm
 
 from mirnb.blobs import label_columns, write_table
 from mirnb.experiment import write_experiment
-from mirnb.files import InputError
+from mirnb.files import InputError, make_folder
 from mirnb.panel import NAMED_PANELS, THESIS
 from mirnb.sample import Settings
 from mirnb.simulate import simulate_frames
 from mirnb.stacks import write_stack
 
 _TRUTH_COLUMNS = ["molecule", "frame", "kind", "class", "y_px", "x_px", "flux", "sigma_y_px", "sigma_x_px", "blob_id"]
+_WRITTEN = ("experiment.toml", "stack.tif", "blobs.csv", "truth.csv", "panel.toml")
+_MARK = ".simulating"
 PHOTONS_PER_COUNT = 1 / 1.3  # of the simulated table's photon columns: one over the default gain
 
 
@@ -45,11 +48,9 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
     InputError
         If `only` is no miR of the panel, or the folder holds an experiment that was not simulated.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     settings = settings or Settings()
-    toml = folder / "experiment.toml"
-    if toml.exists() and "[simulated]" not in toml.read_text(encoding="utf-8"):
-        raise InputError(f"{folder}: holds an experiment that was not simulated; choose another folder")
+    _require_own(folder)
     if only is not None:
         if only not in panel.mir_names:
             raise InputError(f"--only {only}: the panel {panel.name!r} has {', '.join(panel.mir_names)}")
@@ -58,6 +59,7 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
     else:
         drawn_panel = panel
     tables = []
+    make_folder(folder)
 
     def frames():
         made = simulate_frames(drawn_panel, settings, seed)
@@ -65,29 +67,34 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
             tables.append(blobs)
             yield frame
 
-    write_stack(folder / "stack.tif", frames(), pixel_size_nm=settings.pixel_size_nm)
-    blobs = pd.concat(tables, ignore_index=True)
-    blobs["blob_id"] = pd.array(np.where(blobs["detected"], blobs["detected"].cumsum(), 0), dtype="Int64")
-    blobs.loc[~blobs["detected"], "blob_id"] = pd.NA
-    write_table(folder / "blobs.csv", _as_thunderstorm(blobs[blobs["detected"]], panel, settings))
-    truth = blobs[_TRUTH_COLUMNS].round({"y_px": 4, "x_px": 4, "flux": 2, "sigma_y_px": 4, "sigma_x_px": 4})
-    truth["class"] = [panel.names[k] for k in truth["class"]]
-    write_table(folder / "truth.csv", truth.replace({"kind": {"faint": "single"}}))
-    if panel.name not in NAMED_PANELS:
-        write_experiment(folder, panel.to_dict(), file_name="panel.toml")
-    write_experiment(
-        folder,
-        {
-            "name": re.sub(r"[^A-Za-z0-9_-]", "_", folder.resolve().name),
-            "stack": "stack.tif",
-            "blobs": "blobs.csv",
-            "pixel_size_nm": settings.pixel_size_nm,
-            "panel": panel.name if panel.name in NAMED_PANELS else "panel.toml",
-            "dispersion": "down",
-            **({"pretrain": list(pretrain)} if pretrain else {}),
-            "simulated": {"seed": seed, **({"only": only} if only else {}), **asdict(settings)},
-        },
-    )
+    with _marked(folder):
+        with contextlib.closing(frames()) as made_frames:
+            write_stack(
+                folder / "stack.tif", made_frames, pixel_size_nm=settings.pixel_size_nm, big=_n_bytes(settings) > 3.9e9
+            )
+        blobs = pd.concat(tables, ignore_index=True)
+        blobs["blob_id"] = pd.array(np.where(blobs["detected"], blobs["detected"].cumsum(), 0), dtype="Int64")
+        blobs.loc[~blobs["detected"], "blob_id"] = pd.NA
+        write_table(folder / "blobs.csv", _as_thunderstorm(blobs[blobs["detected"]], panel, settings))
+        truth = blobs[_TRUTH_COLUMNS].round({"y_px": 4, "x_px": 4, "flux": 2, "sigma_y_px": 4, "sigma_x_px": 4})
+        truth["class"] = [panel.names[k] for k in truth["class"]]
+        write_table(folder / "truth.csv", truth.replace({"kind": {"faint": "single"}}))
+        named = NAMED_PANELS.get(panel.name) == panel
+        if not named:
+            write_experiment(folder, panel.to_dict(), file_name="panel.toml")
+        write_experiment(
+            folder,
+            {
+                "name": re.sub(r"[^A-Za-z0-9_-]", "_", folder.resolve().name),
+                "stack": "stack.tif",
+                "blobs": "blobs.csv",
+                "pixel_size_nm": settings.pixel_size_nm,
+                "panel": panel.name if named else "panel.toml",
+                "dispersion": "down",
+                **({"pretrain": list(pretrain)} if pretrain else {}),
+                "simulated": {"seed": seed, **({"only": only} if only else {}), **asdict(settings)},
+            },
+        )
     return folder
 
 
@@ -96,11 +103,43 @@ def simulate_with_single_type(folder, *, panel=THESIS, settings=None, seed=3):
 
     The single-type sample lies in <folder>_<name of the miR>, has three frames, and is named under `pretrain`.
     """
-    folder, settings = Path(folder), settings or Settings()
+    folder, settings = Path(folder).resolve(), settings or Settings()
     first = panel.mir_names[0]
     single = folder.with_name(f"{folder.name}_{first}")
+    for one in (folder, single):
+        _require_own(one)
     simulate_experiment(single, panel=panel, settings=replace(settings, n_frames=3), seed=seed + 1000, only=first)
     return simulate_experiment(folder, panel=panel, settings=settings, seed=seed, pretrain=[f"../{single.name}"])
+
+
+def _require_own(folder):
+    """Refuse a folder whose files were not simulated."""
+    toml = folder / "experiment.toml"
+    simulated = toml.exists() and "[simulated]" in toml.read_text(encoding="utf-8")
+    there = [name for name in _WRITTEN if (folder / name).exists()]
+    if there and not simulated and not (folder / _MARK).exists():
+        raise InputError(f"{folder}: holds {', '.join(there)} that was not simulated; choose another folder")
+
+
+@contextlib.contextmanager
+def _marked(folder):
+    """Mark a folder while it is written, so that an interrupted simulation is known and may be made again.
+
+    experiment.toml goes first and is written last: without it the folder is no experiment.
+    """
+    (folder / _MARK).touch()
+    (folder / "experiment.toml").unlink(missing_ok=True)
+    try:
+        yield
+    except BaseException:
+        if not any((folder / name).exists() for name in _WRITTEN):
+            (folder / _MARK).unlink()
+        raise
+    (folder / _MARK).unlink()
+
+
+def _n_bytes(settings):
+    return 2 * settings.n_frames * settings.frame_shape[0] * settings.frame_shape[1]
 
 
 def _as_thunderstorm(blobs, panel, settings):

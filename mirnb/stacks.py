@@ -91,7 +91,7 @@ class Stack:
             first += file.n_frames
 
 
-def write_stack(path, frames, *, pixel_size_nm, dtype=np.uint16):
+def write_stack(path, frames, *, pixel_size_nm, big=False, dtype=np.uint16):
     """Write frames one after another as a TIFF that ImageJ opens with its pixel size; whole or not at all.
 
     Parameters
@@ -99,9 +99,11 @@ def write_stack(path, frames, *, pixel_size_nm, dtype=np.uint16):
     path : path
     frames : iterable of ndarray (rows, cols)
     pixel_size_nm : float
+    big : bool
+        BigTIFF, needed from 4 GiB on.
     """
     per_cm = 1e7 / pixel_size_nm
-    with whole_file(path) as temporary, tifffile.TiffWriter(temporary) as writer:
+    with whole_file(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=big) as writer:
         for frame in frames:
             writer.write(
                 frame.astype(dtype, copy=False), contiguous=True, photometric="minisblack",
@@ -166,7 +168,7 @@ def _look_at(path):
     with _opened(path) as series:
         if series is None or 0 in series.shape:
             raise InputError(f"{path}: holds no image")
-        if "S" in series.axes:
+        if "S" in series.axes or (series.axes.startswith("C") and len(series.shape) > 2):
             raise InputError(f"{path}: is a colour image (axes {series.axes}); convert it to grey first")
         axes, shape = series.axes, series.shape
         if not (axes.endswith("YX") and min(shape[-2:]) > 1):

@@ -18,7 +18,7 @@ MIRACLE_PRECISION = {"red": 0.841, "green": 0.758, "blue": 0.861}
 
 def is_thesis_panel(panel):
     """Whether the thesis's numbers may stand beside those of this panel."""
-    return panel.mir_names == THESIS.mir_names
+    return [(mir.name, set(mir.dyes)) for mir in panel.mirs] == [(mir.name, set(mir.dyes)) for mir in THESIS.mirs]
 
 
 def scores_beside_thesis(panel, scores, intervals):

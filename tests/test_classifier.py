@@ -157,3 +157,15 @@ def test_what_was_held_is_shown_when_the_import_fails():
     )
     assert "oneDNN custom operations are on" in err
     assert "ImportError" in err or "ModuleNotFoundError" in err
+
+
+def test_a_stack_of_another_pixel_size_is_refused(small_classifier, tmp_path):
+    sample = load_experiment(write_folder(tmp_path / "s", pixel_size_nm=160))
+    with pytest.raises(InputError, match="pixels of 160 nm, the classifier was trained at 120"):
+        classify(small_classifier, sample)
+
+
+def test_whole_numbers_of_the_table_stay_whole(small_classifier, small, tmp_path):
+    table = classify(small_classifier, small)
+    assert str(table["id"].iloc[0]) == "1"
+    assert set(table["is_really_mir"].dropna()) <= {0, 1}

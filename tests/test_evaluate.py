@@ -106,3 +106,14 @@ def test_the_most_frequent_mistakes_come_first_and_the_surest_of_each():
     y_prob = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.7, 0.3]])
     groups = evaluate.worst_mistakes(np.array([0, 0, 0, 1]), y_prob, np.array([10, 11, 12, 13]), ["mir", "noise"])
     assert [indices.tolist() for indices in groups.values()] == [[12, 11], [13]]
+
+
+def test_a_class_that_is_not_there_has_no_say_in_the_choice():
+    y_true = np.array([0, 0, 2, 2])
+    data = SimpleNamespace(split={"validation": np.arange(4)}, y_true=y_true, n_classes=3)
+    right, wrong = (
+        SimpleNamespace(seed=0, y_prob=np.eye(3)[pred], history=pd.DataFrame({"val_loss": [1.0]}))
+        for pred in (y_true, [1, 1, 1, 1])
+    )
+    assert evaluate.choose_run([wrong, right], data)[0] == 1
+    assert np.isnan(evaluate.macro_f1_mir(evaluate.score(np.array([2]), np.array([2]), 3)))

@@ -5,6 +5,7 @@ import itertools
 import pytest
 from by_hand import everything_in
 
+from mirnb import thesis
 from mirnb.experiment import write_experiment
 from mirnb.files import InputError
 from mirnb.optics import DYES
@@ -148,7 +149,7 @@ def test_an_unknown_class_is_named_with_the_known_ones():
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "neither a named panel"), (b"name = ", "not a TOML file"), (b"\xff\xfe", "not a TOML file")],
+    [(None, "neither a named panel"), (b"name = ", "not a TOML file"), (b"\xff\xfe", "not a text file in UTF-8")],
     ids=["missing", "not toml", "not text"],
 )
 def test_a_panel_file_that_cannot_be_read_is_named(content, words, tmp_path):
@@ -165,3 +166,10 @@ def test_every_dye_can_stand_in_a_panel():
     for first, second in itertools.pairwise(sorted(DYES, key=lambda name: DYES[name].peak_nm)):
         values = panel_values(n_mirs=1, dyes=[first, second], gap_px=5)
         assert panel_from_dict(values).mirs[0].dyes == (first, second)
+
+
+def test_the_numbers_of_the_thesis_stand_beside_its_own_panel_alone():
+    values = THESIS.to_dict()
+    assert thesis.is_thesis_panel(panel_from_dict(values))
+    values["mir"][0]["dyes"] = ["Alexa 405", "Alexa 647"]
+    assert not thesis.is_thesis_panel(panel_from_dict(values))

@@ -66,3 +66,8 @@ def test_chance_of_a_precision_recall_curve_is_the_share_of_the_class():
 def test_a_gallery_takes_rows_of_different_length():
     figure = plots.draw_gallery({"one": [np.ones((4, 3))], "none": [], "two": [np.ones((4, 3)), np.zeros((4, 3, 3))]})
     assert len(figure.axes) == 6
+
+
+def test_a_gallery_of_nothing_says_none():
+    figure = plots.draw_gallery({}, share_range=True)
+    assert figure.axes[0].texts[0].get_text() == "none"

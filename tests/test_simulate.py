@@ -157,3 +157,18 @@ def test_class_counts_do_not_hang_on_the_seed(seed):
     assert len(blobs[blobs["labelled"]]) == 404
     pd.testing.assert_frame_equal(blobs, draw_sample(THESIS, Settings(n_frames=3), seed))
     assert not blobs.equals(draw_sample(THESIS, Settings(n_frames=3), seed + 1))
+
+
+def test_an_interrupted_simulation_is_no_experiment_and_can_be_made_again(tmp_path, monkeypatch):
+    settings = Settings(n_frames=1, frame_shape=(128, 128), n_labelled_per_frame=12)
+    simulate_experiment(tmp_path / "s", settings=settings, seed=3)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("mirnb.simulated_experiment.write_table", stop)
+        simulate_experiment(tmp_path / "s", settings=settings, seed=4)
+    with pytest.raises(InputError, match=r"experiment\.toml: there is no such file"):
+        load_experiment(tmp_path / "s")
+    assert load_experiment(simulate_experiment(tmp_path / "s", settings=settings, seed=4)).simulated["seed"] == 4
