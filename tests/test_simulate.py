@@ -166,9 +166,10 @@ def test_an_interrupted_simulation_is_no_experiment_and_can_be_made_again(tmp_pa
     def stop(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr("mirnb.simulated_experiment.write_table", stop)
-        simulate_experiment(tmp_path / "s", settings=settings, seed=4)
+        with pytest.raises(KeyboardInterrupt):
+            simulate_experiment(tmp_path / "s", settings=settings, seed=4)
     with pytest.raises(InputError, match=r"experiment\.toml: there is no such file"):
         load_experiment(tmp_path / "s")
     assert load_experiment(simulate_experiment(tmp_path / "s", settings=settings, seed=4)).simulated["seed"] == 4
