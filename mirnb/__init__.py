@@ -1,3 +1,3 @@
 """Tell microRNAs apart, one molecule at a time, from spectrally dispersed microscope images."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -12,14 +12,13 @@ import tifffile
 from scipy.spatial import cKDTree
 
 from mirnb import __version__
-from mirnb.dataset import cut_response_crops, kept_blobs
+from mirnb.dataset import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
 from mirnb.files import InputError, fingerprint, read_json, write_json
 from mirnb.panel import Panel, panel_from_dict
-from mirnb.quiet import load_keras
-from mirnb.splits import Scaler
+from mirnb.predictors import PREDICTORS, read_predictor
 from mirnb.stacks import Stack
 
-_FILES = ("templates.tif", "scaler.npz", "model.keras")
+_FORMAT = 2  # 1 held LeNet-5 alone
 
 
 @dataclass(frozen=True)
@@ -28,35 +27,40 @@ class Classifier:
 
     panel: Panel
     templates: np.ndarray  # (n_mirs, rows, cols), preprocessed
-    scaler: Scaler
-    model: object  # keras.Model: scaled response crops in, a probability per class out
-    kind: str = "lenet5"
+    predictor: object  # one of `predictors.PREDICTORS`
     background_percentile: float = 70.0
     cap_sds: float = 5.0
-    trained_on: dict | None = None  # experiment, its fingerprints, seed, confusion on validation
+    trained_on: dict | None = None  # experiment, its fingerprints, seed, scores on validation
+
+    @property
+    def kind(self):
+        return self.predictor.kind
 
     @classmethod
-    def from_training(cls, experiment, dataset, training, validation_summary, *, background_percentile=70.0, cap_sds=5.0):
-        """The classifier of one finished training."""
-        model = load_keras().saving.load_model(training.model_path, safe_mode=True, compile=False)
+    def from_dataset(
+        cls, experiment, dataset, predictor, validation_summary, *, seed, background_percentile=70.0, cap_sds=5.0
+    ):
+        """The classifier of a predictor that was fitted on a dataset."""
         trained_on = {
             "experiment": experiment.name,
             "fingerprints": experiment.fingerprints(),
-            "seed": training.seed,
+            "seed": seed,
             "pixel_size_nm": experiment.pixel_size_nm,
+            "noise_sd_counts": dataset.noise_sd,
             "n_training": len(dataset.split["training"]),
             "validation": validation_summary,
         }
         return cls(
-            experiment.panel, dataset.templates, dataset.scaler, model,
+            experiment.panel, dataset.templates, predictor,
             background_percentile=background_percentile, cap_sds=cap_sds, trained_on=trained_on,
         )  # fmt: skip
 
-    def predict(self, crops):
-        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs)."""
-        if len(crops) == 0:
-            return np.empty((0, self.panel.n_mirs + 1), np.float32)
-        return self.model.predict(self.scaler(crops), batch_size=1024, verbose=0)
+    def predict(self, experiment, blobs):
+        """Probabilities (n_blobs, n_classes) of blobs of an experiment, as `dataset.kept_blobs` gives them."""
+        if self.predictor.reads == "responses":
+            cleaning = {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds}
+            return self.predictor.predict(cut_response_crops(experiment, blobs, self.templates, **cleaning))
+        return self.predictor.predict(cut_raw_crops(experiment, blobs), noise_sd=stack_noise_sd(experiment))
 
     def save(self, folder):
         """Write the classifier folder, whole or not at all; an earlier one there is replaced."""
@@ -75,61 +79,92 @@ class Classifier:
 
     def _write(self, folder):
         tifffile.imwrite(folder / "templates.tif", self.templates.astype(np.float32), photometric="minisblack")
-        np.savez(folder / "scaler.npz", mean=self.scaler.mean, sd=self.scaler.sd)
-        self.model.save(folder / "model.keras")
+        self.predictor.write(folder)
         write_json(
             folder / "classifier.json",
             {
-                "format": 1,
+                "format": _FORMAT,
                 "kind": self.kind,
                 "panel": self.panel.to_dict(),
                 "template_window": self.panel.template_window.shape,
                 "crop_window": self.panel.crop_window.shape,
                 "preprocess": {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds},
                 "trained_on": self.trained_on or {},
-                "files": {name: fingerprint(folder / name) for name in _FILES},
-                "versions": {"mirnb": __version__, "keras": version("keras")},
+                "files": {name: fingerprint(folder / name) for name in ("templates.tif", *self.predictor.files)},
+                "versions": {"mirnb": __version__, "keras": version("keras"), "scikit-learn": version("scikit-learn")},
             },
         )
 
 
-def load_classifier(folder):
+def load_classifier(folder, *, kind=""):
     """Read a classifier folder.
+
+    Parameters
+    ----------
+    folder : path
+        A classifier folder, or a run folder of a report.
+    kind : str
+        Another kind of the same report than the one the folder holds: best, lenet5, pca_svm or matched_filter.
 
     Raises
     ------
     InputError
-        If a file is missing or was changed since it was written, or the folder is of another format.
+        If a file is missing or was changed since it was written, or the folder is of another format, kind, panel or window.
     """
     folder = Path(folder)
+    if not (folder / "classifier.json").is_file() and (folder / "classifier").is_dir():
+        folder = folder / "classifier"
+    if kind:
+        folder = _folder_of_kind(folder, kind)
     if not (folder / "classifier.json").is_file():
         raise InputError(f"{folder}: no classifier here (classifier.json is missing); mirnb report writes one")
     values = read_json(folder / "classifier.json")
     _require_form(folder / "classifier.json", values)
-    for name in _FILES:
+    if values["kind"] not in PREDICTORS:
+        raise InputError(
+            f"{folder / 'classifier.json'}: a classifier of kind {values['kind']!r}; known are {', '.join(PREDICTORS)}"
+        )
+    for name in ("templates.tif", *PREDICTORS[values["kind"]].files):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; copy the whole folder again")
         if fingerprint(folder / name) != values["files"].get(name):
             raise InputError(f"{folder / name}: is not the file this classifier was saved with; copy the whole folder again")
     panel = panel_from_dict(values["panel"], source=str(folder / "classifier.json"))
-    if list(panel.crop_window.shape) != values["crop_window"]:
-        raise InputError(f"{folder}: crops of {values['crop_window']}, but this version cuts {panel.crop_window.shape}")
+    for key, window in (("crop_window", panel.crop_window), ("template_window", panel.template_window)):
+        if list(window.shape) != values[key]:
+            raise InputError(f"{folder}: {key} of {values[key]}, but this version cuts {window.shape} for its panel")
     templates = np.stack([frame for _, frame in Stack([folder / "templates.tif"]).frames()])
-    with np.load(folder / "scaler.npz", allow_pickle=False) as stored:
-        scaler = Scaler(stored["mean"], stored["sd"])
-    model = load_keras().saving.load_model(folder / "model.keras", safe_mode=True, compile=False)
-    return Classifier(
-        panel, templates, scaler, model, kind=values["kind"], trained_on=values.get("trained_on"), **values["preprocess"]
-    )
+    if templates.shape != (panel.n_mirs, *panel.template_window.shape):
+        raise InputError(
+            f"{folder / 'templates.tif'}: {templates.shape}, expected {(panel.n_mirs, *panel.template_window.shape)}"
+        )
+    try:
+        predictor = read_predictor(values["kind"], folder)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder}: the model cannot be read ({error}); was it written by another version?") from None
+    return Classifier(panel, templates, predictor, trained_on=values.get("trained_on"), **values["preprocess"])
+
+
+def _folder_of_kind(folder, kind):
+    """classifiers/<kind> of the report that a classifier folder belongs to."""
+    if kind not in PREDICTORS:
+        raise InputError(f"--kind {kind}: known are {', '.join(PREDICTORS)}")
+    if (folder / "classifier.json").is_file() and read_json(folder / "classifier.json").get("kind") == kind:
+        return folder
+    for root in (folder.resolve().parent, folder.resolve().parent.parent):
+        if (root / "classifiers" / kind).is_dir():
+            return root / "classifiers" / kind
+    raise InputError(f"--kind {kind}: there is no classifiers/{kind} beside {folder}; mirnb report writes it")
 
 
 def _require_form(path, values):
-    wanted = {"kind": str, "panel": dict, "preprocess": dict, "files": dict, "crop_window": list}
+    wanted = {"kind": str, "panel": dict, "preprocess": dict, "files": dict, "crop_window": list, "template_window": list}
     values = values if isinstance(values, dict) else {}
     wrong = [key for key, kind in wanted.items() if not isinstance(values.get(key), kind)]
-    if values.get("format") != 1 or wrong or set(values["preprocess"]) != {"background_percentile", "cap_sds"}:
+    if values.get("format") != _FORMAT or wrong or set(values["preprocess"]) != {"background_percentile", "cap_sds"}:
         raise InputError(
-            f"{path}: not a classifier this version reads ({', '.join(wrong) or 'another format'}); copy it again"
+            f"{path}: not a classifier this version reads ({', '.join(wrong) or 'another format'}); copy it again, or make "
+            "it again with mirnb report"
         )
 
 
@@ -164,12 +199,8 @@ def classify(classifier, experiment):
             f"{experiment.folder}: pixels of {experiment.pixel_size_nm:g} nm, the classifier was trained at {trained_nm:g}"
         )
     blobs, _ = kept_blobs(experiment, labelled=False)
-    crops = cut_response_crops(
-        experiment, blobs, classifier.templates,
-        background_percentile=classifier.background_percentile, cap_sds=classifier.cap_sds,
-    )  # fmt: skip
     y_prob = np.full((len(experiment.table), classifier.panel.n_mirs + 1), np.nan)
-    y_prob[blobs["table_row"]] = classifier.predict(crops)
+    y_prob[blobs["table_row"]] = classifier.predict(experiment, blobs)
     kept = np.isfinite(y_prob[:, 0])
     names = np.array([*classifier.panel.names, ""], dtype=object)
     table = experiment.table.copy()

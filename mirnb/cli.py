@@ -82,13 +82,13 @@ def _positive(text):
 def _simulate(options):
     from mirnb.panel import load_panel
     from mirnb.sample import Settings
-    from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_type
+    from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
 
     panel, settings = load_panel(options.panel), Settings(n_frames=options.frames)
     if options.only:
         simulate_experiment(options.folder, panel=panel, settings=settings, seed=options.seed, only=options.only)
     else:
-        simulate_with_single_type(options.folder, panel=panel, settings=settings, seed=options.seed)
+        simulate_with_single_types(options.folder, panel=panel, settings=settings, seed=options.seed)
     print(f"{options.folder}: {options.frames} simulated frames, blobs and their truth")
     return 0
 

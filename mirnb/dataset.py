@@ -8,12 +8,17 @@ from tqdm.auto import tqdm
 
 from mirnb.correlate import Correlator
 from mirnb.crops import cut_crops, fits
+from mirnb.experiment import load_experiment
 from mirnb.files import InputError
-from mirnb.preprocess import preprocess
-from mirnb.splits import SETS, Scaler, fit_scaler, split_by_crop
+from mirnb.panel import Panel
+from mirnb.preprocess import noise_sd, preprocess
+from mirnb.splits import SETS, Scaler, fit_scaler, split_by_crop, split_by_frame
 from mirnb.templates import median_templates
 
 QUICK_FRAMES = 6
+MARGIN_PX = 2  # raw crops are kept so much wider than a template, for mirroring and shifting
+PATCHES_PER_FRAME = 200
+MIN_MOLECULES = 10  # training crops of a miR; with fewer, its look is not learned from them alone
 MIN_PER_CLASS = 5  # labelled blobs; with fewer a split can leave a set without the class
 
 
@@ -22,11 +27,19 @@ class Dataset:
     """Labelled blobs whose crops were kept, with their crops, split, templates and scaler."""
 
     blobs: pd.DataFrame  # one row a crop: table_row, frame (from 0), row, col, y
-    raw_crops: np.ndarray  # (n_crops, *template window), the stack's dtype, counts
+    wide_crops: np.ndarray  # (n_crops, *template window grown by MARGIN_PX), the stack's dtype, counts
     crops: np.ndarray  # (n_crops, *crop window, n_mirs) response, float32
     split: dict  # set name -> indices of crops
     templates: np.ndarray  # (n_mirs, *template window), preprocessed
     scaler: Scaler | None  # None without labels
+    background: np.ndarray  # (n_patches, *template window), counts, of no blob and of no validation or test crop
+    noise_sd: float  # of a background pixel, counts, from the patches
+    panel: Panel
+
+    @property
+    def raw_crops(self):
+        """Raw crops in the template window, (n_crops, rows, cols), counts."""
+        return without_margin(self.wide_crops)
 
     @property
     def y_true(self):
@@ -44,6 +57,15 @@ class Dataset:
     def scaled(self, name):
         """Scaled response crops of a set, as the network takes them."""
         return self.scaler(self.crops[self.split[name]])
+
+    def about_few(self):
+        """One sentence on miRs with few training molecules; empty when there are enough of each."""
+        counts = {name: int(np.sum(self.y_true[self.split["training"]] == k)) for k, name in enumerate(self.panel.mir_names)}
+        few = ", ".join(f"{name} {n}" for name, n in counts.items() if n < MIN_MOLECULES)
+        return few and (
+            f"Warning: few training molecules ({few}; {MIN_MOLECULES} are needed to learn a miR's look from them). The twin "
+            "takes their brightness and widths from the other miRs and their separation from the panel; label more."
+        )
 
     def groups(self, panel, *, n_each=6):
         """Titles and the first crops of each class; without labels, the crops brightest in each channel."""
@@ -134,13 +156,106 @@ def kept_blobs(experiment, *, labelled=True, n_frames=None):
     return blobs[kept].reset_index(drop=True), int(np.sum(~kept))
 
 
+def wide_window(panel):
+    """Window of raw crops as they are kept: the template window and a margin."""
+    return panel.template_window.grown(MARGIN_PX)
+
+
+def without_margin(wide_crops):
+    """Raw crops in the template window, from raw crops as they are kept."""
+    return wide_crops[:, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+
+
 def cut_raw_crops(experiment, blobs):
-    """Raw crops of blobs in the template window, (n_blobs, rows, cols), counts."""
-    window = experiment.panel.template_window
+    """Raw crops of blobs in the wide window, (n_blobs, rows, cols), counts; the margin is reflected at a frame's edge."""
+    window = wide_window(experiment.panel)
     crops = np.empty((len(blobs), *window.shape), experiment.stack.dtype)
     for here, frame in _frames_with_blobs(experiment, blobs, "raw crops"):
-        crops[here] = cut_crops(frame, blobs["row"][here], blobs["col"][here], window)
+        padded = np.pad(frame, MARGIN_PX, mode="reflect")
+        crops[here] = cut_crops(padded, blobs["row"][here] + MARGIN_PX, blobs["col"][here] + MARGIN_PX, window)
     return crops
+
+
+def cut_background(experiment, held_out, *, n_frames=None, n_per_frame=PATCHES_PER_FRAME, seed=3, apart_px=4):
+    """Patches of the frames in the template window, at random places: what the light of a blob would fall upon.
+
+    Neighbours are there as often as they are beside a blob; in the middle of a patch there is none of the table.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    held_out : DataFrame
+        frame, row, col of blobs whose crops no patch may touch: those of validation and test.
+    n_frames : int, optional
+        The first frames only.
+    n_per_frame : int
+        At most; fewer where blobs lie dense.
+    seed : int
+    apart_px : int
+        No blob of the table lies nearer to the middle of a patch, on either axis.
+
+    Returns
+    -------
+    patches : ndarray of shape (n_patches, *template window), the stack's dtype
+    """
+    window, rng = experiment.panel.template_window, np.random.default_rng([seed, 5])
+    rows, cols = experiment.stack.frame_shape
+    patches = [np.empty((0, *window.shape), experiment.stack.dtype)]
+    taken = pd.DataFrame({"frame": experiment.frame_index, "row": experiment.rows, "col": experiment.cols})
+    for index, frame in experiment.stack.frames(range(min(len(experiment.stack), n_frames or len(experiment.stack)))):
+        row = rng.integers(window.above, rows - window.below + 1, 6 * n_per_frame)
+        col = rng.integers(window.left, cols - window.right + 1, 6 * n_per_frame)
+        touches = _near(row, col, held_out[held_out["frame"] == index], window.shape)
+        free = np.flatnonzero(~touches & ~_near(row, col, taken[taken["frame"] == index], (apart_px, apart_px)))[
+            :n_per_frame
+        ]
+        patches.append(cut_crops(frame, row[free], col[free], window))
+    return np.concatenate(patches)
+
+
+def stack_noise_sd(experiment, *, n_frames=10):
+    """Noise of a pixel of a stack, counts: the median over frames spread evenly through it."""
+    chosen = np.unique(np.linspace(0, len(experiment.stack) - 1, n_frames).round().astype(int))
+    return float(np.median([noise_sd(frame) for _, frame in experiment.stack.frames(chosen)]))
+
+
+def single_type_crops(experiment):
+    """Labelled raw crops of the experiments named under `pretrain`, each with one miR and noise.
+
+    Returns
+    -------
+    list of (wide_crops, y_true, noise_sd)
+        y_true as the experiment's own panel has it.
+
+    Raises
+    ------
+    InputError
+        If one of them has another panel or pixel size, or no labels.
+    """
+    found = []
+    for folder in experiment.pretrain:
+        sample = load_experiment(folder)
+        if sample.panel.mir_names != experiment.panel.mir_names:
+            raise InputError(
+                f"{folder}: named under pretrain, but its panel has {', '.join(sample.panel.mir_names)}, not "
+                f"{', '.join(experiment.panel.mir_names)}"
+            )
+        if abs(sample.pixel_size_nm / experiment.pixel_size_nm - 1) > 0.05:
+            raise InputError(f"{folder}: named under pretrain, but has pixels of {sample.pixel_size_nm:g} nm, not "
+                             f"{experiment.pixel_size_nm:g}")  # fmt: skip
+        sample.require_blobs()
+        if not sample.labelled.any():
+            raise InputError(f"{sample.blobs_path}: has no labels; an experiment named under pretrain needs them")
+        blobs, _ = kept_blobs(sample)
+        found.append((cut_raw_crops(sample, blobs), blobs["y"].to_numpy(), stack_noise_sd(sample)))
+    return found
+
+
+def _near(row, col, blobs, apart_px):
+    """Which places have one of the blobs nearer than `apart_px` (rows, cols)."""
+    down = np.abs(row[:, None] - blobs["row"].to_numpy()) < apart_px[0]
+    right = np.abs(col[:, None] - blobs["col"].to_numpy()) < apart_px[1]
+    return np.any(down & right, axis=1)
 
 
 def cut_response_crops(experiment, blobs, templates, *, background_percentile=70.0, cap_sds=5.0):
@@ -183,7 +298,10 @@ def preprocess_templates(templates, *, background_percentile=70.0, cap_sds=5.0):
     return np.stack([preprocess(one, background_percentile=background_percentile, cap_sds=cap_sds) for one in templates])
 
 
-def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3, quick=False, unlabelled=False):
+def prepare(
+    experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3, quick=False, unlabelled=False, split_by="crop",
+    test_share=0.20, validation_share=0.25, training_share=1.0,
+):  # fmt: skip
     """Everything the network needs, by the thesis's way; made once per settings and kept in the run folder's cache.
 
     Parameters
@@ -198,6 +316,12 @@ def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3,
         The first frames only.
     unlabelled : bool
         Do without labels where there are none: all blobs, no split, no scaler; templates are then the user's masks.
+    split_by : "crop" or "frame"
+        The thesis's split, or whole frames.
+    test_share, validation_share : float
+        As `splits.split_by_crop` takes them.
+    training_share : float
+        Use only so large a part of the training crops; the others are left out, validation and test stay.
 
     Returns
     -------
@@ -211,28 +335,59 @@ def prepare(experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3,
     labelled = bool(experiment.labelled.any()) or not (unlabelled and experiment.masks is not None)
     if labelled:
         experiment.require_labels()
-    settings = {"background_percentile": background_percentile, "cap_sds": cap_sds, "seed": seed, "quick": quick}
+    settings = {
+        "background_percentile": background_percentile, "cap_sds": cap_sds, "seed": seed, "quick": quick,
+        "split_by": split_by, "test_share": test_share, "validation_share": validation_share,
+        "training_share": training_share,
+    }  # fmt: skip
 
     def make():
-        blobs, _ = kept_blobs(experiment, labelled=labelled, n_frames=QUICK_FRAMES if quick else None)
-        raw_crops = cut_raw_crops(experiment, blobs)
+        n_frames = QUICK_FRAMES if quick else None
+        blobs, _ = kept_blobs(experiment, labelled=labelled, n_frames=n_frames)
+        wide_crops = cut_raw_crops(experiment, blobs)
         split = dict.fromkeys(SETS, np.zeros(0, int))
         if labelled:
             _require_enough(experiment, blobs["y"].to_numpy())
-            split = split_by_crop(len(blobs), seed=seed)
-        raw_templates = make_templates(experiment, raw_crops, blobs["y"].to_numpy(), split)
+            cut = {
+                "crop": lambda: split_by_crop(len(blobs), seed=seed),
+                "frame": lambda: split_by_frame(blobs["frame"], seed=seed),
+            }
+            split = cut[split_by]()
+            split["training"] = some_of_each_class(blobs["y"].to_numpy(), split["training"], training_share, seed=seed)
+        held_out = blobs.iloc[np.concatenate([split["validation"], split["test"]])]
+        background = cut_background(experiment, held_out, n_frames=n_frames, seed=seed)
+        raw_templates = make_templates(experiment, without_margin(wide_crops), blobs["y"].to_numpy(), split)
         cleaning = {"background_percentile": background_percentile, "cap_sds": cap_sds}
         templates = preprocess_templates(raw_templates, **cleaning)
         _require_light(experiment, templates)
         crops = cut_response_crops(experiment, blobs, templates, **cleaning)
         columns = {f"blobs_{name}": blobs[name].to_numpy() for name in blobs}
-        return {**columns, **split, "raw_crops": raw_crops, "crops": crops, "templates": templates}
+        return {
+            **columns, **split, "wide_crops": wide_crops, "crops": crops, "templates": templates, "background": background,
+        }  # fmt: skip
 
     arrays = run.cached("crops", settings, make)
     blobs = pd.DataFrame({name.removeprefix("blobs_"): arrays[name] for name in arrays if name.startswith("blobs_")})
     split = {name: arrays[name] for name in SETS}
     scaler = fit_scaler(arrays["crops"][split["training"]]) if labelled else None
-    return Dataset(blobs, arrays["raw_crops"], arrays["crops"], split, arrays["templates"], scaler)
+    background = arrays["background"]
+    seen = background if len(background) else arrays["wide_crops"]
+    return Dataset(
+        blobs, arrays["wide_crops"], arrays["crops"], split, arrays["templates"], scaler, background, noise_sd(seen),
+        experiment.panel,
+    )  # fmt: skip
+
+
+def some_of_each_class(y_true, rows, share, *, seed):
+    """A part of `rows`, drawn class by class: that share of each, and at least one."""
+    if share >= 1:
+        return rows
+    rng = np.random.default_rng([seed, 6])
+    kept = []
+    for k in np.unique(y_true[rows]):
+        own = rng.permutation(rows[y_true[rows] == k])
+        kept.append(own[: max(round(share * len(own)), 1)])
+    return np.sort(np.concatenate(kept))
 
 
 def _require_light(experiment, templates):

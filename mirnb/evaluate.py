@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
+from mirnb.calibration import expected_calibration_error, reliability
+
 
 def confusion(y_true, y_pred, n_classes):
     """Confusion matrix of counts, (n_classes, n_classes), rows true, columns predicted."""
@@ -29,6 +31,11 @@ def macro_f1_mir(scores):
     there = ~np.isnan(f1)
     with np.errstate(invalid="ignore"):
         return np.where(there, f1, 0).sum(axis=-1) / there.sum(axis=-1)
+
+
+def mir_f1(y_true, y_pred, n_classes):
+    """`macro_f1_mir` of predicted classes, as a number."""
+    return float(macro_f1_mir(score(y_true, y_pred, n_classes)))
 
 
 def score_confusion(matrix):
@@ -67,6 +74,73 @@ def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, 
         return {name: np.nanpercentile(values, ends, axis=0) for name, values in scores.items()}
 
 
+def paired_difference(sets, n_classes, *, n_resamples=2000, level=0.95, seed=3):
+    """How much better one classifier is than another on the same crops: difference of the mean F1 over the miRs.
+
+    Frames are resampled, the same ones for both classifiers and for all splits, as their test sets share crops.
+
+    Parameters
+    ----------
+    sets : sequence of dict
+        One a split: y_true and frames, int ndarrays of shape (n,); ours and theirs, sequences of predicted classes, each of
+        shape (n,), over which the score is averaged (one classifier, or all runs of a network).
+    n_classes : int
+    n_resamples : int
+    level : float
+    seed : int
+
+    Returns
+    -------
+    difference, low, high : float
+        Ours less theirs, averaged over the splits, and the ends of its interval.
+    """
+    weights = _frame_weights(np.concatenate([one["frames"] for one in sets]), n_resamples, seed)
+    gains = [
+        _resampled_f1(one["y_true"], one["ours"], one["frames"], n_classes, weights)
+        - _resampled_f1(one["y_true"], one["theirs"], one["frames"], n_classes, weights)
+        for one in sets
+    ]
+    gain = np.mean(gains, axis=0)
+    low, high = np.nanpercentile(gain[1:], [50 * (1 - level), 50 * (1 + level)])
+    return float(gain[0]), float(low), float(high)
+
+
+def recall_less_precision(y_true, y_pred, frames, n_classes, *, n_resamples=2000, level=0.95, seed=3):
+    """Recall less precision of each class, with its interval over frames: (difference, low, high), one a class."""
+    numbers, drawn = _frame_weights(frames, n_resamples, seed)
+    per_frame = np.zeros((len(numbers), n_classes, n_classes))
+    np.add.at(per_frame, (np.searchsorted(numbers, frames), y_true, y_pred), 1)
+    scores = score_confusion(np.tensordot(drawn, per_frame, axes=1))
+    apart = scores["recall"] - scores["precision"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a class that is not there has NaN ends
+        low, high = np.nanpercentile(apart[1:], [50 * (1 - level), 50 * (1 + level)], axis=0)
+    return [tuple(map(float, one)) for one in zip(apart[0], low, high, strict=True)]
+
+
+def mean_f1(y_true, y_preds, frames, n_classes, *, n_resamples=500, seed=3):
+    """Mean F1 over the miRs, averaged over several predictions of the same crops, and its standard error over frames."""
+    f1 = _resampled_f1(y_true, y_preds, frames, n_classes, _frame_weights(frames, n_resamples, seed))
+    return float(f1[0]), float(np.nanstd(f1[1:]))
+
+
+def _frame_weights(frames, n_resamples, seed):
+    """Frame numbers, and how often each is drawn: first once each, then resampled."""
+    numbers = np.unique(frames)
+    drawn = np.random.default_rng(seed).multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), n_resamples)
+    return numbers, np.concatenate([np.ones((1, len(numbers)), int), drawn])
+
+
+def _resampled_f1(y_true, y_preds, frames, n_classes, weights):
+    numbers, drawn = weights
+    f1 = []
+    for y_pred in y_preds:
+        per_frame = np.zeros((len(numbers), n_classes, n_classes))
+        np.add.at(per_frame, (np.searchsorted(numbers, frames), y_true, y_pred), 1)
+        f1.append(macro_f1_mir(score_confusion(np.tensordot(drawn, per_frame, axes=1))))
+    return np.mean(f1, axis=0)
+
+
 def roc_points(y_true, y_prob, k):
     """ROC curve of class k against all others, and its area (thesis Fig 9): DataFrame with fpr, tpr, threshold; float."""
     fpr, tpr, threshold = metrics.roc_curve(y_true == k, y_prob[:, k])
@@ -78,29 +152,6 @@ def pr_points(y_true, y_prob, k):
     precision, recall, _ = metrics.precision_recall_curve(y_true == k, y_prob[:, k])
     average = metrics.average_precision_score(y_true == k, y_prob[:, k])
     return pd.DataFrame({"recall": recall, "precision": precision}), float(average)
-
-
-def reliability(y_true, y_prob, *, n_bins=15):
-    """How often the predicted class is right, against the probability it was given, in bins of equal width.
-
-    Returns
-    -------
-    DataFrame with low, high, n, confidence (mean in the bin), accuracy
-        Empty bins have n = 0 and NaN.
-    """
-    confidence, right = y_prob.max(axis=1), y_prob.argmax(axis=1) == y_true
-    edges = np.linspace(0, 1, n_bins + 1)
-    bins = np.clip(np.digitize(confidence, edges[1:-1], right=True), 0, n_bins - 1)
-    n = np.bincount(bins, minlength=n_bins)
-    with np.errstate(invalid="ignore"):
-        mean, accuracy = (np.bincount(bins, values, n_bins) / n for values in (confidence, right.astype(float)))
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n, "confidence": mean, "accuracy": accuracy})
-
-
-def expected_calibration_error(table):
-    """Mean distance of accuracy and confidence over the bins of `reliability`, weighted by their counts."""
-    filled = table[table["n"] > 0]
-    return float(((filled["accuracy"] - filled["confidence"]).abs() * filled["n"]).sum() / filled["n"].sum())
 
 
 def summarise(y_true, y_prob, names):
@@ -127,6 +178,21 @@ def summarise_areas(y_true, y_prob, names):
     return areas
 
 
+def summarise_test(y_true, y_prob, frames, names, *, n_resamples=2000, seed=3):
+    """Scores of a test set as metrics.json holds them: `summarise`, areas, calibration error, and intervals.
+
+    intervals has low and high end of recall, precision and f1 by class name, and of macro_f1_mir.
+    """
+    ends = bootstrap_intervals(y_true, y_prob.argmax(axis=1), frames, len(names), n_resamples=n_resamples, seed=seed)
+    overall = ends.pop("macro_f1_mir").tolist()
+    intervals = {key: dict(zip(names, values.T.tolist(), strict=True)) for key, values in ends.items()}
+    return {
+        **summarise(y_true, y_prob, names), **summarise_areas(y_true, y_prob, names),
+        "ece": expected_calibration_error(reliability(y_true, y_prob)),
+        "intervals": {**intervals, "macro_f1_mir": overall},
+    }  # fmt: skip
+
+
 def choose_run(runs, dataset):
     """The run to go on with, chosen on validation: highest macro F1 over the miRs, then lower loss (thesis 3).
 
@@ -147,9 +213,7 @@ def choose_run(runs, dataset):
         [
             {
                 "seed": one.seed,
-                "macro_f1_mir": float(
-                    macro_f1_mir(score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes))
-                ),
+                "macro_f1_mir": mir_f1(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes),
                 "loss": one.history["val_loss"].iloc[-1],
             }
             for one in runs

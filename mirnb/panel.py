@@ -40,6 +40,10 @@ class Window:
     def shape(self):
         return (self.above + self.below, self.left + self.right)
 
+    def grown(self, by_px):
+        """The window with so many pixels more on every side."""
+        return Window(self.above + by_px, self.below + by_px, self.left + by_px, self.right + by_px)
+
 
 @dataclass(frozen=True)
 class MirClass:

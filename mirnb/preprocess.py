@@ -1,4 +1,4 @@
-"""Background level and bright-dirt cap of frames and templates (thesis 2.1; its `preprocessing`)."""
+"""Background level, bright-dirt cap and noise of frames and templates (thesis 2.1; its `preprocessing`)."""
 
 import numpy as np
 
@@ -42,3 +42,12 @@ def _percentile(n_pixels, percent):
     position = (cumulated[-1] - 1) * percent / 100
     below, above = np.searchsorted(cumulated, [np.floor(position), np.ceil(position)], side="right")
     return below + (position - np.floor(position)) * (above - below)
+
+
+def noise_sd(images):
+    """Noise of a pixel, counts: from the median difference of neighbours along the rows, which blobs hardly touch.
+
+    images : ndarray of shape (..., rows, cols)
+    """
+    steps = np.abs(np.diff(np.asarray(images, np.float32), axis=-1))
+    return float(np.median(steps) / 0.6745 / np.sqrt(2)) if steps.size else 0.0

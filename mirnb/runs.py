@@ -11,7 +11,7 @@ from mirnb import __version__
 from mirnb.blobs import write_table
 from mirnb.experiment import load_experiment, write_mask
 from mirnb.files import InputError, fingerprint, read_json, whole_file, write_json
-from mirnb.simulated_experiment import simulate_with_single_type
+from mirnb.simulated_experiment import simulate_with_single_types
 
 ROOT = Path(__file__).resolve().parent.parent  # of the repository: relative paths in notebooks start here
 DEMO = "data/demo"
@@ -105,7 +105,7 @@ class RunFolder:
 def make_demo_if_missing(folder):
     """Simulate the demo experiment if that is the folder asked for and it is not there."""
     if Path(folder).resolve() == ROOT / DEMO and not (ROOT / DEMO / "experiment.toml").exists():
-        simulate_with_single_type(ROOT / DEMO)
+        simulate_with_single_types(ROOT / DEMO)
 
 
 def open_run(experiment, out="", *, quick=False):

@@ -46,6 +46,8 @@ class Settings:
     noise_sd_counts: float = 34.0  # of a background pixel; measured
     offset_counts: float = 100.0  # camera offset; assumed
     gain_counts: float = 1.3  # counts per photoelectron; assumed
+    em_gain: bool = False  # noise of electron multiplication: as much of it, but skewed
+    tail_share: float = 0.0  # of a blob's light, in a halo of 2.5 PSF widths
     single_share: float = 0.80  # of noise blobs: one dye alone; that they are most is measured, the number assumed
     dirt_share: float = 0.12  # of noise blobs: blurred dirt; assumed. The rest are false detections
     dirt_sigma_px: tuple[float, float] = (1.8, 3.5)  # assumed

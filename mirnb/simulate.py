@@ -72,6 +72,10 @@ def expose(light, settings, rng):
     shot_variance = settings.gain_counts * (settings.background_counts - settings.offset_counts)
     read_variance = max(settings.noise_sd_counts**2 - shot_variance, 0.0)
     electrons = (field + light - settings.offset_counts) / settings.gain_counts
+    if settings.em_gain:  # multiplication doubles the variance, so half the gain makes as much noise
+        multiplied = rng.gamma(rng.poisson(2 * electrons), settings.gain_counts / 2)
+        frame = settings.offset_counts + multiplied + np.sqrt(read_variance) * rng.standard_normal(light.shape)
+        return np.clip(np.rint(frame), 0, 65535).astype(np.uint16)
     sd = np.sqrt(settings.gain_counts**2 * electrons + read_variance)  # at these counts shot noise is Gaussian
     frame = field + light + sd * rng.standard_normal(light.shape)
     return np.clip(np.rint(frame), 0, 65535).astype(np.uint16)
@@ -115,7 +119,12 @@ def simulate_frames(panel, settings, seed):
     for number in range(1, settings.n_frames + 1):
         rng = np.random.default_rng([seed, 2, number])
         blobs = sample[sample["frame"] == number].reset_index(drop=True)
-        light = draw_light(blobs[blobs["flux"] > 0], settings.frame_shape, settings.psf_sigma_px)
+        lit = blobs[blobs["flux"] > 0]
+        light = draw_light(lit, settings.frame_shape, settings.psf_sigma_px)
+        if settings.tail_share:
+            wide = {name: np.hypot(lit[name], 2.3 * settings.psf_sigma_px) for name in ("sigma_y_px", "sigma_x_px")}
+            halo = draw_light(lit.assign(**wide), settings.frame_shape, settings.psf_sigma_px)
+            light = (1 - settings.tail_share) * light + settings.tail_share * halo
         frame = expose(light, settings, rng)
         blobs = _place_false(frame, blobs, panel, rng)
         yield frame, _observe(blobs, panel, settings, rng)

@@ -98,18 +98,20 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
     return folder
 
 
-def simulate_with_single_type(folder, *, panel=THESIS, settings=None, seed=3):
-    """Simulate a mixture, and beside it a small sample of the panel's first miR alone, which Fig 1 needs.
+def simulate_with_single_types(folder, *, panel=THESIS, settings=None, seed=3):
+    """Simulate a mixture, and beside it a small sample of each miR alone, which Fig 1 and pre-training need.
 
-    The single-type sample lies in <folder>_<name of the miR>, has three frames, and is named under `pretrain`.
+    The single-type samples lie in <folder>_<name of the miR>, have three frames each, and are named under `pretrain`.
     """
     folder, settings = Path(folder).resolve(), settings or Settings()
-    first = panel.mir_names[0]
-    single = folder.with_name(f"{folder.name}_{first}")
-    for one in (folder, single):
+    singles = {name: folder.with_name(f"{folder.name}_{name}") for name in (mir.name for mir in panel.mirs if mir.share > 0)}
+    for one in (folder, *singles.values()):
         _require_own(one)
-    simulate_experiment(single, panel=panel, settings=replace(settings, n_frames=3), seed=seed + 1000, only=first)
-    return simulate_experiment(folder, panel=panel, settings=settings, seed=seed, pretrain=[f"../{single.name}"])
+    few = replace(settings, n_frames=min(3, settings.n_frames))
+    for k, (name, single) in enumerate(singles.items()):
+        simulate_experiment(single, panel=panel, settings=few, seed=seed + 1000 + k, only=name)
+    pretrain = [f"../{single.name}" for single in singles.values()]
+    return simulate_experiment(folder, panel=panel, settings=settings, seed=seed, pretrain=pretrain)
 
 
 def _require_own(folder):

@@ -1,9 +1,11 @@
-"""Training, validation and test sets, and the scaler fitted on training crops alone (thesis 2.2)."""
+"""Training, validation and test sets, by crop (thesis) or by frame; the scaler, of training crops alone (thesis 2.2)."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.model_selection import train_test_split
+
+from mirnb.files import InputError
 
 SETS = ("training", "validation", "test")
 
@@ -29,6 +31,33 @@ def split_by_crop(n_crops, *, test_share=0.20, validation_share=0.25, seed=3):
     rest, test = train_test_split(np.arange(n_crops), test_size=test_share, random_state=random)
     training, validation = train_test_split(rest, test_size=validation_share, random_state=random)
     return {"training": training, "validation": validation, "test": test}
+
+
+def split_by_frame(frames, *, test_share=0.20, validation_share=0.25, seed=3):
+    """Cut whole frames into training, validation and test, so that no set shares light or noise with another.
+
+    Parameters
+    ----------
+    frames : int ndarray of shape (n_crops,)
+        Frame of each crop.
+    test_share, validation_share : float
+        As for `split_by_crop`, of frames.
+
+    Returns
+    -------
+    dict of int ndarrays
+        Keys "training", "validation", "test"; indices of crops.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than five frames: a set would be empty.
+    """
+    numbers = np.unique(frames)
+    if len(numbers) < 5:
+        raise InputError(f"a split by frame needs labelled blobs on at least 5 frames, they lie on {len(numbers)}")
+    chosen = split_by_crop(len(numbers), test_share=test_share, validation_share=validation_share, seed=seed)
+    return {name: np.flatnonzero(np.isin(frames, numbers[which])) for name, which in chosen.items()}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Train the network: ten runs that differ in their initial weights alone, each kept as soon as it is done (thesis 3)."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Training:
     history: pd.DataFrame  # one row an epoch: loss, val_loss
     y_prob: np.ndarray  # (n_crops, n_classes) probabilities of all crops of the dataset
     model_path: Path
+    seconds: float  # of training, when it was trained
 
 
 def train(
@@ -80,6 +82,7 @@ def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3
     for k in bar:
         model_path, values_path = folder / f"run_{k:02d}.keras", folder / f"run_{k:02d}.npz"
         if not (model_path.exists() and values_path.exists()):
+            start = time.perf_counter()
             crops, y_true = dataset.scaled("training"), dataset.y_true[rows[0]]
             validation = (dataset.scaled("validation"), dataset.y_true[rows[1]])
             model, history = train(
@@ -90,8 +93,11 @@ def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3
             with whole_file(model_path) as temporary:
                 model.save(temporary)
             with whole_file(values_path) as temporary, temporary.open("wb") as file:
-                np.savez(file, y_prob=y_prob, loss=history["loss"], val_loss=history["val_loss"])
+                np.savez(
+                    file, y_prob=y_prob, loss=history["loss"], val_loss=history["val_loss"],
+                    seconds=time.perf_counter() - start,
+                )  # fmt: skip
         with np.load(values_path, allow_pickle=False) as stored:
             history = pd.DataFrame({"loss": stored["loss"], "val_loss": stored["val_loss"]})
-            runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path))
+            runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path, float(stored["seconds"])))
     return runs

@@ -9,7 +9,7 @@ import pytest
 
 matplotlib.use("Agg")
 
-from mirnb import dataset, evaluate, training
+from mirnb import dataset, evaluate, rivals, training
 from mirnb.classifier import Classifier
 from mirnb.experiment import load_experiment
 from mirnb.runs import RunFolder
@@ -54,7 +54,8 @@ def short_runs(small_data, small_run):
 def small_classifier(small, small_data, short_runs):
     rows = small_data.split["validation"]
     validation = evaluate.summarise(small_data.y_true[rows], short_runs[0].y_prob[rows], small.panel.names)
-    return Classifier.from_training(small, small_data, short_runs[0], validation)
+    predictor = rivals.chosen_lenet5(short_runs[:1], small_data).predictor
+    return Classifier.from_dataset(small, small_data, predictor, validation, seed=3)
 
 
 @pytest.fixture

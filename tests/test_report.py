@@ -14,7 +14,7 @@ from mirnb.cli import main
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
 from mirnb.sample import Settings
-from mirnb.simulated_experiment import simulate_with_single_type
+from mirnb.simulated_experiment import simulate_with_single_types
 
 SMALL = Settings(n_frames=4, frame_shape=(512, 512), n_labelled_per_frame=60.0, faint_per_frame=5.0)
 
@@ -22,7 +22,7 @@ SMALL = Settings(n_frames=4, frame_shape=(512, 512), n_labelled_per_frame=60.0, 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    sample = simulate_with_single_type(folder / "small", settings=SMALL)
+    sample = simulate_with_single_types(folder / "small", settings=SMALL)
     page = report.make_report(sample, out=folder / "run", quick=True, parameters={"learning_rate": "1e-3"})
     return sample, page
 

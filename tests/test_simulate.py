@@ -10,7 +10,7 @@ from mirnb.files import InputError
 from mirnb.panel import THESIS, panel_from_dict
 from mirnb.sample import Settings, draw_sample
 from mirnb.simulate import draw_light, expose, simulate_frames
-from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_type
+from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
 
 
 def _one_blob(**values):
@@ -94,7 +94,7 @@ def test_truth_names_the_blob_of_each_row_of_the_table(small_folder):
 
 def test_the_single_type_sample_stands_beside_the_mixture_and_holds_one_mir(tmp_path):
     settings = Settings(n_frames=2, frame_shape=(128, 128), n_labelled_per_frame=12, mir_share=0.5)
-    mixture = load_experiment(simulate_with_single_type(tmp_path / "mix", settings=settings))
+    mixture = load_experiment(simulate_with_single_types(tmp_path / "mix", settings=settings))
     single = load_experiment(mixture.pretrain[0])
     assert single.count_labels() | {"erased": 0, "not labelled": 0} == {
         "red": 18, "green": 0, "blue": 0, "noise": 18, "erased": 0, "not labelled": 0,

@@ -1,0 +1,172 @@
+"""How near is the best classifier to what the light allows? Simulated experiments, split seeds, the same test crops for all.
+
+    python benchmarks/judge_best.py default
+    python benchmarks/judge_best.py wider narrower broken --out /tmp/judged
+
+L is the mean of LeNet-5's ten runs, S is PCA + SVM with C chosen on validation, T the mean prediction of three networks
+of best's own architecture trained on 100,000 crops drawn with the experiment's true settings (another seed). An experiment
+says nothing of its scaled separations: its panel is named "thesis", and the twin has to find them. About 10 minutes each.
+"""
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from mirnb import dataset, evaluate, rivals
+from mirnb.augment import plain_view
+from mirnb.best import Recipe, predict
+from mirnb.calibration import chance_calibration_error, expected_calibration_error, reliability
+from mirnb.crops import cut_crops
+from mirnb.experiment import load_experiment, write_experiment
+from mirnb.models import best, best_input
+from mirnb.panel import THESIS
+from mirnb.quiet import load_keras
+from mirnb.runs import RunFolder
+from mirnb.sample import Settings
+from mirnb.simulate import simulate_frames
+from mirnb.simulated_experiment import simulate_experiment
+from mirnb.training import train_runs
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How an experiment is drawn."""
+
+    settings: Settings
+    gap_scale: float = 1.0
+    seed: int = 3
+
+    @property
+    def panel(self):
+        return replace(THESIS, mirs=tuple(replace(mir, gap_px=mir.gap_px * self.gap_scale) for mir in THESIS.mirs))
+
+
+EXPERIMENTS = {
+    "default": Drawn(Settings()),
+    "wider": Drawn(
+        Settings(background_counts=910, noise_sd_counts=37, flux_low=700, flux_high=5500, tilt_deg=3.0), 1.05, seed=11
+    ),
+    "narrower": Drawn(
+        Settings(background_counts=870, noise_sd_counts=31, flux_low=800, flux_high=4500, tilt_deg=-2.0), 0.95, seed=12
+    ),
+    "broken": Drawn(
+        Settings(
+            single_share=0.55,
+            dirt_share=0.30,
+            faint_per_frame=60.0,
+            tail_share=0.25,
+            em_gain=True,
+            offset_counts=800.0,
+            gain_counts=12.8,
+        ),
+        seed=13,
+    ),
+}
+
+
+def draw_crops(panel, settings, n_crops, seed):
+    """Labelled crops in the crop window and their classes, drawn with the true settings."""
+    settings = replace(settings, n_frames=int(np.ceil(n_crops / settings.n_labelled_per_frame)))
+    crops, y_true = [], []
+    for frame, blobs in tqdm(
+        simulate_frames(panel, settings, seed), total=settings.n_frames, desc="true settings", leave=False
+    ):
+        own = blobs[blobs["labelled"] & blobs["detected"] & (blobs["label"] >= 0)]
+        rows, cols = (np.floor(own[name].to_numpy()).astype(int) for name in ("seen_y_px", "seen_x_px"))
+        crops.append(cut_crops(frame, rows, cols, THESIS.template_window))
+        y_true.append(own["label"].to_numpy())
+    return np.concatenate(crops)[:n_crops], np.concatenate(y_true)[:n_crops]
+
+
+def ceiling(drawn, sample, noise_sd, wide_crops, *, n_crops=100_000, epochs=8):
+    """T: probabilities of an experiment's crops by three networks that knew the true settings."""
+    keras = load_keras()
+    crops, y_true = draw_crops(drawn.panel, drawn.settings, n_crops, drawn.seed + 5000)
+    shown = best_input(crops.astype(np.float32) / noise_sd)
+    asked = best_input(plain_view(wide_crops, dataset.MARGIN_PX, noise_sd))
+    y_prob = []
+    for k in tqdm(range(3), desc="ceiling", leave=False):
+        model = best(shown.shape[1:], sample.panel.n_mirs + 1, seed=900 + k)
+        schedule = keras.optimizers.schedules.CosineDecay(3e-3, epochs * -(-n_crops // 256))
+        model.compile(optimizer=keras.optimizers.Adam(schedule), loss="sparse_categorical_crossentropy")
+        keras.utils.set_random_seed(900 + k)
+        model.fit(shown, y_true, batch_size=256, epochs=epochs, verbose=0)
+        y_prob.append(predict(model, asked))
+    return np.mean(y_prob, axis=0)
+
+
+def judge(name, out, split_seeds):
+    """All classifiers on one experiment: scores per split (DataFrame), and the verdicts (dict)."""
+    drawn, folder = EXPERIMENTS[name], out / name
+    if not (folder / "experiment.toml").exists():
+        simulate_experiment(folder, panel=drawn.panel, settings=drawn.settings, seed=drawn.seed)
+        values = {"name": name, "stack": "stack.tif", "blobs": "blobs.csv", "pixel_size_nm": 120, "panel": "thesis"}
+        write_experiment(folder, values)
+    sample = load_experiment(folder)
+    run = RunFolder(sample, out / f"{name}-run")
+    rows, sets = [], {"L": [], "S": [], "plain": [], "quarter": []}
+    first = dataset.prepare(sample, run, seed=split_seeds[0])
+    true_prob = run.cached(
+        "ceiling", {"name": name}, lambda: {"y_prob": ceiling(drawn, sample, first.noise_sd, first.wide_crops)}
+    )["y_prob"]
+    for seed in tqdm(split_seeds, desc=name):
+        data = dataset.prepare(sample, run, seed=seed)
+        runs = train_runs(data, run, seed=seed)
+        found = {
+            "S": rivals.train_pca_svm(data, run, seed=seed).y_prob,
+            "best": rivals.train_best_rival(data, run, seed=seed).y_prob,
+            "T": true_prob,
+        }
+        if name == "broken":
+            found["plain"] = rivals.train_best_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
+        if name == "default":
+            quarter = dataset.prepare(sample, run, seed=seed, training_share=0.25)
+            found["quarter"] = rivals.train_best_rival(quarter, run, seed=seed).y_prob
+        test = data.split["test"]
+        y_true = data.y_true[test]
+        called = {kind: [y_prob[test].argmax(axis=1)] for kind, y_prob in found.items()}
+        called["L"] = [one.y_prob[test].argmax(axis=1) for one in runs]
+        f1 = {
+            kind: np.mean([evaluate.macro_f1_mir(evaluate.score(y_true, one, data.n_classes)) for one in calls])
+            for kind, calls in called.items()
+        }
+        for kind in set(sets) & set(called):
+            against = {"ours": called["best"], "theirs": called[kind]}
+            if kind == "quarter":
+                against = {"ours": called["quarter"], "theirs": called["L"]}
+            sets[kind].append({"y_true": y_true, "frames": data.frames[test], **against})
+        ece = expected_calibration_error(reliability(y_true, found["best"][test]))
+        rows.append({"split": seed, **f1, "ece": ece, "ece by chance": chance_calibration_error(found["best"][test])})
+        print(pd.Series(rows[-1]).round(4).to_dict(), flush=True)
+    table = pd.DataFrame(rows).set_index("split")
+    table.to_csv(out / f"{name}.csv")
+    mean = table.mean()
+    verdict = {
+        "closes of T - L": (mean["best"] - mean["L"]) / (mean["T"] - mean["L"]),
+        "closes of T - S": (mean["best"] - mean["S"]) / (mean["T"] - mean["S"]),
+        "T - L": mean["T"] - mean["L"],
+    }
+    for kind, one in sets.items():
+        if one:
+            who = "quarter - L" if kind == "quarter" else f"best - {kind}"
+            verdict[who] = tuple(round(x, 4) for x in evaluate.paired_difference(one, sample.panel.n_mirs + 1))
+    return table, verdict
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiments", nargs="+", choices=EXPERIMENTS)
+    parser.add_argument("--out", type=Path, default=Path("reports/judged"), help="where experiments and caches go")
+    parser.add_argument("--splits", type=int, nargs="+", default=[3, 4, 5, 6, 7], metavar="SEED")
+    options = parser.parse_args()
+    for name in options.experiments:
+        table, verdict = judge(name, options.out, options.splits)
+        print(table.round(4).to_string(), table.mean().round(4).to_dict(), verdict, sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

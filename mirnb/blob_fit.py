@@ -1,0 +1,168 @@
+"""Fit one blob, or the two of a molecule, to many crops at once: Gaussians integrated over pixels, damped least squares.
+
+Crops come in units of the background's noise, with their background near 0. Every parameter has a Gaussian prior, so that a
+dim blob, which the light alone does not pin down, keeps a sensible shape; the answer is the most probable value and its
+standard error.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+SINGLE = ("background", "log_flux", "y_px", "x_px", "log_sigma_y", "log_sigma_x")
+PAIR = (*SINGLE, "log_ratio", "gap_px", "sideways_px", "log_lower_sigma_y")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Most probable parameters of each crop, (n_crops, n_parameters) as SINGLE or PAIR name them, and how sure they are."""
+
+    values: np.ndarray
+    sd: np.ndarray
+    cost: np.ndarray  # (n_crops,) sum of squared residuals, light and prior, in units of the noise
+
+
+def profile(pixels, centre, log_sigma):
+    """Share of a Gaussian's light on each pixel of a row.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (n_pixels,)
+        Where each pixel starts.
+    centre, log_sigma : ndarray of shape (n,)
+
+    Returns
+    -------
+    share : ndarray of shape (n, n_pixels)
+    """
+    return np.diff(special.ndtr(_edges(pixels, centre, log_sigma)))
+
+
+def profile_derivatives(pixels, centre, log_sigma):
+    """Derivatives of `profile` by centre and by log_sigma, each (n, n_pixels)."""
+    edges = _edges(pixels, centre, log_sigma)
+    density = np.exp(-0.5 * edges**2) / np.sqrt(2 * np.pi)
+    return -np.diff(density) / np.exp(log_sigma)[:, None], -np.diff(edges * density)
+
+
+def _edges(pixels, centre, log_sigma):
+    """Where each pixel starts, and the last one ends, in standard deviations from the centre."""
+    return (np.append(pixels, pixels[-1] + 1)[None] - centre[:, None]) / np.exp(log_sigma)[:, None]
+
+
+def _blobs(values):
+    """Each blob of a molecule: (flux, centre y, centre x, log sigma y, log sigma x), every one (n,)."""
+    named = dict(zip(PAIR, values.T, strict=False))
+    flux = np.exp(named["log_flux"])
+    upper = flux, named["y_px"], named["x_px"], named["log_sigma_y"], named["log_sigma_x"]
+    if values.shape[1] == len(SINGLE):
+        return [upper]
+    lower = (
+        flux * np.exp(named["log_ratio"]), named["y_px"] + named["gap_px"], named["x_px"] + named["sideways_px"],
+        named["log_lower_sigma_y"], named["log_sigma_x"],
+    )  # fmt: skip
+    return [upper, lower]
+
+
+def _outer(flux, along, across):
+    return flux[:, None, None] * along[:, :, None] * across[:, None, :]
+
+
+def draw_light(values, rows, cols):
+    """Light of one or two blobs on a background.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, 6) or (n, 10)
+        Parameters in the order of SINGLE or PAIR.
+    rows, cols : ndarray of shape (n_rows,), (n_cols,)
+        Where each pixel starts, from the corner that y_px and x_px are measured from.
+
+    Returns
+    -------
+    ndarray of shape (n, n_rows, n_cols), of the dtype of `values`
+    """
+    light = values[:, 0][:, None, None]
+    for flux, y, x, log_sigma_y, log_sigma_x in _blobs(values):
+        light = light + _outer(flux, profile(rows, y, log_sigma_y), profile(cols, x, log_sigma_x))
+    return light
+
+
+def light_derivatives(values, rows, cols):
+    """Derivative of `draw_light` by each parameter, (n, n_parameters, n_rows, n_cols)."""
+    parts = [np.ones((len(values), len(rows), len(cols)))]
+    for number, (flux, y, x, log_sigma_y, log_sigma_x) in enumerate(_blobs(values)):
+        along, across = profile(rows, y, log_sigma_y), profile(cols, x, log_sigma_x)
+        along_by_y, along_by_sigma = profile_derivatives(rows, y, log_sigma_y)
+        across_by_x, across_by_sigma = profile_derivatives(cols, x, log_sigma_x)
+        blob, down, right, narrower = (
+            _outer(flux, *one)
+            for one in ((along, across), (along_by_y, across), (along, across_by_x), (along, across_by_sigma))
+        )
+        taller = _outer(flux, along_by_sigma, across)
+        if number == 0:
+            parts += [blob, down, right, taller, narrower]
+        else:  # the lower blob moves, brightens and widens with the upper one
+            for k, more in ((1, blob), (2, down), (3, right), (5, narrower)):
+                parts[k] = parts[k] + more
+            parts += [blob, down, right, taller]
+    return np.stack(parts, axis=1)
+
+
+def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20, model_error=0.05, outlier_sds=4.0):
+    """Fit SINGLE or PAIR, whichever the prior has, to each crop.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n, n_rows, n_cols)
+        In units of the noise, background near 0.
+    rows, cols : ndarray
+        Where each pixel starts (see `draw_light`).
+    prior_mean, prior_sd : ndarray of shape (n_parameters,) or (n, n_parameters)
+    start : ndarray of shape (n, n_parameters), optional
+        The prior's mean by default.
+    n_steps : int
+    model_error : float
+        No blob is quite Gaussian: so large a share of the light is not explained, as noise is not.
+    outlier_sds : float
+        Pixels further off count less (Huber), so that a neighbour does not bend the fit.
+
+    Returns
+    -------
+    Fit
+    """
+    crops = np.asarray(crops, float)
+    prior_mean, prior_sd = (np.broadcast_to(one, (len(crops), np.shape(one)[-1])) for one in (prior_mean, prior_sd))
+    values = np.array(prior_mean if start is None else start, float)
+    sd = np.sqrt(1 + (model_error * np.maximum(crops, 0)) ** 2)
+    damping = np.full(len(crops), 1e-2)
+
+    def cost_of(values):
+        light, by_parameter = draw_light(values, rows, cols), light_derivatives(values, rows, cols)
+        residual = ((crops - light) / sd).reshape(len(crops), -1)
+        size = np.abs(residual)
+        huber = np.where(size <= outlier_sds, size**2, 2 * outlier_sds * size - outlier_sds**2)
+        from_prior = (values - prior_mean) / prior_sd
+        weight = np.minimum(1, outlier_sds / np.maximum(size, 1e-9))
+        slope = (by_parameter / sd[:, None]).reshape(len(crops), values.shape[1], -1)
+        weighted = slope * weight[:, None]
+        gradient = np.einsum("npm,nm->np", weighted, residual) - from_prior / prior_sd
+        curvature = weighted @ slope.transpose(0, 2, 1)
+        curvature += np.eye(values.shape[1]) / prior_sd[:, :, None] ** 2
+        return huber.sum(axis=1) + (from_prior**2).sum(axis=1), gradient, curvature
+
+    cost, gradient, curvature = cost_of(values)
+    for _ in range(n_steps):
+        diagonal = np.einsum("npp->np", curvature)
+        damped = curvature + np.eye(values.shape[1]) * (damping[:, None] * diagonal)[:, :, None]
+        step = np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
+        trial = values + np.clip(step, -0.7, 0.7) * np.where(np.arange(values.shape[1]) == 0, 3, 1)
+        new_cost, new_gradient, new_curvature = cost_of(trial)
+        better = new_cost < cost
+        values, cost = np.where(better[:, None], trial, values), np.where(better, new_cost, cost)
+        gradient = np.where(better[:, None], new_gradient, gradient)
+        curvature = np.where(better[:, None, None], new_curvature, curvature)
+        damping = np.clip(np.where(better, damping / 4, damping * 6), 1e-6, 1e6)
+    errors = np.sqrt(np.einsum("npp->np", np.linalg.inv(curvature)))
+    return Fit(values, errors, cost)

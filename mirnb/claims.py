@@ -1,0 +1,250 @@
+"""The thesis's claims, each measured: what it says, what we find, and whether that holds.
+
+A claim holds when the 95 % interval of the difference it speaks of lies above 0, fails when it lies below, and cannot be
+told when it holds 0. The network is LeNet-5 of the thesis, averaged over a few runs. What needs another sample (less noise,
+fewer noise blobs) is simulated anew, so it is measured on simulated experiments alone.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from mirnb import evaluate, thesis
+from mirnb.comparison import compare_techniques, single_type_sample
+from mirnb.dataset import cut_raw_crops, kept_blobs, prepare, preprocess_templates, without_margin
+from mirnb.experiment import load_experiment
+from mirnb.rivals import difference
+from mirnb.sample import Settings
+from mirnb.simulated_experiment import simulate_experiment
+from mirnb.templates import median_templates
+from mirnb.training import train_runs
+
+HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One claim."""
+
+    claim: str
+    thesis: str  # what it says
+    measured: str
+    verdict: str
+
+
+def measure_claims(experiment, run, data, runs, rivals, *, n_runs=2, seed=3, **cleaning):
+    """Measure every claim on an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    run : RunFolder
+    data : Dataset
+    runs : list of Training
+        LeNet-5's on `data`.
+    rivals : dict
+        As `rivals.train_rivals` gives it.
+    n_runs : int
+        Trainings of LeNet-5 for each changed sample.
+    seed : int
+    **cleaning
+        background_percentile and cap_sds.
+
+    Returns
+    -------
+    DataFrame, one row a claim: claim, thesis, measured, verdict
+    """
+    few = runs[:n_runs]
+    steps = [
+        lambda: [_network_beats_miracle(rivals, data), _recall_is_precision(rivals, data)],
+        lambda: [_cosine_raises_background(experiment, data, **cleaning)],
+        lambda: [_partition(experiment, run, n_runs, seed, cleaning)],
+        lambda: _other_samples(experiment, run, data, few, seed, cleaning),
+        lambda: [_label_errors(run, data, few, seed)],
+        lambda: [_single_type_templates(experiment, data, seed, **cleaning)],
+    ]
+    bar = tqdm(steps, desc="claims", unit="step", leave=False)
+    return pd.DataFrame([one for step in bar for one in step()])
+
+
+def _judge(difference, low, high):
+    return HOLDS if low > 0 else FAILS if high < 0 else OPEN
+
+
+def _gain(difference, low, high):
+    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _network_beats_miracle(rivals, data):
+    gain = difference(rivals, data, "lenet5", "pca_svm")
+    printed = ""
+    if thesis.is_thesis_panel(data.panel):
+        ours, theirs = (
+            np.mean([2 * r[k] * p[k] / (r[k] + p[k]) for k in r])
+            for r, p in ((thesis.RECALL, thesis.PRECISION), (thesis.MIRACLE_RECALL, thesis.MIRACLE_PRECISION))
+        )
+        printed = f": mean F1 {ours:.3f} against miRACLE's published {theirs:.3f}"
+    return Verdict(
+        "The network is better than miRACLE",
+        f"yes{printed}",
+        f"LeNet-5 less PCA + SVM, same crops: {_gain(*gain)}",
+        _judge(*gain),
+    )
+
+
+def _recall_is_precision(rivals, data):
+    test, n = data.split["test"], data.n_classes
+    y_true, y_pred = data.y_true[test], rivals["lenet5"].y_prob[test].argmax(axis=1)
+    ends = evaluate.recall_less_precision(y_true, y_pred, data.frames[test], n)
+    names = data.panel.mir_names
+    text = ", ".join(f"{name} {_gain(*one)}" for name, one in zip(names, ends[:-1], strict=True))
+    apart = [name for name, (_, low, high) in zip(names, ends[:-1], strict=True) if low > 0 or high < 0]
+    printed = ""
+    if thesis.is_thesis_panel(data.panel):
+        printed = ": " + ", ".join(f"{name} {thesis.RECALL[name] - thesis.PRECISION[name]:+.2f}" for name in names)
+    verdict = f"{FAILS} for {', '.join(apart)}" if apart else OPEN
+    return Verdict("Recall and precision are symmetrical", f"yes{printed}", f"recall less precision: {text}", verdict)
+
+
+def _cosine_raises_background(experiment, data, **cleaning):
+    sample, k = single_type_sample(experiment)
+    numbers = compare_techniques(sample, k, data.templates[k], **cleaning).numbers["contrast"]
+    cross, cosine = numbers["cross-correlation"], numbers["cosine similarity"]
+    text = f"molecules stand {cosine:.1f} sd above the background, with cross-correlation {cross:.1f}"
+    return Verdict("Cosine similarity raises the background", "yes, by eye", text, HOLDS if cosine < cross else FAILS)
+
+
+def _partition(experiment, run, n_runs, seed, cleaning, *, shares=(0.5, 0.6, 0.7, 0.8)):
+    """Training shares; what is left is halved into validation and test."""
+    found = {}
+    for share in shares:
+        rest = (1 - share) / 2
+        data = prepare(experiment, run, seed=seed, test_share=rest, validation_share=rest / (1 - rest), **cleaning)
+        found[share] = _f1(data, train_runs(data, run, n_runs=n_runs, seed=seed))
+    text = ", ".join(f"{share:.0%} {mean:.3f} ± {error:.3f}" for share, (mean, error) in found.items())
+    best = max(found, key=lambda share: found[share][0])
+    gain = _unpaired(found[best], found[0.6])
+    verdict = HOLDS if best == 0.6 else FAILS if gain[1] > 0 else f"{OPEN}: {best:.0%} is best, by {_gain(*gain)}"
+    return Verdict("60/20/20 is a good partition", "yes", f"F1 by share for training: {text}", verdict)
+
+
+def _other_samples(experiment, run, data, runs, seed, cleaning):
+    """Less and more background noise, and half the noise blobs: simulated anew with the same molecules' statistics."""
+    changes = {"noise x 0.5": 0.5, "noise x 2": 2.0, "noise blobs x 0.5": None}
+    as_it_is = _f1(data, runs)
+    found = {}
+    if experiment.simulated is not None:
+        settings = _settings_of(experiment)
+        for name, factor in changes.items():
+            changed = _with_noise(settings, factor) if factor else _with_fewer_noise_blobs(settings)
+            folder = run.root / "cache" / "claims" / name.replace(" ", "_")
+            if not (folder / "experiment.toml").exists():
+                simulate_experiment(
+                    folder, panel=experiment.panel, settings=changed, seed=int(experiment.simulated["seed"]) + 50
+                )
+            other = prepare(load_experiment(folder), run, seed=seed, **cleaning)
+            found[name] = _f1(other, train_runs(other, run, n_runs=len(runs), seed=seed))
+    verdicts = []
+    for claim, better, worse in (
+        ("Less background noise raises accuracy", "noise x 0.5", "noise x 2"),
+        ("Fewer noise blobs raise accuracy", "noise blobs x 0.5", None),
+    ):
+        if not found:
+            verdicts.append(Verdict(claim, "expected", "needs a simulated experiment", NOT_MEASURED))
+            continue
+        parts = {better: found[better], "as it is": as_it_is, **({worse: found[worse]} if worse else {})}
+        gain = _unpaired(found[better], found[worse] if worse else as_it_is)
+        text = ", ".join(f"{name} {mean:.3f} ± {error:.3f}" for name, (mean, error) in parts.items())
+        verdicts.append(Verdict(claim, "expected", f"F1: {text}; {_gain(*gain)}", _judge(*gain)))
+    return verdicts
+
+
+def _settings_of(experiment):
+    known = {field.name for field in fields(Settings)}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in experiment.simulated.items()}
+    return Settings(**{name: value for name, value in values.items() if name in known})
+
+
+def _with_noise(settings, factor):
+    """Background noise times `factor`, the part that photons make as well."""
+    return replace(settings, noise_sd_counts=settings.noise_sd_counts * factor, gain_counts=settings.gain_counts * factor**2)
+
+
+def _with_fewer_noise_blobs(settings, share=0.5):
+    """As many miRs a frame, but only so large a share of the noise blobs."""
+    n_mirs = settings.n_labelled_per_frame * settings.mir_share
+    n_all = n_mirs + share * (settings.n_labelled_per_frame - n_mirs)
+    return replace(settings, n_labelled_per_frame=n_all, mir_share=n_mirs / n_all)
+
+
+def _label_errors(run, data, runs, seed, *, shares=(0.05, 0.10)):
+    test = data.split["test"]
+    calls = {0.0: [one.y_prob[test].argmax(axis=1) for one in runs]}
+    for share in shares:
+        wrong = _with_wrong_labels(data, share, seed)
+        calls[share] = [one.y_prob[test].argmax(axis=1) for one in train_runs(wrong, run, n_runs=len(runs), seed=seed)]
+    y_true, frames = data.y_true[test], data.frames[test]
+    f1 = {share: evaluate.mean_f1(y_true, one, frames, data.n_classes)[0] for share, one in calls.items()}
+    against = {"y_true": y_true, "frames": frames, "ours": calls[0.0], "theirs": calls[max(shares)]}
+    gain = evaluate.paired_difference([against], data.n_classes)
+    text = ", ".join(f"{share:.0%} wrong {value:.3f}" for share, value in f1.items())
+    return Verdict(
+        "Fewer label errors raise accuracy", "expected", f"F1: {text}; none less most {_gain(*gain)}", _judge(*gain)
+    )
+
+
+def _with_wrong_labels(data, share, seed):
+    """The dataset with a share of its training and validation labels moved to another class, drawn at random."""
+    rng = np.random.default_rng([seed, 11])
+    rows = np.concatenate([data.split["training"], data.split["validation"]])
+    chosen = rng.permutation(rows)[: round(share * len(rows))]
+    labels = data.y_true.copy()
+    labels[chosen] = (labels[chosen] + rng.integers(1, data.n_classes, len(chosen))) % data.n_classes
+    return replace(data, blobs=data.blobs.assign(y=labels))
+
+
+def _single_type_templates(experiment, data, seed, *, n_draws=200, **cleaning):
+    """The mixture's template against one of single-type crops; as many crops of the mixture show what chance does."""
+    claim, says = "Single-type templates deviate from mixture ones", "yes, by eye"
+    if not experiment.pretrain:
+        return Verdict(claim, says, "needs single-type samples (pretrain in experiment.toml)", NOT_MEASURED)
+    rng = np.random.default_rng([seed, 12])
+    parts, apart = [], []
+    for folder in experiment.pretrain:
+        sample = load_experiment(folder)
+        blobs, _ = kept_blobs(sample)
+        k = int(np.bincount(blobs["y"][blobs["y"] < data.panel.noise], minlength=1).argmax())
+        own = data.split["training"][data.y_true[data.split["training"]] == k]
+        alone = without_margin(cut_raw_crops(sample, blobs[blobs["y"] == k]))
+        n = min(len(alone), len(own) // 2)
+        if n < 5:
+            continue
+
+        def template(crops):
+            return preprocess_templates(median_templates(crops, np.zeros(len(crops), int), 1), **cleaning)[0].ravel()
+
+        drawn = [rng.permutation(own) for _ in range(n_draws)]
+        pairs = [(template(data.raw_crops[one[:n]]), template(data.raw_crops[one[n:]])) for one in drawn]
+        chance = np.percentile([np.corrcoef(*pair)[0, 1] for pair in pairs], 2.5)
+        seen = np.corrcoef(template(alone[:n]), template(data.raw_crops[own]))[0, 1]
+        name = data.panel.mir_names[k]
+        parts.append(f"{name} {seen:.3f} (chance {chance:.3f})")
+        apart += [name] if seen < chance else []
+    text = "correlation of the two templates, and what it stays above by chance: " + ", ".join(parts)
+    verdict = f"{HOLDS} for {', '.join(apart)}" if apart else FAILS
+    return Verdict(claim, says, text, verdict if parts else NOT_MEASURED)
+
+
+def _f1(data, runs):
+    """Mean F1 of LeNet-5's runs on test, and its standard error over frames."""
+    test = data.split["test"]
+    calls = [one.y_prob[test].argmax(axis=1) for one in runs]
+    return evaluate.mean_f1(data.y_true[test], calls, data.frames[test], data.n_classes)
+
+
+def _unpaired(ours, theirs):
+    """Difference of two means of different crops, with its 95 % interval."""
+    gain, error = ours[0] - theirs[0], np.hypot(ours[1], theirs[1])
+    return gain, gain - 1.96 * error, gain + 1.96 * error

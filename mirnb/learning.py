@@ -1,0 +1,90 @@
+"""How good best becomes with more labels, with and without each kind of pre-training; how much a split decides."""
+
+from dataclasses import replace
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from mirnb import evaluate
+from mirnb.best import train_best
+from mirnb.calibration import expected_calibration_error, reliability
+from mirnb.dataset import prepare
+from mirnb.rivals import TITLES, train_rivals
+from mirnb.training import train_runs
+
+WAYS = {  # name -> (draw a twin?, single-type samples first?)
+    "labels alone": (False, False),
+    "twin": (True, False),
+    "single types": (False, True),
+    "twin, single types": (True, True),
+}
+
+
+def learning_curve(experiment, run, *, shares, ways, recipe, singles, n_repeats=1, seed=3, **preparation):
+    """Mean F1 over the miRs on test, against the share of the training labels that is used.
+
+    Every share has templates, twin and temperature of its own, from its own labels; test crops stay the same.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    run : RunFolder
+    shares : sequence of float
+        Of the training labels.
+    ways : sequence of str
+        Keys of WAYS.
+    recipe : best.Recipe
+    singles : sequence
+        As `dataset.single_type_crops` gives them.
+    n_repeats : int
+        Splits, with seeds from `seed` on.
+    **preparation
+        Passed on to `dataset.prepare`.
+
+    Returns
+    -------
+    DataFrame, one row a training: share, labels (number), way, seed, macro_f1_mir
+    """
+    ways = [way for way in ways if len(singles) or not WAYS[way][1]]
+    wanted = [(share, way, seed + k) for k in range(n_repeats) for share in shares for way in ways]
+    rows = []
+    for share, way, one_seed in tqdm(wanted, desc="learning curve", unit="training", leave=False):
+        data = prepare(experiment, run, seed=one_seed, training_share=share, **preparation)
+        has_twin, has_singles = WAYS[way]
+        own = recipe if has_twin else replace(recipe, twin_epochs=0)
+        trained = train_best(data, run, recipe=own, singles=singles if has_singles else (), seed=one_seed)
+        test = data.split["test"]
+        f1 = evaluate.mir_f1(data.y_true[test], trained.y_prob[test].argmax(axis=1), data.n_classes)
+        labels = len(data.split["training"])
+        rows.append({"share": share, "labels": labels, "way": way, "seed": one_seed, "macro_f1_mir": f1})
+    return pd.DataFrame(rows)
+
+
+def compare_splits(experiment, run, *, split_by, seeds, n_runs, recipe, singles, **preparation):
+    """All kinds of classifiers over several split seeds.
+
+    Returns
+    -------
+    table : DataFrame, one row a seed: mean F1 over the miRs of each kind on test, and the calibration error of best
+    differences : DataFrame, one row a pair of kinds: difference, low and high at 95 %, over all splits together
+    """
+    rows, pairs = [], {("best", "lenet5"): [], ("best", "pca_svm"): [], ("lenet5", "pca_svm"): []}
+    for seed in tqdm(seeds, desc=f"split by {split_by}", unit="split", leave=False):
+        data = prepare(experiment, run, seed=seed, split_by=split_by, **preparation)
+        runs = train_runs(data, run, n_runs=n_runs, seed=seed)
+        found = train_rivals(data, run, runs, recipe=recipe, singles=singles, seed=seed)
+        test = data.split["test"]
+        calls = {kind: [one.y_prob[test].argmax(axis=1)] for kind, one in found.items()}
+        f1 = {TITLES[kind]: evaluate.mir_f1(data.y_true[test], one[0], data.n_classes) for kind, one in calls.items()}
+        error = expected_calibration_error(reliability(data.y_true[test], found["best"].y_prob[test]))
+        rows.append({"split seed": seed, **f1, "ECE of best": error})
+        for (ours, theirs), sets in pairs.items():
+            sets.append(
+                {"y_true": data.y_true[test], "frames": data.frames[test], "ours": calls[ours], "theirs": calls[theirs]}
+            )
+    differences = [
+        {"of": TITLES[ours], "less": TITLES[theirs]}
+        | dict(zip(("difference", "low", "high"), evaluate.paired_difference(sets, data.n_classes), strict=True))
+        for (ours, theirs), sets in pairs.items()
+    ]
+    return pd.DataFrame(rows), pd.DataFrame(differences)
