@@ -29,12 +29,12 @@ class Recipe:
 
     n_networks: int = 3
     twin_crops: int = 60_000  # drawn anew in every epoch
-    twin_epochs: int = 6  # 0: no twin
+    twin_epochs: int = 8  # 0: no twin
     twin_rate: float = 3e-3  # of Adam, falling to 0 along a cosine; so are the others
     single_epochs: int = 3  # over the crops of single-type samples; 0: none
-    single_rate: float = 5e-4
-    tune_epochs: int = 8
-    tune_rate: float = 5e-4
+    single_rate: float = 2e-4
+    tune_epochs: int = 4
+    tune_rate: float = 2e-4
     plain_epochs: int = 60  # when nothing was learned before
     plain_rate: float = 2e-3
 
@@ -165,12 +165,15 @@ def _train_network(dataset, recipe, twin, singles, seed):
         if keep_lowest:
             model.set_weights(weights)
 
+    # a twin has shown every shift and brightness already: what is left to learn is how these crops differ from it
+    view = {"shift_px": 0.0, "dimmest": 1.0} if twin is not None else {}
+
     def labelled(_):
         crops = dataset.wide_crops[training]
-        return shaken_view(crops, MARGIN_PX, dataset.noise_sd, rng), dataset.y_true[training]
+        return shaken_view(crops, MARGIN_PX, dataset.noise_sd, rng, **view), dataset.y_true[training]
 
     def single_types(_):
-        views = [shaken_view(crops, MARGIN_PX, noise_sd, rng) for crops, _, noise_sd in singles]
+        views = [shaken_view(crops, MARGIN_PX, noise_sd, rng, **view) for crops, _, noise_sd in singles]
         return np.concatenate(views), np.concatenate([y_true for _, y_true, _ in singles])
 
     learned = twin is not None

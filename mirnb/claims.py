@@ -217,7 +217,7 @@ def _single_type_templates(experiment, data, seed, *, n_draws=200, **cleaning):
         blobs, _ = kept_blobs(sample)
         k = int(np.bincount(blobs["y"][blobs["y"] < data.panel.noise], minlength=1).argmax())
         own = data.split["training"][data.y_true[data.split["training"]] == k]
-        alone = without_margin(cut_raw_crops(sample, blobs[blobs["y"] == k]))
+        alone = without_margin(cut_raw_crops(sample, blobs[blobs["y"] == k].reset_index(drop=True)))
         n = min(len(alone), len(own) // 2)
         if n < 5:
             continue

@@ -168,13 +168,33 @@ def _require_form(path, values):
         )
 
 
-def classify(classifier, experiment):
+UNSURE = "unsure"
+
+
+def about_noise(classifier, experiment):
+    """A sentence, in a list, when the stack's noise is not that of the training crops; else an empty list."""
+    trained = (classifier.trained_on or {}).get("noise_sd_counts")
+    seen = stack_noise_sd(experiment)
+    if not trained or abs(seen / trained - 1) <= 0.1:
+        return []
+    if classifier.predictor.reads == "responses":
+        what = "this kind of classifier does nothing about it, so its answers are not to be trusted"
+    elif seen < trained:
+        what = "noise was added to the crops to make up the difference, and the answers of 8 draws averaged"
+    else:
+        what = "the crops were brought to the unit of their own noise"
+    return [f"noise of {seen:.1f} counts a pixel, the classifier was trained at {trained:.1f}: {what}"]
+
+
+def classify(classifier, experiment, *, min_probability=0.0):
     """Classify every blob of an experiment, labelled or not.
 
     Parameters
     ----------
     classifier : Classifier
     experiment : Experiment
+    min_probability : float
+        A blob whose class is less probable is called "unsure".
 
     Returns
     -------
@@ -208,6 +228,7 @@ def classify(classifier, experiment):
         if (table[name].dropna() % 1 == 0).all():
             table[name] = table[name].astype("Int64")  # 1.0 was 1 in the file
     table["class"] = names[np.where(kept, np.argmax(np.nan_to_num(y_prob), axis=1), -1)]
+    table.loc[kept & (np.nan_to_num(y_prob).max(axis=1) < min_probability), "class"] = UNSURE
     for k, name in enumerate(classifier.panel.names):
         table[f"p_{name}"] = y_prob[:, k].round(6)
     table["crowded"] = find_crowded(experiment.frame_index, experiment.rows, experiment.cols, classifier.panel.crop_window)
@@ -257,6 +278,7 @@ def copy_classifier(source, target):
 
 
 def count_classes(table, panel):
-    """Blobs per class in a table that `classify` made, then those too near the border: a pandas Series."""
-    counts = table["class"].value_counts().reindex([*panel.names, ""], fill_value=0)
-    return pd.Series(counts.to_numpy(), index=[*panel.names, "too near the border"], name="blobs")
+    """Blobs per class in a table that `classify` made, unsure ones, those too near the border: a pandas Series."""
+    unsure = [UNSURE] if (table["class"] == UNSURE).any() else []
+    counts = table["class"].value_counts().reindex([*panel.names, *unsure, ""], fill_value=0)
+    return pd.Series(counts.to_numpy(), index=[*panel.names, *unsure, "too near the border"], name="blobs")

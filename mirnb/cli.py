@@ -60,6 +60,12 @@ def _parser():
     classify = commands.add_parser("classify", help="classify the blobs of an experiment with a trained classifier")
     classify.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
     classify.add_argument("folder", metavar="DIR", type=Path, help="experiment folder, labelled or not")
+    classify.add_argument(
+        "--kind", default="", metavar="KIND", help="best, lenet5, pca_svm or matched_filter of that report"
+    )
+    classify.add_argument(
+        "--min-probability", type=_share, default=0.0, metavar="P", help="blobs less sure than this are called unsure"
+    )
     classify.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
     classify.set_defaults(run=_classify)
     return parser
@@ -76,6 +82,13 @@ def _positive(text):
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
+
+
+def _share(text):
+    number = float(text)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"must lie from 0 to below 1, got {text}")
     return number
 
 
@@ -122,15 +135,18 @@ def _report(options):
 def _classify(options):
     from mirnb.blobs import write_table
     from mirnb.check import require_dispersion
-    from mirnb.classifier import classify, count_classes, load_classifier
+    from mirnb.classifier import about_noise, classify, count_classes, load_classifier
     from mirnb.experiment import load_experiment
 
     experiment = load_experiment(options.folder)
     experiment.require_blobs()
     require_dispersion(experiment)
-    classifier = load_classifier(options.classifier)
-    table = classify(classifier, experiment)
+    classifier = load_classifier(options.classifier, kind=options.kind)
+    table = classify(classifier, experiment, min_probability=options.min_probability)
     write_table(options.out, table)
+    print(f"classifier: {classifier.kind}")
+    for line in about_noise(classifier, experiment):
+        print(line)
     print(count_classes(table, classifier.panel).to_string())
     print(f"crowded (another blob inside the window)  {int(table['crowded'].sum())}")
     print(f"written: {options.out}")

@@ -6,7 +6,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb import evaluate
-from mirnb.best import train_best
+from mirnb.best import QUICK, Recipe, train_best
 from mirnb.calibration import expected_calibration_error, reliability
 from mirnb.dataset import prepare
 from mirnb.rivals import TITLES, train_rivals
@@ -18,6 +18,18 @@ WAYS = {  # name -> (draw a twin?, single-type samples first?)
     "single types": (False, True),
     "twin, single types": (True, True),
 }
+
+
+_SHORT = Recipe(n_networks=1, twin_crops=30_000, twin_epochs=4, plain_epochs=40)
+
+
+def plan(*, full=False, quick=False):
+    """How much of the learning curve is measured: shares, ways, recipe and repeats for `learning_curve`."""
+    if quick:
+        return {"shares": [1.0], "ways": list(WAYS), "recipe": QUICK, "n_repeats": 1}
+    if full:
+        return {"shares": [0.05, 0.1, 0.25, 0.5, 1.0], "ways": list(WAYS), "recipe": _SHORT, "n_repeats": 3}
+    return {"shares": [0.1, 0.25, 1.0], "ways": ["labels alone", "twin"], "recipe": _SHORT, "n_repeats": 1}
 
 
 def learning_curve(experiment, run, *, shares, ways, recipe, singles, n_repeats=1, seed=3, **preparation):
@@ -88,3 +100,18 @@ def compare_splits(experiment, run, *, split_by, seeds, n_runs, recipe, singles,
         for (ours, theirs), sets in pairs.items()
     ]
     return pd.DataFrame(rows), pd.DataFrame(differences)
+
+
+def compare_both_splits(experiment, run, *, seeds, **how):
+    """`compare_splits` by crop and by frame, each kept as a table of the run: (means over the seeds, differences)."""
+    means, differences = {}, []
+    for by in ("crop", "frame") if len(seeds) else ():
+        scores, pairs = compare_splits(experiment, run, split_by=by, seeds=seeds, **how)
+        run.table(scores, f"splits_by_{by}")
+        means[by] = scores.drop(columns="split seed").mean()
+        differences.append(pairs.assign(**{"split by": by}))
+    if not means:
+        return pd.DataFrame(), pd.DataFrame()
+    run.table(pd.concat(differences), "split_differences")
+    table = pd.concat(differences).set_index(["split by", "of", "less"])
+    return pd.DataFrame(means).T.rename_axis("split by").round(3), table.round(3)

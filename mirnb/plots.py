@@ -372,3 +372,79 @@ def draw_score_intervals(scores, intervals, panel, *, printed=None, ax=None):
     ax.set(xticks=range(panel.n_mirs), xticklabels=panel.mir_names, ylabel="score, 95 % interval", ylim=(0, 1.02))
     ax.legend(loc="lower left", fontsize="small", ncols=3)
     return ax
+
+
+_RIVAL_MARKERS = {"matched filter": "x", "PCA + SVM": "s", "LeNet-5 (thesis)": "o", "best": "D"}
+
+
+def draw_rivals(table, *, ax=None):
+    """F1 of each class, and the mean of the miRs, for each classifier, with 95 % intervals; colours go by classifier.
+
+    table : DataFrame
+        As `rivals.compare` gives it.
+    """
+    classes, names = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["classifier"]))
+    if ax is None:
+        _, ax = plt.subplots(figsize=(2.5 + 1.5 * len(classes), 3.8))
+    for k, name in enumerate(names):
+        own = table[table["classifier"] == name].set_index("class").loc[classes]
+        x = np.arange(len(classes)) + 0.16 * (k - (len(names) - 1) / 2)
+        error = np.abs(np.stack([own["f1"] - own["f1 low"], own["f1 high"] - own["f1"]]))
+        style = {"marker": _RIVAL_MARKERS.get(name, "o"), "color": sns.color_palette("colorblind")[k], "capsize": 3}
+        ax.errorbar(x, own["f1"], yerr=error, ls="", label=name, **style)
+    ax.set(xticks=range(len(classes)), xticklabels=classes, ylabel="F1 on test, 95 % interval", ylim=(None, 1.0))
+    ax.figure.legend(fontsize="small", loc="outside right center")
+    return ax
+
+
+def draw_learning_curve(table, *, reference=None, ax=None):
+    """Mean F1 over the miRs against the number of training labels, a line for each way; bars span the repeats.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `learning.learning_curve` gives it.
+    reference : float, optional
+        LeNet-5's with all labels.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.2, 3.8))
+    for k, (way, own) in enumerate(table.groupby("way", sort=False)):
+        grouped = own.groupby("share")
+        labels, f1 = grouped["labels"].mean(), grouped["macro_f1_mir"]
+        error = np.stack([f1.mean() - f1.min(), f1.max() - f1.mean()])
+        style = {"marker": "oDs^"[k % 4], "ls": ("-", "--", "-.", ":")[k % 4], "color": sns.color_palette("colorblind")[k]}
+        ax.errorbar(labels * (1 + 0.02 * k), f1.mean(), yerr=error, capsize=3, label=way, **style)
+    if reference is not None:
+        ax.axhline(reference, color="0.5", ls=(0, (1, 2)), label="LeNet-5, all labels")
+    ax.set(xscale="log", xlabel="training labels (all classes)", ylabel="mean F1 over the miRs, test")
+    ticks = sorted(table["labels"].unique())
+    ax.set_xticks(ticks, [str(int(tick)) for tick in ticks])
+    ax.minorticks_off()
+    ax.legend(fontsize="small", loc="lower right")
+    return ax
+
+
+def draw_reliabilities(tables):
+    """`draw_reliability` of several classifiers side by side. tables: title -> (table, calibration error)."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(3.7 * len(tables), 3.7), squeeze=False, sharey=True)
+    for ax, (title, (table, ece)) in zip(axes.flat, tables.items(), strict=True):
+        draw_reliability(table, ece, ax=ax)
+        ax.set_title(title)
+    for ax in axes.flat[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def draw_rejection(curves, *, ax=None):
+    """Crosstalk between miRs against the share of calls rejected. curves: title -> `calibration.rejection_curve`."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.6, 3.8))
+    for k, (title, curve) in enumerate(curves.items()):
+        style = {"color": sns.color_palette("colorblind")[k], "ls": ("-", "--", "-.", ":")[k % 4]}
+        ax.plot(100 * curve["rejected"], 100 * curve["crosstalk"], lw=1.8, label=title, **style)
+    ax.set(
+        xlabel="Calls of a miR rejected as unsure (%)", ylabel="Crosstalk between miRs (%)", xlim=(-1, 100), ylim=(0, None)
+    )
+    ax.legend(fontsize="small")
+    return ax

@@ -20,9 +20,11 @@ from mirnb.check import require_dispersion
 from mirnb.classifier import copy_classifier
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError, make_folder, read_json, whole_file
+from mirnb.predictors import PREDICTORS
+from mirnb.rivals import TITLES
 from mirnb.runs import ROOT, RunFolder
 
-NOTEBOOKS = ("01_templates", "02_correlation_comparison", "03_training", "04_evaluation", "05_roc_pr")
+NOTEBOOKS = ("01_templates", "02_correlation_comparison", "03_training", "04_evaluation", "05_roc_pr", "08_classifiers")
 
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
 FIGURES = (
@@ -41,8 +43,22 @@ FIGURES = (
     ("–", "mistakes", "04_evaluation", "Mistakes looked at"),
     ("9", "fig09_roc", "05_roc_pr", "ROC curves on test"),
     ("9 (cell 16)", "precision_recall", "05_roc_pr", "Precision-recall curves with true chance lines"),
+    ("–", "rivals", "08_classifiers", "Classifiers compared on the same test crops"),
+    ("–", "learning_curve", "08_classifiers", "F1 against the number of labels, with and without pre-training"),
+    ("–", "reliability_rivals", "08_classifiers", "Are the probabilities of each classifier right?"),
+    ("–", "crosstalk", "08_classifiers", "Crosstalk between miRs against the share of calls rejected"),
+    ("–", "mistakes_best", "08_classifiers", "Mistakes of the best classifier looked at"),
 )
-_SHOWN = ("fig02_templates", "fig10_crops", "fig08_confusion_test", "scores_test", "fig09_roc", "precision_recall")
+_SHOWN = (
+    "fig02_templates",
+    "fig10_crops",
+    "fig08_confusion_test",
+    "scores_test",
+    "fig09_roc",
+    "precision_recall",
+    "rivals",
+    "crosstalk",
+)
 
 
 @dataclass(frozen=True)
@@ -94,9 +110,9 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
         _execute(notebook, run.root, {**fixed, **given[notebook]})
         _render(run.root / "notebooks" / f"{notebook}.ipynb")
         ran.append(_Ran(notebook, time.perf_counter() - start))
-    best = run.root / "classifiers" / "lenet5"
-    if best.exists():
-        copy_classifier(best, run.root / "classifier")
+    kinds = [kind for kind in PREDICTORS if (run.root / "classifiers" / kind).exists()]
+    if kinds:  # they are listed with the best first
+        copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
     set_by_user = {key: value for values in given.values() for key, value in values.items()}
     run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
     return _write_index(experiment, run, ran)
@@ -284,6 +300,8 @@ def _score_rows(metrics, panel):
     rows = []
     for kind, sets in metrics.get("classifiers", {}).items():
         for name, scores in sets.items():
+            if name == "validation" and "test" in sets:
+                continue
             for mir in panel.mir_names:
                 values = {
                     key: scores.get(key, {}).get(mir)
@@ -292,5 +310,5 @@ def _score_rows(metrics, panel):
                 beside = {
                     f"thesis_{key}": figures[mir] for key, figures in printed.items() if name == "test" and kind == "lenet5"
                 }
-                rows.append({"classifier": kind, "set": name, "class": mir, **values, **beside})
+                rows.append({"classifier": TITLES.get(kind, kind), "set": name, "class": mir, **values, **beside})
     return rows

@@ -203,3 +203,19 @@ def save_rivals(rivals, experiment, dataset, run, *, seed=3, n_resamples=2000, *
         made = Classifier.from_dataset(experiment, dataset, one.predictor, sets["validation"], seed=seed, **cleaning)
         made.save(run.root / "classifiers" / kind)
     run.add_metrics({"classifiers": metrics})
+
+
+def in_words(rivals, dataset):
+    """What the comparison says, in plain sentences: a list of text."""
+    test = dataset.split["test"]
+    y_true = dataset.y_true[test]
+    f1 = {kind: evaluate.mir_f1(y_true, one.y_prob[test].argmax(axis=1), dataset.n_classes) for kind, one in rivals.items()}
+    order = sorted(f1, key=f1.get, reverse=True)
+    sentences = [
+        "Mean F1 over the miRs, same test crops: " + ", ".join(f"{TITLES[kind]} {f1[kind]:.3f}" for kind in order) + "."
+    ]
+    for ours, theirs in (("best", "lenet5"), ("best", "pca_svm"), ("lenet5", "pca_svm"), ("lenet5", "matched_filter")):
+        gain, low, high = difference(rivals, dataset, ours, theirs)
+        word = "is better than" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
+        sentences.append(f"{TITLES[ours]} {word} {TITLES[theirs]}: {gain:+.3f} ({low:+.3f} to {high:+.3f}).")
+    return sentences
