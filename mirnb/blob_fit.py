@@ -136,16 +136,16 @@ def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20
     prior_mean, prior_sd = (np.broadcast_to(one, (len(crops), np.shape(one)[-1])) for one in (prior_mean, prior_sd))
     values = np.array(prior_mean if start is None else start, float)
     sd = np.sqrt(1 + (model_error * np.maximum(crops, 0)) ** 2)
-    damping = np.full(len(crops), 1e-2)
+    damping, n_pixels = np.full(len(crops), 1e-2), len(rows) * len(cols)
 
     def cost_of(values):
         light, by_parameter = draw_light(values, rows, cols), light_derivatives(values, rows, cols)
-        residual = ((crops - light) / sd).reshape(len(crops), -1)
+        residual = ((crops - light) / sd).reshape(len(crops), n_pixels)
         size = np.abs(residual)
         huber = np.where(size <= outlier_sds, size**2, 2 * outlier_sds * size - outlier_sds**2)
         from_prior = (values - prior_mean) / prior_sd
         weight = np.minimum(1, outlier_sds / np.maximum(size, 1e-9))
-        slope = (by_parameter / sd[:, None]).reshape(len(crops), values.shape[1], -1)
+        slope = (by_parameter / sd[:, None]).reshape(len(crops), values.shape[1], n_pixels)
         weighted = slope * weight[:, None]
         gradient = np.einsum("npm,nm->np", weighted, residual) - from_prior / prior_sd
         curvature = weighted @ slope.transpose(0, 2, 1)

@@ -150,6 +150,17 @@ def compare(rivals, dataset, *, n_resamples=2000, seed=3):
     return pd.DataFrame(rows)
 
 
+def in_columns(table):
+    """`compare` to be read: a row a classifier and class; recall, precision and F1 each with its interval as text."""
+    shown = table[["classifier", "class"]].copy()
+    for key in ("recall", "precision", "f1"):
+        shown[key] = [
+            "" if np.isnan(value) else f"{value:.2f} ({low:.2f} to {high:.2f})"
+            for value, low, high in table[[key, f"{key} low", f"{key} high"]].to_numpy()
+        ]
+    return shown.set_index(["classifier", "class"])
+
+
 def about(rivals, dataset):
     """What each kind costs and how far its probabilities can be trusted: DataFrame by classifier.
 

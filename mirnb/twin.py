@@ -24,7 +24,7 @@ _NEUTRAL_MEAN = {"log_sigma_y": np.log(1.25), "log_sigma_x": np.log(1.2), "log_r
                  "log_lower_sigma_y": np.log(1.4)}  # fmt: skip
 _GAP_SD = 0.15  # of the panel's gap: it may be measured, or computed from the dyes
 _LOWER_FLUX = np.geomspace(3, 300, 20)  # what a lower blob that was not seen may have, units of the noise
-_PAIR_SD = np.array([_NEUTRAL_SD.get(name, np.nan) for name in PAIR])
+_TELLABLE_FLUX = 6.0  # a dimmer lower blob cannot be told from none, units of the noise
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class Twin:
 
     @property
     def hidden_share(self):
-        """Share of noise crops that are pairs of each miR whose lower blob was not seen, (n_mirs,)."""
-        by_mir = self.hidden[:, 2:].reshape(len(self.hidden), -1, len(_LOWER_FLUX))
-        return by_mir.sum(axis=2).mean(axis=0) if len(self.hidden) else np.zeros(len(self.means))
+        """Share of noise crops that are pairs of each miR, with a lower blob that light can tell from none, (n_mirs,)."""
+        by_mir = self.hidden[:, 2:].reshape(len(self.hidden), len(self.means), len(_LOWER_FLUX))
+        told = by_mir[:, :, _LOWER_FLUX >= _TELLABLE_FLUX]
+        return told.sum(axis=2).mean(axis=0) if len(self.hidden) else np.zeros(len(self.means))
 
     def draw(self, n, seed):
         """Draw labelled crops.
@@ -149,13 +150,9 @@ def estimate_twin(crops, y_true, panel, background):
     rows, cols = pixel_starts(window)
     middle = crops[:, rows.searchsorted(-3) : rows.searchsorted(4), cols.searchsorted(-3) : cols.searchsorted(4)]
     log_light = np.log(np.maximum(middle.sum(axis=(1, 2)), 8))
-    fits, learned = zip(
-        *(
-            _fit_pairs(crops[y_true == k], rows, cols, log_light[y_true == k], mir.gap_px)
-            for k, mir in enumerate(panel.mirs)
-        ),
-        strict=True,
-    )
+    own = [y_true == k for k in range(panel.n_mirs)]
+    pairs = [_fit_pairs(crops[i], rows, cols, log_light[i], mir.gap_px) for i, mir in zip(own, panel.mirs, strict=True)]
+    fits, learned = zip(*pairs, strict=True)
     means, sds = _spreads(fits, learned, panel)
     noise = y_true == panel.noise
     noise_donors, hidden = _fit_noise(crops[noise], rows, cols, log_light[noise], means, sds)
@@ -233,8 +230,10 @@ def _fit_noise(crops, rows, cols, log_light, means, sds, *, n_rounds=4):
     posterior : ndarray of shape (n, 2 + n_mirs * n_fluxes)
     """
     n, n_mirs = len(crops), len(means)
-    prior_mean, prior_sd = _neutral(log_light, None)
     log_evidence = np.full((n, 2 + n_mirs * len(_LOWER_FLUX)), -np.inf)
+    if n == 0:
+        return [np.zeros((0, len(SINGLE)))] * 2 + [np.zeros((0, len(PAIR)))] * n_mirs, log_evidence
+    prior_mean, prior_sd = _neutral(log_light, None)
     pairs = []
     for k in range(n_mirs):
         mean, sd = _neutral(log_light, means[k, 7])

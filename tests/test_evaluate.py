@@ -66,15 +66,6 @@ def test_same_seed_same_interval():
     np.testing.assert_array_equal(one, two)
 
 
-def test_reliability_and_calibration_error_by_hand():
-    y_prob = np.array([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7], [0.4, 0.6]])
-    table = evaluate.reliability(np.array([0, 1, 1, 1]), y_prob, n_bins=10)
-    assert table["n"].tolist() == [0, 0, 0, 0, 0, 1, 1, 0, 2, 0]
-    assert table["accuracy"][8] == 0.5
-    # distances .4 (two crops), .3, .4
-    assert evaluate.expected_calibration_error(table) == pytest.approx((2 * 0.4 + 0.3 + 0.4) / 4)
-
-
 def test_perfect_ranking_has_area_one_and_a_constant_one_half():
     y_true = np.array([0, 0, 1, 1, 1])
     perfect = np.column_stack([1 - y_true, y_true]).astype(float)
@@ -117,3 +108,62 @@ def test_a_class_that_is_not_there_has_no_say_in_the_choice():
     )
     assert evaluate.choose_run([wrong, right], data)[0] == 1
     assert np.isnan(evaluate.macro_f1_mir(evaluate.score(np.array([2]), np.array([2]), 3)))
+
+
+def test_mean_f1_of_a_matrix_worked_on_paper():
+    assert evaluate.mir_f1(Y_TRUE, Y_PRED, 3) == pytest.approx((16 / 21 + 6 / 9) / 2)
+    mean, error = evaluate.mean_f1(Y_TRUE, [Y_PRED, Y_PRED], np.arange(len(Y_TRUE)) % 7, 3)
+    assert mean == pytest.approx((16 / 21 + 6 / 9) / 2)
+    assert 0.03 < error < 0.2
+
+
+def test_a_classifier_is_as_good_as_itself_and_worse_than_a_perfect_one():
+    frames = np.arange(len(Y_TRUE)) % 7
+    same = {"y_true": Y_TRUE, "frames": frames, "ours": [Y_PRED], "theirs": [Y_PRED]}
+    assert evaluate.paired_difference([same, same], 3) == (0, 0, 0)
+    better = {**same, "ours": [Y_TRUE]}
+    gain, low, high = evaluate.paired_difference([better], 3)
+    assert gain == pytest.approx(1 - (16 / 21 + 6 / 9) / 2)
+    assert 0 < low < gain < high
+
+
+def test_a_paired_difference_is_surer_than_the_two_scores():
+    rng = np.random.default_rng(0)
+    y_true, frames = rng.integers(0, 3, 600), rng.integers(0, 20, 600)
+    wrong = rng.random(600) < 0.3
+    theirs = np.where(wrong, (y_true + 1) % 3, y_true)
+    ours = np.where(wrong & (rng.random(600) < 0.9), theirs, y_true)  # right wherever they are, and a little more often
+    gain, low, high = evaluate.paired_difference(
+        [{"y_true": y_true, "frames": frames, "ours": [ours], "theirs": [theirs]}], 3
+    )
+    assert low > 0
+    _, error = evaluate.mean_f1(y_true, [theirs], frames, 3)
+    assert high - low < 2 * 1.96 * error
+    assert gain > 0
+
+
+def test_several_runs_are_averaged_and_splits_share_their_frames():
+    y_true, frames = np.repeat([0, 1], 20), np.tile(np.arange(10), 4)
+    one = {"y_true": y_true, "frames": frames, "ours": [y_true, 1 - y_true], "theirs": [y_true]}
+    assert evaluate.paired_difference([one], 2)[0] == pytest.approx(-0.5)
+    other = {**one, "ours": [y_true]}
+    assert evaluate.paired_difference([one, other], 2)[0] == pytest.approx(-0.25)
+
+
+def test_recall_less_precision_by_hand():
+    apart = evaluate.recall_less_precision(Y_TRUE, Y_PRED, np.arange(len(Y_TRUE)) % 7, 3)
+    np.testing.assert_allclose([one[0] for one in apart], [8 / 10 - 8 / 11, 3 / 5 - 3 / 4, 0], atol=1e-12)
+    assert all(low <= middle <= high for middle, low, high in apart)
+
+
+def test_a_test_sets_summary_has_areas_calibration_and_intervals():
+    y_prob = 0.8 * np.eye(3)[Y_PRED] + 0.1
+    y_prob /= y_prob.sum(axis=1, keepdims=True)
+    names = ["red", "green", "noise"]
+    summary = evaluate.summarise_test(Y_TRUE, y_prob, np.arange(len(Y_TRUE)) % 7, names, n_resamples=200)
+    assert set(summary) == {
+        "recall", "precision", "f1", "macro_f1_mir", "confusion", "roc_auc", "average_precision", "ece", "intervals",
+    }  # fmt: skip
+    low, high = summary["intervals"]["recall"]["red"]
+    assert low <= summary["recall"]["red"] <= high
+    assert len(summary["intervals"]["macro_f1_mir"]) == 2
