@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mirnb.preprocess import crop_medians
+
 
 def plain_view(wide_crops, margin_px, noise_sd):
     """The middle of wide crops, in units of the noise: (n, rows, cols) less `margin_px` on every side, float32."""
@@ -43,6 +45,6 @@ def shaken_view(wide_crops, margin_px, noise_sd, rng, *, shift_px=0.5, dimmest=0
         kept *= (1 - np.abs(by)) ** 2 + by**2  # of the noise's variance
     crops = crops[:, margin_px : n_rows - margin_px, margin_px : n_cols - margin_px]
     dim = rng.uniform(dimmest, 1, n).astype(np.float32)
-    ground = np.median(crops.reshape(n, -1), axis=1)[:, None, None] if n else np.zeros((0, 1, 1), np.float32)
+    ground = crop_medians(crops)
     lost = np.sqrt(np.maximum(1 - dim**2 * kept, 0))[:, None, None]
     return ground + dim[:, None, None] * (crops - ground) + lost * rng.standard_normal(crops.shape, np.float32)

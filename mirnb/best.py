@@ -19,6 +19,7 @@ from mirnb.calibration import apply_temperature, fit_temperature
 from mirnb.dataset import MARGIN_PX
 from mirnb.files import fingerprint, whole_file
 from mirnb.models import best, best_input
+from mirnb.preprocess import crop_medians
 from mirnb.quiet import load_keras
 from mirnb.twin import estimate_twin
 
@@ -112,20 +113,16 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
 def twin_of(dataset):
     """The twin of a dataset, from its training crops and the background of its frames."""
     training = dataset.split["training"]
-    crops, ground = (
-        light - np.median(light.reshape(len(light), -1), axis=1)[:, None, None]
-        for light in (
-            plain_view(dataset.wide_crops[training], MARGIN_PX, dataset.noise_sd),
-            dataset.background.astype(np.float32) / dataset.noise_sd,
-        )
-    )
+    crops = plain_view(dataset.wide_crops[training], MARGIN_PX, dataset.noise_sd)
+    ground = dataset.background.astype(np.float32) / dataset.noise_sd
+    crops, ground = crops - crop_medians(crops), ground - crop_medians(ground)
     if not len(ground):  # blobs everywhere: noise without neighbours
         ground = np.random.default_rng(0).standard_normal((500, *dataset.panel.template_window.shape), np.float32)
     return estimate_twin(crops, dataset.y_true[training], dataset.panel, ground)
 
 
 def predict(model, crops):
-    """Probabilities of crops in the network's input form; the graph's shape is the same for any number of them."""
+    """Probabilities of crops in the network's input form."""
     return np.asarray(model.predict(crops, batch_size=1024, verbose=0))
 
 

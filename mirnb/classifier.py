@@ -15,7 +15,7 @@ from mirnb import __version__
 from mirnb.dataset import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
 from mirnb.files import InputError, fingerprint, read_json, write_json
 from mirnb.panel import Panel, panel_from_dict
-from mirnb.predictors import PREDICTORS, read_predictor
+from mirnb.predictors import N_NOISE_DRAWS, PREDICTORS, SAME_NOISE, read_predictor
 from mirnb.stacks import Stack
 
 _FORMAT = 2  # 1 held LeNet-5 alone
@@ -175,12 +175,12 @@ def about_noise(classifier, experiment):
     """A sentence, in a list, when the stack's noise is not that of the training crops; else an empty list."""
     trained = (classifier.trained_on or {}).get("noise_sd_counts")
     seen = stack_noise_sd(experiment)
-    if not trained or abs(seen / trained - 1) <= 0.1:
+    if not trained or abs(seen / trained - 1) <= SAME_NOISE:
         return []
     if classifier.predictor.reads == "responses":
         what = "this kind of classifier does nothing about it, so its answers are not to be trusted"
     elif seen < trained:
-        what = "noise was added to the crops to make up the difference, and the answers of 8 draws averaged"
+        what = f"noise was added to the crops to make up the difference, the answers of {N_NOISE_DRAWS} draws averaged"
     else:
         what = "the crops were brought to the unit of their own noise"
     return [f"noise of {seen:.1f} counts a pixel, the classifier was trained at {trained:.1f}: {what}"]

@@ -206,9 +206,8 @@ def cut_background(experiment, held_out, *, n_frames=None, n_per_frame=PATCHES_P
         row = rng.integers(window.above, rows - window.below + 1, 6 * n_per_frame)
         col = rng.integers(window.left, cols - window.right + 1, 6 * n_per_frame)
         touches = _near(row, col, held_out[held_out["frame"] == index], window.shape)
-        free = np.flatnonzero(~touches & ~_near(row, col, taken[taken["frame"] == index], (apart_px, apart_px)))[
-            :n_per_frame
-        ]
+        on_blob = _near(row, col, taken[taken["frame"] == index], (apart_px, apart_px))
+        free = np.flatnonzero(~touches & ~on_blob)[:n_per_frame]
         patches.append(cut_crops(frame, row[free], col[free], window))
     return np.concatenate(patches)
 

@@ -7,6 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from mirnb.preprocess import crop_medians
 from mirnb.quiet import load_keras
 
 PCA_COMPONENTS = 20  # miRACLE (thesis reference 2), as its next two
@@ -112,7 +113,7 @@ def best_input(crops):
     float32 ndarray of shape (n, rows, cols, 2)
     """
     crops = np.asarray(crops, np.float32)
-    light = crops - np.median(crops.reshape(len(crops), -1), axis=1)[:, None, None] if len(crops) else crops
+    light = crops - crop_medians(crops)
     return np.stack([np.clip(light, -4, 8) / 4, np.arcsinh(light / 4)], axis=-1)
 
 

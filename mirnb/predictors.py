@@ -19,7 +19,7 @@ from mirnb.quiet import load_keras
 from mirnb.splits import Scaler
 
 N_NOISE_DRAWS = 8
-QUIETER = 0.95  # a stack below this share of the noise trained on gets the rest added
+SAME_NOISE = 0.05  # noise within so large a share of that trained in passes for the same
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ class _RawCrops:
             Noise of a pixel of the stack they come from; by default that of the training crops.
         """
         noise_sd = self.noise_sd if noise_sd is None else noise_sd
-        if noise_sd >= QUIETER * self.noise_sd:
-            scale = self.noise_sd / max(noise_sd, self.noise_sd)
+        if noise_sd >= (1 - SAME_NOISE) * self.noise_sd:
+            scale = self.noise_sd / noise_sd if noise_sd > (1 + SAME_NOISE) * self.noise_sd else 1.0
             return self._probabilities(np.asarray(wide_crops, np.float32), scale)
         missing, rng = np.sqrt(self.noise_sd**2 - noise_sd**2), np.random.default_rng(10)
         draws = [
@@ -171,7 +171,8 @@ class PcaSvm(_RawCrops):
 
 def flat_crops(wide_crops):
     """Crops as miRACLE's pipeline takes them: raw counts in the template window, (n, rows * cols), float32."""
-    return without_margin(np.asarray(wide_crops, np.float32)).reshape(len(wide_crops), -1)
+    crops = without_margin(np.asarray(wide_crops, np.float32))
+    return crops.reshape(len(crops), crops.shape[1] * crops.shape[2])
 
 
 @dataclass(frozen=True)

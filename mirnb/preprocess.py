@@ -51,3 +51,9 @@ def noise_sd(images):
     """
     steps = np.abs(np.diff(np.asarray(images, np.float32), axis=-1))
     return float(np.median(steps) / 0.6745 / np.sqrt(2)) if steps.size else 0.0
+
+
+def crop_medians(crops):
+    """Median of each crop, taken as its background: (n, 1, 1) of crops (n, rows, cols)."""
+    crops = np.asarray(crops)
+    return np.median(crops.reshape(len(crops), crops.shape[1] * crops.shape[2]), axis=1)[:, None, None]

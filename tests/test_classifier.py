@@ -22,12 +22,11 @@ def test_the_thesis_network_has_its_10952_weights():
     assert (256,) in layers["shape"].tolist()
 
 
-def test_a_loaded_classifier_predicts_the_same(small_classifier, small_data, tmp_path):
+def test_a_loaded_classifier_predicts_the_same(small_classifier, small, small_data, tmp_path):
     small_classifier.save(tmp_path / "classifier")
     loaded = load_classifier(tmp_path / "classifier")
-    np.testing.assert_allclose(
-        loaded.predict(small_data.crops[:20]), small_classifier.predict(small_data.crops[:20]), atol=1e-6
-    )
+    blobs = small_data.blobs[:20]
+    np.testing.assert_allclose(loaded.predict(small, blobs), small_classifier.predict(small, blobs), atol=1e-6)
     assert loaded.panel == small_classifier.panel
     small_classifier.save(tmp_path / "classifier")  # an earlier one is replaced
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier"]
@@ -48,11 +47,12 @@ def test_a_classifier_that_was_edited_is_refused(small_classifier, tmp_path):
         load_classifier(tmp_path / "classifier")
 
 
-def test_a_classifier_of_another_window_is_refused(small_classifier, tmp_path):
+@pytest.mark.parametrize("window", ["crop_window", "template_window"])
+def test_a_classifier_of_another_window_is_refused(window, small_classifier, tmp_path):
     small_classifier.save(tmp_path / "classifier")
     path = tmp_path / "classifier" / "classifier.json"
-    write_json(path, {**read_json(path), "crop_window": [40, 10]})
-    with pytest.raises(InputError, match=r"crops of \[40, 10\]"):
+    write_json(path, {**read_json(path), window: [40, 10]})
+    with pytest.raises(InputError, match=rf"{window} of \[40, 10\]"):
         load_classifier(tmp_path / "classifier")
 
 

@@ -103,12 +103,12 @@ def test_simulate_writes_a_mixture_and_a_single_type_sample_that_check_approves(
     assert "1 simulated frames" in capsys.readouterr().out
     assert set(everything_in(tmp_path)) == {
         Path(folder) / name
-        for folder in ("demo", "demo_red")
+        for folder in ("demo", "demo_red", "demo_green", "demo_blue")
         for name in ("stack.tif", "blobs.csv", "truth.csv", "experiment.toml")
     }
     sample = load_experiment(tmp_path / "demo")
     assert (len(sample.stack), sample.stack.frame_shape, sample.simulated["seed"]) == (1, (1024, 1024), 5)
-    for name in ("demo", "demo_red"):
+    for name in ("demo", "demo_red", "demo_green", "demo_blue"):
         assert main(["check", str(tmp_path / name)]) == 0
         assert "no problem found" in capsys.readouterr().out
 

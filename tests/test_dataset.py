@@ -13,6 +13,7 @@ from mirnb.experiment import load_experiment
 from mirnb.files import InputError
 from mirnb.preprocess import preprocess
 from mirnb.runs import RunFolder
+from mirnb.simulated_experiment import simulate_experiment
 
 LABELS = "frame,x [nm],y [nm],is_really_mir,selected_mir_type"
 MASKS = {mir: f"{mir}.tif" for mir in ("red", "green", "blue")}
@@ -263,3 +264,91 @@ def test_frames_without_blobs_are_not_read(small, tmp_path):
     stack = NoOther([path for path in small.stack.paths])
     crops = dataset.cut_raw_crops(replace(small, stack=stack), only_second)
     assert len(crops) == len(only_second)
+
+
+def test_wide_crops_have_a_margin_that_is_reflected_at_the_edge(tmp_path):
+    frames = grey_frames(1, (64, 48))
+    x, y = middle_nm(11, 5)  # its crop window starts at row 0 and column 0
+    sample = load_experiment(write_folder(tmp_path / "s", frames=frames, blobs=f"frame,x [nm],y [nm]\n1,{x},{y}\n"))
+    blobs, _ = dataset.kept_blobs(sample, labelled=False)
+    (crop,) = dataset.cut_raw_crops(sample, blobs)
+    assert crop.shape == (28, 14)
+    np.testing.assert_array_equal(crop[:, 2:], frames[0][3:31, :12])
+    np.testing.assert_array_equal(crop[:, :2], frames[0][3:31, [2, 1]])  # numpy's reflection leaves the edge out
+
+
+def test_background_touches_no_held_out_crop_and_no_blob_of_the_table(small):
+    blobs, _ = dataset.kept_blobs(small)
+    held_out = blobs.iloc[::3]
+    marked = {index: frame.copy() for index, frame in small.stack.frames()}
+    for _, frame, row, col, _ in held_out.to_numpy():  # every pixel that a test crop shows
+        marked[frame][row - 6 : row + 18, col - 5 : col + 5] = 0
+    stack = replace_frames(small, marked)
+    patches = dataset.cut_background(stack, held_out, n_per_frame=50)
+    assert len(patches) > 20
+    assert patches.min() > 0
+    for row, col, frame in zip(small.rows, small.cols, small.frame_index, strict=True):
+        marked[frame][row, col] = 0
+    middles = dataset.cut_background(replace_frames(small, marked), held_out, n_per_frame=50)[:, 3:10, 2:9]
+    assert middles.min() > 0
+
+
+def replace_frames(sample, frames):
+    class Frames:
+        frame_shape, dtype, paths = sample.stack.frame_shape, sample.stack.dtype, sample.stack.paths
+
+        def __len__(self):
+            return len(sample.stack)
+
+        def frames(self, indices):
+            return ((index, frames[index]) for index in indices)
+
+    return replace(sample, stack=Frames())
+
+
+def test_part_of_the_training_crops_is_a_part_of_each_class(small, small_run, small_data):
+    some = dataset.prepare(small, small_run, training_share=0.25)
+    for name in ("validation", "test"):
+        np.testing.assert_array_equal(some.split[name], small_data.split[name])
+    assert set(some.split["training"]) < set(small_data.split["training"])
+    before, after = (np.bincount(one.y_true[one.split["training"]], minlength=4) for one in (small_data, some))
+    np.testing.assert_allclose(after, np.maximum(np.round(before / 4), 1))
+    assert not np.array_equal(some.templates, small_data.templates)
+
+
+def test_few_molecules_of_a_class_are_said(small, small_run, small_data):
+    assert small_data.about_few() == "" or "green" in small_data.about_few()
+    few = dataset.prepare(small, small_run, training_share=0.05)
+    assert "Warning: few training molecules (" in few.about_few()
+    assert "green 1" in few.about_few()
+
+
+def test_a_split_by_frame_shares_no_frame(tmp_path, small_settings):
+    sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=6)))
+    data = dataset.prepare(sample, RunFolder(sample, tmp_path / "run"), split_by="frame")
+    frames = [set(data.frames[rows]) for rows in data.split.values()]
+    assert sum(len(one) for one in frames) == len(set.union(*frames)) == 6
+
+
+def test_a_split_by_frame_of_few_frames_is_refused(small, tmp_path):
+    with pytest.raises(InputError, match="at least 5 frames, they lie on 4"):
+        dataset.prepare(small, RunFolder(small, tmp_path), split_by="frame")
+
+
+def test_single_type_crops_are_those_of_the_experiments_it_names(tmp_path, small_settings):
+    simulate_experiment(tmp_path / "mix_red", settings=replace(small_settings, n_frames=2), only="red")
+    folder = simulate_experiment(tmp_path / "mix", settings=replace(small_settings, n_frames=2), pretrain=["../mix_red"])
+    ((crops, y_true, noise),) = dataset.single_type_crops(load_experiment(folder))
+    assert crops.shape == (len(y_true), 28, 14)
+    assert set(y_true) == {0, 3}
+    assert noise == pytest.approx(34, rel=0.1)
+
+
+def test_an_unlabelled_or_foreign_single_type_sample_is_refused(tmp_path, small_settings):
+    write_folder(tmp_path / "bare")
+    folder = simulate_experiment(tmp_path / "mix", settings=replace(small_settings, n_frames=1), pretrain=["../bare"])
+    with pytest.raises(InputError, match="has no labels; an experiment named under pretrain needs them"):
+        dataset.single_type_crops(load_experiment(folder))
+    write_folder(tmp_path / "bare", pixel_size_nm=200, blobs="frame,x [nm],y [nm]\n1,60,60\n")
+    with pytest.raises(InputError, match="has pixels of 200 nm, not 120"):
+        dataset.single_type_crops(load_experiment(folder))

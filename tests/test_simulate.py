@@ -92,12 +92,12 @@ def test_truth_names_the_blob_of_each_row_of_the_table(small_folder):
     assert (table.loc[(seen["kind"] == "lower").to_numpy(), "selected_mir_type"] == -1).all()
 
 
-def test_the_single_type_sample_stands_beside_the_mixture_and_holds_one_mir(tmp_path):
+def test_single_type_samples_stand_beside_the_mixture_and_holds_one_mir(tmp_path):
     settings = Settings(n_frames=2, frame_shape=(128, 128), n_labelled_per_frame=12, mir_share=0.5)
     mixture = load_experiment(simulate_with_single_types(tmp_path / "mix", settings=settings))
     single = load_experiment(mixture.pretrain[0])
     assert single.count_labels() | {"erased": 0, "not labelled": 0} == {
-        "red": 18, "green": 0, "blue": 0, "noise": 18, "erased": 0, "not labelled": 0,
+        "red": 12, "green": 0, "blue": 0, "noise": 12, "erased": 0, "not labelled": 0,
     }  # fmt: skip
     assert mixture.simulated is not None
 

@@ -34,7 +34,7 @@ def test_a_run_has_its_losses_its_probabilities_and_a_model_that_gives_them(shor
 
 
 def test_the_stored_model_gives_the_stored_probabilities(small_classifier, short_runs, small_data):
-    np.testing.assert_allclose(small_classifier.predict(small_data.crops), short_runs[0].y_prob, atol=1e-6)
+    np.testing.assert_allclose(small_classifier.predictor.predict(small_data.crops), short_runs[0].y_prob, atol=1e-6)
 
 
 def test_runs_differ_in_their_initial_weights_alone(small_data, small, tmp_path, monkeypatch):

@@ -1,0 +1,90 @@
+"""How claims are judged, and the samples they are judged on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mirnb import best, claims, learning, rivals
+from mirnb.runs import RunFolder
+from mirnb.sample import Settings
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [((0.1, 0.02, 0.2), "holds"), ((-0.1, -0.2, -0.02), "does not hold"), ((0.01, -0.1, 0.1), "cannot be told")],
+)
+def test_an_interval_decides(gain, verdict):
+    assert claims._judge(*gain) == verdict
+
+
+def test_half_the_noise_halves_what_photons_and_camera_make():
+    changed = claims._with_noise(Settings(), 0.5)
+    assert changed.noise_sd_counts == 17
+    shot = [one.gain_counts * (one.background_counts - one.offset_counts) for one in (Settings(), changed)]
+    assert shot[1] == pytest.approx(shot[0] / 4)
+
+
+def test_fewer_noise_blobs_leave_the_mirs_as_they_are():
+    changed = claims._with_fewer_noise_blobs(Settings())
+    mirs = [one.n_labelled_per_frame * one.mir_share for one in (Settings(), changed)]
+    noise = [one.n_labelled_per_frame * (1 - one.mir_share) for one in (Settings(), changed)]
+    assert mirs[0] == pytest.approx(mirs[1])
+    assert noise[1] == pytest.approx(noise[0] / 2)
+
+
+def test_wrong_labels_are_as_many_as_said_and_none_of_the_test(small_data):
+    wrong = claims._with_wrong_labels(small_data, 0.1, seed=3)
+    moved = wrong.y_true != small_data.y_true
+    learned = len(small_data.split["training"]) + len(small_data.split["validation"])
+    assert moved.sum() == round(0.1 * learned)
+    assert not moved[small_data.split["test"]].any()
+    assert set(wrong.y_true) <= set(range(4))
+
+
+def test_the_settings_of_a_simulation_are_read_from_its_experiment(small, small_settings):
+    assert claims._settings_of(small) == small_settings
+
+
+@pytest.mark.slow
+def test_every_claim_is_measured_on_a_simulated_experiment_and_said_where_it_cannot_be(
+    small, small_data, small_run, short_runs, tmp_path
+):
+    found = rivals.train_rivals(small_data, small_run, short_runs, recipe=best.QUICK)
+    table = claims.measure_claims(small, RunFolder(small, tmp_path), small_data, short_runs, found, n_runs=1)
+    assert len(table) == 8
+    assert list(table) == ["claim", "thesis", "measured", "verdict"]
+    by_claim = table.set_index("claim")["verdict"]
+    assert by_claim["Single-type templates deviate from mixture ones"] == "not measured"  # it names no pretrain
+    assert "not measured" not in by_claim.drop("Single-type templates deviate from mixture ones").tolist()
+    unknown = claims._other_samples(replace(small, simulated=None), small_run, small_data, short_runs, 3, {})
+    assert [one.verdict for one in unknown] == ["not measured", "not measured"]
+
+
+@pytest.mark.slow
+def test_the_learning_curve_uses_the_share_it_says_and_leaves_out_what_there_is_nothing_for(small, small_run):
+    curve = learning.learning_curve(
+        small, small_run, shares=[0.5, 1.0], ways=list(learning.WAYS), recipe=best.QUICK, singles=[], n_repeats=1
+    )
+    assert curve["way"].unique().tolist() == ["labels alone", "twin"]
+    labels = curve.groupby("share")["labels"].first()
+    assert labels[0.5] == pytest.approx(labels[1.0] / 2, abs=3)
+    assert curve["macro_f1_mir"].between(0, 1).all()
+
+
+@pytest.mark.slow
+def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
+    from mirnb.experiment import load_experiment
+    from mirnb.simulated_experiment import simulate_experiment
+
+    sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=6)))
+    means, differences = learning.compare_both_splits(
+        sample, RunFolder(sample, tmp_path / "run"), seeds=[3], n_runs=1, recipe=best.QUICK, singles=[]
+    )
+    assert means.index.tolist() == ["crop", "frame"]
+    assert (differences["low"] <= differences["high"]).all()
+    assert (tmp_path / "run" / "tables" / "splits_by_frame.csv").exists()
+    nothing = learning.compare_both_splits(sample, None, seeds=[], n_runs=1, recipe=best.QUICK, singles=[])
+    assert all(isinstance(one, pd.DataFrame) and one.empty for one in nothing)
+    assert np.isfinite(means.to_numpy()).all()

@@ -1,0 +1,126 @@
+"""Fitted classifiers: the plain rule by hand, saved and read back, and what they do in another noise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mirnb import best, dataset, rivals
+from mirnb.files import InputError
+from mirnb.predictors import PREDICTORS, Best, MatchedFilter, read_predictor
+
+
+@pytest.fixture(scope="module")
+def all_rivals(small_data, small_run, short_runs):
+    return rivals.train_rivals(small_data, small_run, short_runs, recipe=best.QUICK)
+
+
+def test_the_largest_response_wins_and_below_the_threshold_it_is_noise():
+    crops = np.zeros((4, 34, 10, 3), np.float32)
+    crops[0, 16, 4, 1] = 0.5  # where a template peaks on its molecule: 5 rows below, 1 column left of the blob
+    crops[1, 17, 5, 2] = 0.5  # one pixel off still counts
+    crops[2, 16, 4, 0] = 0.05
+    crops[3, 25, 4, 0] = 0.9  # far from the blob
+    plain = MatchedFilter(threshold=0.1, temperature=0.1, peak=(16, 4))
+    y_prob = plain.predict(crops)
+    assert y_prob.argmax(axis=1).tolist() == [1, 2, 3, 3]
+    np.testing.assert_allclose(y_prob.sum(axis=1), 1)
+    assert y_prob[0, 1] == pytest.approx(np.exp(5) / (np.exp(5) + np.exp(1) + 2))
+    assert plain.predict(crops[:0]).shape == (0, 4)
+
+
+def test_its_peak_is_where_the_response_of_a_template_lies(small_data):
+    assert MatchedFilter.fit(small_data).peak == (11 + 5, 5 - 1)
+
+
+@pytest.mark.parametrize("kind", PREDICTORS)
+def test_every_kind_says_the_same_after_it_was_read_back(kind, all_rivals, small_data, tmp_path):
+    one = all_rivals[kind]
+    one.predictor.write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(one.predictor.files)
+    again = read_predictor(kind, tmp_path)
+    crops = small_data.crops if again.reads == "responses" else small_data.wide_crops
+    np.testing.assert_allclose(again.predict(crops), one.y_prob, atol=1e-5)
+    assert again.predict(crops[:0]).shape == (0, 4)
+    assert again.size == one.predictor.size > 0
+
+
+def test_no_file_of_any_kind_is_a_pickle():
+    names = {name for one in PREDICTORS.values() for name in one.files}
+    assert {name.rsplit(".", 1)[1] for name in names} <= {"keras", "skops", "json", "npz"}
+
+
+def test_an_unknown_kind_is_refused(tmp_path):
+    with pytest.raises(InputError, match="kind 'oracle'; this version knows best, lenet5"):
+        read_predictor("oracle", tmp_path)
+
+
+class _Level:
+    """Stands in for a network: says how noisy the crops it was given are."""
+
+    output_shape, input_shape = (None, 2), (None, 24, 10, 2)
+
+    def predict(self, crops, **_):
+        noise = np.arcsinh(1 / 4) / np.arcsinh(0.25) * (4 * np.sinh(crops[..., 1])).std(axis=(1, 2))
+        return np.column_stack([noise, np.ones(len(crops))]) / (1 + noise)[:, None]
+
+
+@pytest.mark.parametrize("noise_sd", [0.0, 10.0, 33.9, 34.0, 80.0])
+def test_whatever_the_noise_of_a_stack_the_network_sees_the_noise_it_was_trained_in(noise_sd, rng):
+    crops = 900 + noise_sd * rng.standard_normal((300, 28, 14))
+    y_prob = Best(_Level(), 1.0, 34.0).predict(crops, noise_sd=noise_sd)
+    seen = y_prob[:, 0] / y_prob[:, 1]
+    assert seen.mean() == pytest.approx(1, abs=0.06)
+
+
+def test_noise_that_is_added_is_the_same_every_time(all_rivals, small_data):
+    for kind in ("best", "pca_svm"):
+        one, two = (all_rivals[kind].predictor.predict(small_data.wide_crops[:20], noise_sd=5.0) for _ in range(2))
+        np.testing.assert_array_equal(one, two)
+        assert not np.allclose(one, all_rivals[kind].y_prob[:20], atol=1e-3)
+
+
+def test_the_c_with_the_best_validation_score_is_chosen(small_data, small_run):
+    chosen = rivals.train_pca_svm(small_data, small_run, candidates=(1e-6, 2.0))
+    assert chosen.note == "C = 2"  # with a C of next to nothing all is noise
+    hidden = replace(small_data, split={**small_data.split, "training": small_data.split["training"][:0]})
+    assert len(hidden.split["training"]) == 0
+
+
+def test_rivals_are_compared_on_the_test_crops_alone(all_rivals, small_data):
+    table = rivals.compare(all_rivals, small_data, n_resamples=200)
+    assert len(table) == 4 * 5
+    assert list(dict.fromkeys(table["classifier"])) == [rivals.TITLES[kind] for kind in all_rivals]
+    test = small_data.split["test"]
+    hits = all_rivals["pca_svm"].y_prob[test].argmax(axis=1) == small_data.y_true[test]
+    own = table[(table["classifier"] == "PCA + SVM") & (table["class"] == "noise")]
+    assert own["recall"].item() == pytest.approx(hits[small_data.y_true[test] == 3].mean())
+    assert rivals.difference(all_rivals, small_data, "best", "best")[0] == 0
+    assert rivals.in_columns(table).loc[("best", "mean of the miRs"), "recall"] == ""
+    about = rivals.about(all_rivals, small_data)
+    assert about.loc["LeNet-5 (thesis)", "trained numbers"] == 10952
+    assert about.loc["matched filter", "trained numbers"] == 2
+    assert len(rivals.in_words(all_rivals, small_data)) == 5
+
+
+def test_every_kind_gets_a_folder_and_scores_in_one_form(all_rivals, small, small_data, tmp_path):
+    from mirnb.classifier import load_classifier
+    from mirnb.files import read_json
+    from mirnb.runs import RunFolder
+
+    run = RunFolder(small, tmp_path)
+    rivals.save_rivals(all_rivals, small, small_data, run, n_resamples=100)
+    metrics = read_json(tmp_path / "metrics.json")["classifiers"]
+    assert set(metrics) == set(PREDICTORS)
+    assert len({frozenset(sets["test"]) for sets in metrics.values()}) == 1
+    assert all(0 <= sets["test"]["ece"] <= 1 for sets in metrics.values())
+    for kind, one in all_rivals.items():
+        loaded = load_classifier(tmp_path / "classifiers" / kind)
+        assert loaded.kind == kind
+        blobs, _ = dataset.kept_blobs(small)
+        np.testing.assert_allclose(loaded.predict(small, blobs).argmax(axis=1), one.y_prob.argmax(axis=1), atol=0)
+        (tmp_path / "classifiers" / kind / one.predictor.files[0]).write_bytes(b"edited")
+        with pytest.raises(InputError, match="is not the file this classifier was saved with"):
+            load_classifier(tmp_path / "classifiers" / kind)
+    with pytest.raises(InputError, match="known are best, lenet5, pca_svm, matched_filter"):
+        load_classifier(tmp_path / "classifiers" / "best", kind="oracle")
