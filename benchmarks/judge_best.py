@@ -18,11 +18,11 @@ from tqdm.auto import tqdm
 
 from mirnb import dataset, evaluate, rivals
 from mirnb.augment import plain_view
-from mirnb.best import Recipe, predict
+from mirnb.best import Recipe
 from mirnb.calibration import chance_calibration_error, expected_calibration_error, reliability
 from mirnb.crops import cut_crops
 from mirnb.experiment import load_experiment, write_experiment
-from mirnb.models import best, best_input
+from mirnb.models import best, best_input, predict
 from mirnb.panel import THESIS
 from mirnb.quiet import load_keras
 from mirnb.runs import RunFolder

@@ -18,7 +18,7 @@ from mirnb.augment import plain_view, shaken_view
 from mirnb.calibration import apply_temperature, fit_temperature
 from mirnb.dataset import MARGIN_PX
 from mirnb.files import fingerprint, whole_file
-from mirnb.models import best, best_input
+from mirnb.models import best, best_input, predict
 from mirnb.preprocess import crop_medians
 from mirnb.quiet import load_keras
 from mirnb.twin import estimate_twin
@@ -119,11 +119,6 @@ def twin_of(dataset):
     if not len(ground):  # blobs everywhere: noise without neighbours
         ground = np.random.default_rng(0).standard_normal((500, *dataset.panel.template_window.shape), np.float32)
     return estimate_twin(crops, dataset.y_true[training], dataset.panel, ground)
-
-
-def predict(model, crops):
-    """Probabilities of crops in the network's input form."""
-    return np.asarray(model.predict(crops, batch_size=1024, verbose=0))
 
 
 def load_networks(paths):

@@ -16,6 +16,7 @@ from mirnb.comparison import compare_techniques, single_type_sample
 from mirnb.dataset import cut_raw_crops, kept_blobs, prepare, preprocess_templates, without_margin
 from mirnb.experiment import load_experiment
 from mirnb.rivals import difference
+from mirnb.runs import RunFolder
 from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_experiment
 from mirnb.templates import median_templates
@@ -141,11 +142,12 @@ def _other_samples(experiment, run, data, runs, seed, cleaning):
             changed = _with_noise(settings, factor) if factor else _with_fewer_noise_blobs(settings)
             folder = run.root / "cache" / "claims" / name.replace(" ", "_")
             if not (folder / "experiment.toml").exists():
-                simulate_experiment(
-                    folder, panel=experiment.panel, settings=changed, seed=int(experiment.simulated["seed"]) + 50
-                )
-            other = prepare(load_experiment(folder), run, seed=seed, **cleaning)
-            found[name] = _f1(other, train_runs(other, run, n_runs=len(runs), seed=seed))
+                seed_of_sample = int(experiment.simulated["seed"]) + 50
+                simulate_experiment(folder, panel=experiment.panel, settings=changed, seed=seed_of_sample)
+            sample = load_experiment(folder)
+            other_run = RunFolder(sample, folder / "run")
+            other = prepare(sample, other_run, seed=seed, **cleaning)
+            found[name] = _f1(other, train_runs(other, other_run, n_runs=len(runs), seed=seed))
     verdicts = []
     for claim, better, worse in (
         ("Less background noise raises accuracy", "noise x 0.5", "noise x 2"),

@@ -330,7 +330,11 @@ def prepare(
     ------
     InputError
         If there are no labels, a class has none, or too few to split.
+    ValueError
+        If the run folder is another experiment's: its cache would answer for that one.
     """
+    if run.experiment.fingerprints() != experiment.fingerprints():
+        raise ValueError(f"{experiment.folder}: the run folder {run.root} is that of {run.experiment.folder}")
     labelled = bool(experiment.labelled.any()) or not (unlabelled and experiment.masks is not None)
     if labelled:
         experiment.require_labels()
@@ -347,11 +351,9 @@ def prepare(
         split = dict.fromkeys(SETS, np.zeros(0, int))
         if labelled:
             _require_enough(experiment, blobs["y"].to_numpy())
-            cut = {
-                "crop": lambda: split_by_crop(len(blobs), seed=seed),
-                "frame": lambda: split_by_frame(blobs["frame"], seed=seed),
-            }
-            split = cut[split_by]()
+            shares = {"test_share": test_share, "validation_share": validation_share, "seed": seed}
+            by_frame = split_by == "frame"
+            split = split_by_frame(blobs["frame"], **shares) if by_frame else split_by_crop(len(blobs), **shares)
             split["training"] = some_of_each_class(blobs["y"].to_numpy(), split["training"], training_share, seed=seed)
         held_out = blobs.iloc[np.concatenate([split["validation"], split["test"]])]
         background = cut_background(experiment, held_out, n_frames=n_frames, seed=seed)

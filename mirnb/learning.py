@@ -20,7 +20,7 @@ WAYS = {  # name -> (draw a twin?, single-type samples first?)
 }
 
 
-_SHORT = Recipe(n_networks=1, twin_crops=30_000, twin_epochs=4, plain_epochs=40)
+_SHORT = Recipe(n_networks=1, twin_crops=20_000, twin_epochs=5, plain_epochs=30)
 
 
 def plan(*, full=False, quick=False):
@@ -29,7 +29,7 @@ def plan(*, full=False, quick=False):
         return {"shares": [1.0], "ways": list(WAYS), "recipe": QUICK, "n_repeats": 1}
     if full:
         return {"shares": [0.05, 0.1, 0.25, 0.5, 1.0], "ways": list(WAYS), "recipe": _SHORT, "n_repeats": 3}
-    return {"shares": [0.1, 0.25, 1.0], "ways": ["labels alone", "twin"], "recipe": _SHORT, "n_repeats": 1}
+    return {"shares": [0.25, 1.0], "ways": ["labels alone", "twin"], "recipe": _SHORT, "n_repeats": 1}
 
 
 def learning_curve(experiment, run, *, shares, ways, recipe, singles, n_repeats=1, seed=3, **preparation):

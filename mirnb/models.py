@@ -137,6 +137,17 @@ def noisy_copies(crops, y_true, noise_sd, *, n_copies=NOISE_COPIES, seed=0):
     return np.concatenate([crops + one for one in noise]).astype(np.float32), np.tile(y_true, n_copies + 1)
 
 
+def predict(model, crops, *, batch_size=1024):
+    """Probabilities (n, n_classes) of a Keras model for crops in its input form, batch by batch.
+
+    Called directly: Keras's own `predict` builds a graph for every model, and warns when there are many.
+    """
+    ops = load_keras().ops
+    batches = [crops[start : start + batch_size] for start in range(0, len(crops), batch_size)]
+    parts = [ops.convert_to_numpy(model(one, training=False)) for one in batches]
+    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+
+
 def layer_table(model):
     """One row a layer: layer (name to print), shape of its output without the batch, weights."""
     names = {

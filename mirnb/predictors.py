@@ -9,12 +9,12 @@ import numpy as np
 import skops.io
 
 from mirnb.augment import plain_view
-from mirnb.best import load_networks, predict
+from mirnb.best import load_networks
 from mirnb.calibration import apply_temperature, fit_temperature
 from mirnb.dataset import MARGIN_PX, without_margin
 from mirnb.evaluate import mir_f1
 from mirnb.files import InputError, read_json, write_json
-from mirnb.models import best_input
+from mirnb.models import best_input, predict
 from mirnb.quiet import load_keras
 from mirnb.splits import Scaler
 
@@ -38,8 +38,6 @@ class LeNet5:
 
     def predict(self, crops):
         """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs)."""
-        if len(crops) == 0:
-            return np.empty((0, self.model.output_shape[-1]), np.float32)
         return predict(self.model, self.scaler(crops))
 
     def write(self, folder):
@@ -196,8 +194,6 @@ class Best(_RawCrops):
         return cls(load_networks(training.model_paths), training.temperature, training.noise_sd)
 
     def _probabilities(self, wide_crops, scale):
-        if len(wide_crops) == 0:
-            return np.empty((0, self.model.output_shape[-1]))
         crops = best_input(plain_view(wide_crops, MARGIN_PX, self.noise_sd / scale))
         return apply_temperature(predict(self.model, crops), self.temperature)
 

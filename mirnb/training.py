@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from mirnb import __version__
 from mirnb.files import fingerprint, whole_file
-from mirnb.models import lenet5
+from mirnb.models import lenet5, predict
 from mirnb.quiet import load_keras
 
 
@@ -89,7 +89,7 @@ def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3
                 crops, y_true, validation, dataset.n_classes, seed=100 * seed + k, shuffle_seed=seed, epochs=epochs,
                 learning_rate=learning_rate, batch_size=batch_size,
             )  # fmt: skip
-            y_prob = model.predict(dataset.scaler(dataset.crops), batch_size=1024, verbose=0)
+            y_prob = predict(model, dataset.scaler(dataset.crops))
             with whole_file(model_path) as temporary:
                 model.save(temporary)
             with whole_file(values_path) as temporary, temporary.open("wb") as file:

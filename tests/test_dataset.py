@@ -352,3 +352,14 @@ def test_an_unlabelled_or_foreign_single_type_sample_is_refused(tmp_path, small_
     write_folder(tmp_path / "bare", pixel_size_nm=200, blobs="frame,x [nm],y [nm]\n1,60,60\n")
     with pytest.raises(InputError, match="has pixels of 200 nm, not 120"):
         dataset.single_type_crops(load_experiment(folder))
+
+
+def test_the_shares_of_the_split_are_those_asked_for(small, small_run):
+    data = dataset.prepare(small, small_run, test_share=0.1, validation_share=1 / 9)
+    assert {name: len(rows) for name, rows in data.split.items()} == {"training": 192, "validation": 24, "test": 24}
+
+
+def test_the_run_folder_of_another_experiment_is_refused(small_run, tmp_path, small_settings):
+    other = load_experiment(simulate_experiment(tmp_path / "other", settings=small_settings, seed=4))
+    with pytest.raises(ValueError, match="is that of"):
+        dataset.prepare(other, small_run)

@@ -58,10 +58,10 @@ def test_an_unknown_kind_is_refused(tmp_path):
 class _Level:
     """Stands in for a network: says how noisy the crops it was given are."""
 
-    output_shape, input_shape = (None, 2), (None, 24, 10, 2)
+    output_shape = (None, 2)
 
-    def predict(self, crops, **_):
-        noise = np.arcsinh(1 / 4) / np.arcsinh(0.25) * (4 * np.sinh(crops[..., 1])).std(axis=(1, 2))
+    def __call__(self, crops, training):
+        noise = (4 * np.sinh(crops[..., 1])).std(axis=(1, 2))
         return np.column_stack([noise, np.ones(len(crops))]) / (1 + noise)[:, None]
 
 
