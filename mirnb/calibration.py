@@ -15,7 +15,7 @@ def apply_temperature(y_prob, temperature):
 
 
 def fit_temperature(y_true, y_prob):
-    """The temperature with the lowest cross-entropy (Guo et al. 2017), between 1/5 and 5; 1 without crops.
+    """The temperature with the lowest cross-entropy (Guo et al. 2017), between 1/50 and 50; 1 without crops.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def fit_temperature(y_true, y_prob):
         scaled = apply_temperature(y_prob, np.exp(log_temperature))
         return -np.log(np.maximum(scaled[np.arange(len(y_true)), y_true], 1e-12)).mean()
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(5), np.log(5)), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(50), np.log(50)), method="bounded").x))
 
 
 def reliability(y_true, y_prob, *, n_bins=N_BINS):
@@ -83,8 +83,9 @@ def rejection_curve(y_true, y_prob, *, thresholds=None):
     Returns
     -------
     DataFrame, one row a threshold
-        threshold, rejected (share of all calls of a miR), crosstalk (share of another miR among accepted calls that are
-        miRs), noise (share of noise among accepted calls), recall (accepted right calls among all miRs). NaN of nothing.
+        threshold, accepted (calls of a miR), rejected (share of all calls of a miR), crosstalk (share of another miR among
+        accepted calls that are miRs), noise (share of noise among accepted calls), recall (accepted right calls among all
+        miRs). NaN of nothing.
     """
     noise = y_prob.shape[1] - 1
     y_pred, sure = y_prob.argmax(axis=1), y_prob.max(axis=1)
@@ -96,6 +97,7 @@ def rejection_curve(y_true, y_prob, *, thresholds=None):
             rows.append(
                 {
                     "threshold": threshold,
+                    "accepted": int(np.sum(accepted)),
                     "rejected": np.divide(np.sum(called & ~accepted), np.sum(called)),
                     "crosstalk": np.divide(np.sum(accepted & is_mir & (y_pred != y_true)), np.sum(accepted & is_mir)),
                     "noise": np.divide(np.sum(accepted & ~is_mir), np.sum(accepted)),

@@ -436,11 +436,20 @@ def draw_reliabilities(tables):
     return figure
 
 
-def draw_rejection(curves, *, ax=None):
-    """Crosstalk between miRs against the share of calls rejected. curves: title -> `calibration.rejection_curve`."""
+def draw_rejection(curves, *, least_accepted=30, ax=None):
+    """Crosstalk between miRs against the share of calls rejected, as far as enough calls are left to tell.
+
+    Parameters
+    ----------
+    curves : dict
+        Title -> `calibration.rejection_curve`.
+    least_accepted : int
+        Where fewer calls are accepted the line ends.
+    """
     if ax is None:
         _, ax = plt.subplots(figsize=(5.6, 3.8))
     for k, (title, curve) in enumerate(curves.items()):
+        curve = curve[curve["accepted"] >= least_accepted]
         style = {"color": sns.color_palette("colorblind")[k], "ls": ("-", "--", "-.", ":")[k % 4]}
         ax.plot(100 * curve["rejected"], 100 * curve["crosstalk"], lw=1.8, label=title, **style)
     ax.set(
