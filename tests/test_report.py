@@ -112,6 +112,35 @@ def test_the_classifier_of_a_report_classifies_an_unlabelled_experiment(reported
 
 
 @pytest.mark.slow
+def test_the_best_kind_is_copied_and_another_may_be_chosen(reported, tmp_path, capsys):
+    sample, page = reported
+    classifiers = {path.name for path in (page.parent / "classifiers").iterdir()}
+    assert classifiers == {"best", "lenet5", "pca_svm", "matched_filter"}
+    metrics = json.loads((page.parent / "metrics.json").read_text())
+    assert {kind for kind, sets in metrics["classifiers"].items() if "ece" in sets["test"]} == classifiers
+    assert json.loads((page.parent / "classifier" / "classifier.json").read_text())["kind"] == "best"
+    target = str(tmp_path / "classified.csv")
+    for kind in sorted(classifiers):
+        assert main(["classify", str(page.parent / "classifier"), str(sample), "--kind", kind, "--out", target]) == 0
+        assert f"classifier: {kind}\n" in capsys.readouterr().out
+    assert main(["classify", str(page.parent), str(sample), "--min-probability", "0.99", "--out", target]) == 0
+    assert re.search(r"unsure +\d+", capsys.readouterr().out)
+    assert main(["classify", str(page.parent / "classifier"), str(sample), "--kind", "oracle", "--out", target]) == 1
+    assert "known are best, lenet5, pca_svm, matched_filter" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_claims_stand_on_the_index_page_each_with_a_verdict(reported):
+    _, page = reported
+    claims = json.loads((page.parent / "metrics.json").read_text())["claims"]
+    text = page.read_text(encoding="utf-8")
+    assert len(claims) == 8
+    for one in claims:
+        assert one["claim"] in text
+        assert re.match("holds|does not hold|cannot be told|not measured", one["verdict"])
+
+
+@pytest.mark.slow
 def test_notebooks_01_and_02_do_without_labels_when_masks_are_given(reported, tmp_path):
     sample, page = reported
     shutil.copy(sample / "stack.tif", tmp_path)
