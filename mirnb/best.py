@@ -77,7 +77,7 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
     recipe = recipe or Recipe()
     rows = [dataset.split[name] for name in ("training", "validation")]
     seen = [dataset.wide_crops, dataset.background, dataset.y_true, *rows, *(part for one in singles for part in one)]
-    key = fingerprint(asdict(recipe), seed, *seen, __version__)
+    key = fingerprint(asdict(recipe), seed, dataset.panel.to_dict(), *seen, __version__)
     folder = run.root / "cache" / f"best-{key}"
     twin, found, paths, histories, y_prob, seconds = None, {}, [], [], [], 0.0
     for k in tqdm(range(recipe.n_networks), desc="networks of best", unit="network", leave=False):

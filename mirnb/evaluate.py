@@ -62,11 +62,8 @@ def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, 
     dict of float ndarrays of shape (2, n_classes)
         Low and high end of recall, precision, f1 and, of shape (2,), macro_f1_mir.
     """
-    numbers, where = np.unique(frames, return_inverse=True)
-    per_frame = np.zeros((len(numbers), n_classes, n_classes))
-    np.add.at(per_frame, (where, y_true, y_pred), 1)
-    drawn = np.random.default_rng(seed).multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), n_resamples)
-    scores = score_confusion(np.tensordot(drawn, per_frame, axes=1))
+    weights = _frame_weights(frames, n_resamples, seed)
+    scores = score_confusion(_resampled_confusions(y_true, y_pred, frames, n_classes, weights)[1:])
     ends = [50 * (1 - level), 50 * (1 + level)]
     scores["macro_f1_mir"] = macro_f1_mir(scores)
     with warnings.catch_warnings():
@@ -107,10 +104,8 @@ def paired_difference(sets, n_classes, *, n_resamples=2000, level=0.95, seed=3):
 
 def recall_less_precision(y_true, y_pred, frames, n_classes, *, n_resamples=2000, level=0.95, seed=3):
     """Recall less precision of each class, with its interval over frames: (difference, low, high), one a class."""
-    numbers, drawn = _frame_weights(frames, n_resamples, seed)
-    per_frame = np.zeros((len(numbers), n_classes, n_classes))
-    np.add.at(per_frame, (np.searchsorted(numbers, frames), y_true, y_pred), 1)
-    scores = score_confusion(np.tensordot(drawn, per_frame, axes=1))
+    weights = _frame_weights(frames, n_resamples, seed)
+    scores = score_confusion(_resampled_confusions(y_true, y_pred, frames, n_classes, weights))
     apart = scores["recall"] - scores["precision"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a class that is not there has NaN ends
@@ -131,14 +126,18 @@ def _frame_weights(frames, n_resamples, seed):
     return numbers, np.concatenate([np.ones((1, len(numbers)), int), drawn])
 
 
-def _resampled_f1(y_true, y_preds, frames, n_classes, weights):
+def _resampled_confusions(y_true, y_pred, frames, n_classes, weights):
+    """Confusion counts for each row of `_frame_weights`: (1 + n_resamples, n_classes, n_classes)."""
     numbers, drawn = weights
-    f1 = []
-    for y_pred in y_preds:
-        per_frame = np.zeros((len(numbers), n_classes, n_classes))
-        np.add.at(per_frame, (np.searchsorted(numbers, frames), y_true, y_pred), 1)
-        f1.append(macro_f1_mir(score_confusion(np.tensordot(drawn, per_frame, axes=1))))
-    return np.mean(f1, axis=0)
+    per_frame = np.zeros((len(numbers), n_classes, n_classes))
+    np.add.at(per_frame, (np.searchsorted(numbers, frames), y_true, y_pred), 1)
+    return np.tensordot(drawn, per_frame, axes=1)
+
+
+def _resampled_f1(y_true, y_preds, frames, n_classes, weights):
+    """`macro_f1_mir` for each row of `_frame_weights`, averaged over several predictions."""
+    confusions = [_resampled_confusions(y_true, y_pred, frames, n_classes, weights) for y_pred in y_preds]
+    return np.mean([macro_f1_mir(score_confusion(one)) for one in confusions], axis=0)
 
 
 def roc_points(y_true, y_prob, k):
