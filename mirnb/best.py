@@ -17,7 +17,7 @@ from mirnb import __version__
 from mirnb.augment import plain_view, shaken_view
 from mirnb.calibration import apply_temperature, fit_temperature
 from mirnb.dataset import MARGIN_PX
-from mirnb.files import fingerprint, whole_file
+from mirnb.files import InputError, fingerprint, whole_file
 from mirnb.models import best, best_input, predict
 from mirnb.preprocess import crop_medians
 from mirnb.quiet import load_keras
@@ -75,9 +75,11 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
     BestTraining
     """
     recipe = recipe or Recipe()
+    if not dataset.noise_sd > 0:
+        raise InputError(f"{run.experiment.folder}: the background of the stack has no noise at all; is it the raw stack?")
     rows = [dataset.split[name] for name in ("training", "validation")]
     seen = [dataset.wide_crops, dataset.background, dataset.y_true, *rows, *(part for one in singles for part in one)]
-    key = fingerprint(asdict(recipe), seed, dataset.panel.to_dict(), *seen, __version__)
+    key = fingerprint(asdict(recipe), seed, dataset.panel.to_dict(), dataset.noise_sd, *seen, __version__)
     folder = run.root / "cache" / f"best-{key}"
     twin, found, paths, histories, y_prob, seconds = None, {}, [], [], [], 0.0
     for k in tqdm(range(recipe.n_networks), desc="networks of best", unit="network", leave=False):
@@ -86,7 +88,7 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
             start = time.perf_counter()
             if twin is None and recipe.twin_epochs:
                 twin = twin_of(dataset)
-            model, history = _train_network(dataset, recipe, twin, singles, 100 * seed + k)
+            model, history = _train_network(dataset, recipe, twin, singles, (100 * seed + k) % 1_000_000)
             with whole_file(model_path) as temporary:
                 model.save(temporary)
             with whole_file(values_path) as temporary, temporary.open("wb") as file:
@@ -152,7 +154,7 @@ def _train_network(dataset, recipe, twin, singles, seed):
             loss = model.fit(best_input(crops), y_true, batch_size=batch_size, verbose=0).history["loss"][0]
             val_loss = _loss(model, *checked)
             history.append({"stage": name, "epoch": epoch + 1, "loss": loss, "val_loss": val_loss})
-            if val_loss < lowest:
+            if val_loss <= lowest:
                 lowest, weights = val_loss, model.get_weights()
         if keep_lowest:
             model.set_weights(weights)

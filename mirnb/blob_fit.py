@@ -11,6 +11,8 @@ import numpy as np
 from scipy import special
 
 SINGLE = ("background", "log_flux", "y_px", "x_px", "log_sigma_y", "log_sigma_x")
+MODEL_ERROR = 0.05  # share of a blob's light that is not explained
+OUTLIER_SDS = 4.0  # pixels further off count less
 PAIR = (*SINGLE, "log_ratio", "gap_px", "sideways_px", "log_lower_sigma_y")
 
 
@@ -110,7 +112,18 @@ def light_derivatives(values, rows, cols):
     return np.stack(parts, axis=1)
 
 
-def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20, model_error=0.05, outlier_sds=4.0):
+def huber(residual):
+    """Square of a residual in units of its sd; beyond OUTLIER_SDS it grows in proportion, so that a neighbour says less."""
+    size = np.abs(residual)
+    return np.where(size <= OUTLIER_SDS, size**2, 2 * OUTLIER_SDS * size - OUTLIER_SDS**2)
+
+
+def pixel_sd(crops):
+    """What a pixel may be off: the noise, of unit size, and MODEL_ERROR of its light, as no blob is quite Gaussian."""
+    return np.sqrt(1 + (MODEL_ERROR * np.maximum(crops, 0)) ** 2)
+
+
+def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20):
     """Fit SINGLE or PAIR, whichever the prior has, to each crop.
 
     Parameters
@@ -123,10 +136,6 @@ def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20
     start : ndarray of shape (n, n_parameters), optional
         The prior's mean by default.
     n_steps : int
-    model_error : float
-        No blob is quite Gaussian: so large a share of the light is not explained, as noise is not.
-    outlier_sds : float
-        Pixels further off count less (Huber), so that a neighbour does not bend the fit.
 
     Returns
     -------
@@ -135,22 +144,20 @@ def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20
     crops = np.asarray(crops, float)
     prior_mean, prior_sd = (np.broadcast_to(one, (len(crops), np.shape(one)[-1])) for one in (prior_mean, prior_sd))
     values = np.array(prior_mean if start is None else start, float)
-    sd = np.sqrt(1 + (model_error * np.maximum(crops, 0)) ** 2)
+    sd = pixel_sd(crops)
     damping, n_pixels = np.full(len(crops), 1e-2), len(rows) * len(cols)
 
     def cost_of(values):
         light, by_parameter = draw_light(values, rows, cols), light_derivatives(values, rows, cols)
         residual = ((crops - light) / sd).reshape(len(crops), n_pixels)
-        size = np.abs(residual)
-        huber = np.where(size <= outlier_sds, size**2, 2 * outlier_sds * size - outlier_sds**2)
         from_prior = (values - prior_mean) / prior_sd
-        weight = np.minimum(1, outlier_sds / np.maximum(size, 1e-9))
+        weight = np.minimum(1, OUTLIER_SDS / np.maximum(np.abs(residual), 1e-9))
         slope = (by_parameter / sd[:, None]).reshape(len(crops), values.shape[1], n_pixels)
         weighted = slope * weight[:, None]
         gradient = np.einsum("npm,nm->np", weighted, residual) - from_prior / prior_sd
         curvature = weighted @ slope.transpose(0, 2, 1)
         curvature += np.eye(values.shape[1]) / prior_sd[:, :, None] ** 2
-        return huber.sum(axis=1) + (from_prior**2).sum(axis=1), gradient, curvature
+        return huber(residual).sum(axis=1) + (from_prior**2).sum(axis=1), gradient, curvature
 
     cost, gradient, curvature = cost_of(values)
     for _ in range(n_steps):

@@ -14,8 +14,8 @@ def apply_temperature(y_prob, temperature):
     return scaled / scaled.sum(axis=1, keepdims=True)
 
 
-def fit_temperature(y_true, y_prob):
-    """The temperature with the lowest cross-entropy (Guo et al. 2017), between 1/50 and 50; 1 without crops.
+def fit_temperature(y_true, y_prob, *, limit=5.0):
+    """The temperature with the lowest cross-entropy (Guo et al. 2017), between 1/limit and limit; 1 without crops.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def fit_temperature(y_true, y_prob):
         scaled = apply_temperature(y_prob, np.exp(log_temperature))
         return -np.log(np.maximum(scaled[np.arange(len(y_true)), y_true], 1e-12)).mean()
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(50), np.log(50)), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(limit), np.log(limit)), method="bounded").x))
 
 
 def reliability(y_true, y_prob, *, n_bins=N_BINS):
@@ -91,7 +91,7 @@ def rejection_curve(y_true, y_prob, *, thresholds=None):
     y_pred, sure = y_prob.argmax(axis=1), y_prob.max(axis=1)
     called, is_mir = y_pred < noise, y_true < noise
     rows = []
-    for threshold in np.linspace(0.25, 0.995, 60) if thresholds is None else thresholds:
+    for threshold in np.linspace(1 / y_prob.shape[1], 0.995, 60) if thresholds is None else thresholds:
         accepted = called & (sure >= threshold)
         with np.errstate(invalid="ignore"):
             rows.append(

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Classifier:
     predictor: object  # one of `predictors.PREDICTORS`
     background_percentile: float = 70.0
     cap_sds: float = 5.0
-    trained_on: dict | None = None  # experiment, its fingerprints, seed, scores on validation
+    trained_on: dict = field(default_factory=dict)  # experiment, its fingerprints, seed, scores on validation
 
     @property
     def kind(self):
@@ -89,7 +89,7 @@ class Classifier:
                 "template_window": self.panel.template_window.shape,
                 "crop_window": self.panel.crop_window.shape,
                 "preprocess": {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds},
-                "trained_on": self.trained_on or {},
+                "trained_on": self.trained_on,
                 "files": {name: fingerprint(folder / name) for name in ("templates.tif", *self.predictor.files)},
                 "versions": {"mirnb": __version__, "keras": version("keras"), "scikit-learn": version("scikit-learn")},
             },
@@ -142,30 +142,43 @@ def load_classifier(folder, *, kind=""):
         predictor = read_predictor(values["kind"], folder)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: the model cannot be read ({error}); was it written by another version?") from None
-    return Classifier(panel, templates, predictor, trained_on=values.get("trained_on"), **values["preprocess"])
+    return Classifier(panel, templates, predictor, trained_on=values["trained_on"], **values["preprocess"])
 
 
 def _folder_of_kind(folder, kind):
     """classifiers/<kind> of the report that a classifier folder belongs to."""
     if kind not in PREDICTORS:
         raise InputError(f"--kind {kind}: known are {', '.join(PREDICTORS)}")
-    if (folder / "classifier.json").is_file() and read_json(folder / "classifier.json").get("kind") == kind:
+    here = read_json(folder / "classifier.json") if (folder / "classifier.json").is_file() else None
+    if isinstance(here, dict) and here.get("kind") == kind:
         return folder
-    for root in (folder.resolve().parent, folder.resolve().parent.parent):
+    for root in (folder.resolve(), *list(folder.resolve().parents)[:2]):
         if (root / "classifiers" / kind).is_dir():
             return root / "classifiers" / kind
     raise InputError(f"--kind {kind}: there is no classifiers/{kind} beside {folder}; mirnb report writes it")
 
 
 def _require_form(path, values):
-    wanted = {"kind": str, "panel": dict, "preprocess": dict, "files": dict, "crop_window": list, "template_window": list}
+    """Refuse what is not a classifier.json of this version, key by key."""
+    wanted = {
+        "kind": str, "panel": dict, "preprocess": dict, "files": dict, "crop_window": list, "template_window": list,
+        "trained_on": dict,
+    }  # fmt: skip
     values = values if isinstance(values, dict) else {}
     wrong = [key for key, kind in wanted.items() if not isinstance(values.get(key), kind)]
-    if values.get("format") != _FORMAT or wrong or set(values["preprocess"]) != {"background_percentile", "cap_sds"}:
+    numbers = {"preprocess": ("background_percentile", "cap_sds"), "trained_on": ("pixel_size_nm", "noise_sd_counts")}
+    for key in set(numbers) - set(wrong):
+        part = values[key]
+        wrong += [f"{key}.{name}" for name in numbers[key] if not _is_positive(part.get(name))]
+    if values.get("format") != _FORMAT or wrong:
         raise InputError(
             f"{path}: not a classifier this version reads ({', '.join(wrong) or 'another format'}); copy it again, or make "
             "it again with mirnb report"
         )
+
+
+def _is_positive(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
 UNSURE = "unsure"
@@ -173,9 +186,8 @@ UNSURE = "unsure"
 
 def about_noise(classifier, experiment):
     """A sentence, in a list, when the stack's noise is not that of the training crops; else an empty list."""
-    trained = (classifier.trained_on or {}).get("noise_sd_counts")
-    seen = stack_noise_sd(experiment)
-    if not trained or abs(seen / trained - 1) <= SAME_NOISE:
+    trained, seen = classifier.trained_on["noise_sd_counts"], stack_noise_sd(experiment)
+    if abs(seen / trained - 1) <= SAME_NOISE:
         return []
     if classifier.predictor.reads == "responses":
         what = "this kind of classifier does nothing about it, so its answers are not to be trusted"
@@ -208,12 +220,12 @@ def classify(classifier, experiment, *, min_probability=0.0):
         If the experiment has no blob table, or its panel is another one.
     """
     experiment.require_blobs()
-    if _seen(experiment.panel) != _seen(classifier.panel):
+    if experiment.panel.look != classifier.panel.look:
         raise InputError(
             f"{experiment.folder}: has the panel {experiment.panel.name!r} ({', '.join(experiment.panel.mir_names)}), the "
             f"classifier was trained on {classifier.panel.name!r} ({', '.join(classifier.panel.mir_names)})"
         )
-    trained_nm = (classifier.trained_on or {}).get("pixel_size_nm", experiment.pixel_size_nm)
+    trained_nm = classifier.trained_on["pixel_size_nm"]
     if abs(experiment.pixel_size_nm / trained_nm - 1) > 0.05:
         raise InputError(
             f"{experiment.folder}: pixels of {experiment.pixel_size_nm:g} nm, the classifier was trained at {trained_nm:g}"
@@ -233,11 +245,6 @@ def classify(classifier, experiment, *, min_probability=0.0):
         table[f"p_{name}"] = y_prob[:, k].round(6)
     table["crowded"] = find_crowded(experiment.frame_index, experiment.rows, experiment.cols, classifier.panel.crop_window)
     return table
-
-
-def _seen(panel):
-    """What of a panel decides how its molecules look."""
-    return [(mir.name, mir.dyes, mir.gap_px) for mir in panel.mirs], panel.bands_nm, panel.prism_angle_deg
 
 
 def find_crowded(frames, rows, cols, window):

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 from mirnb.correlate import Correlator
 from mirnb.crops import cut_crops, fits
 from mirnb.experiment import load_experiment
-from mirnb.files import InputError
+from mirnb.files import InputError, fingerprint
 from mirnb.panel import Panel
 from mirnb.preprocess import noise_sd, preprocess
 from mirnb.splits import SETS, Scaler, fit_scaler, split_by_crop, split_by_frame
@@ -17,7 +17,7 @@ from mirnb.templates import median_templates
 
 QUICK_FRAMES = 6
 MARGIN_PX = 2  # raw crops are kept so much wider than a template, for mirroring and shifting
-PATCHES_PER_FRAME = 200
+N_PATCHES = 6000  # of background, at most
 MIN_MOLECULES = 10  # training crops of a miR; with fewer, its look is not learned from them alone
 MIN_PER_CLASS = 5  # labelled blobs; with fewer a split can leave a set without the class
 
@@ -176,10 +176,11 @@ def cut_raw_crops(experiment, blobs):
     return crops
 
 
-def cut_background(experiment, held_out, *, n_frames=None, n_per_frame=PATCHES_PER_FRAME, seed=3, apart_px=4):
+def cut_background(experiment, held_out, *, n_frames=None, n_patches=N_PATCHES, seed=3, apart_px=4):
     """Patches of the frames in the template window, at random places: what the light of a blob would fall upon.
 
-    Neighbours are there as often as they are beside a blob; in the middle of a patch there is none of the table.
+    In the middle of a patch there is no blob of the table. Its neighbours are those of the frame, less the ones that are
+    held out: where blobs lie dense there are fewer than beside a blob.
 
     Parameters
     ----------
@@ -188,11 +189,11 @@ def cut_background(experiment, held_out, *, n_frames=None, n_per_frame=PATCHES_P
         frame, row, col of blobs whose crops no patch may touch: those of validation and test.
     n_frames : int, optional
         The first frames only.
-    n_per_frame : int
-        At most; fewer where blobs lie dense.
+    n_patches : int
+        At most, from frames spread evenly; fewer where blobs lie dense.
     seed : int
     apart_px : int
-        No blob of the table lies nearer to the middle of a patch, on either axis.
+        No blob of the table lies nearer to the middle of a patch, on both axes.
 
     Returns
     -------
@@ -200,22 +201,26 @@ def cut_background(experiment, held_out, *, n_frames=None, n_per_frame=PATCHES_P
     """
     window, rng = experiment.panel.template_window, np.random.default_rng([seed, 5])
     rows, cols = experiment.stack.frame_shape
+    n_frames = min(len(experiment.stack), n_frames or len(experiment.stack))
+    chosen = np.unique(np.linspace(0, n_frames - 1, min(n_frames, max(n_patches // 20, 1))).round().astype(int))
+    n_each = max(n_patches // len(chosen), 1)
     patches = [np.empty((0, *window.shape), experiment.stack.dtype)]
     taken = pd.DataFrame({"frame": experiment.frame_index, "row": experiment.rows, "col": experiment.cols})
-    for index, frame in experiment.stack.frames(range(min(len(experiment.stack), n_frames or len(experiment.stack)))):
-        row = rng.integers(window.above, rows - window.below + 1, 6 * n_per_frame)
-        col = rng.integers(window.left, cols - window.right + 1, 6 * n_per_frame)
+    for index, frame in experiment.stack.frames(chosen):
+        row = rng.integers(window.above, rows - window.below + 1, 6 * n_each)
+        col = rng.integers(window.left, cols - window.right + 1, 6 * n_each)
         touches = _near(row, col, held_out[held_out["frame"] == index], window.shape)
         on_blob = _near(row, col, taken[taken["frame"] == index], (apart_px, apart_px))
-        free = np.flatnonzero(~touches & ~on_blob)[:n_per_frame]
+        free = np.flatnonzero(~touches & ~on_blob)[:n_each]
         patches.append(cut_crops(frame, row[free], col[free], window))
     return np.concatenate(patches)
 
 
-def stack_noise_sd(experiment, *, n_frames=10):
-    """Noise of a pixel of a stack, counts: the median over frames spread evenly through it."""
-    chosen = np.unique(np.linspace(0, len(experiment.stack) - 1, n_frames).round().astype(int))
-    return float(np.median([noise_sd(frame) for _, frame in experiment.stack.frames(chosen)]))
+def stack_noise_sd(experiment, *, n_patches=2000):
+    """Noise of a pixel of a stack, counts: of patches without a blob, as that of training crops is found."""
+    nothing = pd.DataFrame({"frame": [], "row": [], "col": []})
+    patches = cut_background(experiment, nothing, n_patches=n_patches)
+    return noise_sd(patches if len(patches) else next(experiment.stack.frames([0]))[1])
 
 
 def single_type_crops(experiment):
@@ -229,16 +234,18 @@ def single_type_crops(experiment):
     Raises
     ------
     InputError
-        If one of them has another panel or pixel size, or no labels.
+        If one of them has another panel or pixel size, no labels, or frames of the experiment itself.
     """
     found = []
     for folder in experiment.pretrain:
         sample = load_experiment(folder)
-        if sample.panel.mir_names != experiment.panel.mir_names:
+        if sample.panel.look != experiment.panel.look:
             raise InputError(
-                f"{folder}: named under pretrain, but its panel has {', '.join(sample.panel.mir_names)}, not "
-                f"{', '.join(experiment.panel.mir_names)}"
+                f"{folder}: named under pretrain, but its panel {sample.panel.name!r} ({', '.join(sample.panel.mir_names)}) "
+                f"is another one than {experiment.panel.name!r} (names, dyes, separations or bands)"
             )
+        if {fingerprint(path) for path in sample.stack.paths} & {fingerprint(path) for path in experiment.stack.paths}:
+            raise InputError(f"{folder}: named under pretrain, but has frames of {experiment.folder}, test crops among them")
         if abs(sample.pixel_size_nm / experiment.pixel_size_nm - 1) > 0.05:
             raise InputError(f"{folder}: named under pretrain, but has pixels of {sample.pixel_size_nm:g} nm, not "
                              f"{experiment.pixel_size_nm:g}")  # fmt: skip
@@ -246,7 +253,8 @@ def single_type_crops(experiment):
         if not sample.labelled.any():
             raise InputError(f"{sample.blobs_path}: has no labels; an experiment named under pretrain needs them")
         blobs, _ = kept_blobs(sample)
-        found.append((cut_raw_crops(sample, blobs), blobs["y"].to_numpy(), stack_noise_sd(sample)))
+        if len(blobs):
+            found.append((cut_raw_crops(sample, blobs), blobs["y"].to_numpy(), stack_noise_sd(sample)))
     return found
 
 
@@ -283,12 +291,6 @@ def make_templates(experiment, raw_crops, y_true, split):
     if experiment.masks is not None:
         return experiment.masks
     training = split["training"]
-    missing = [name for k, name in enumerate(experiment.panel.mir_names) if not np.any(y_true[training] == k)]
-    if missing:
-        raise InputError(
-            f"{experiment.blobs_path}: the split leaves no training crop of {', '.join(missing)} for a template; label more "
-            "or take another seed"
-        )
     return median_templates(raw_crops[training], y_true[training], experiment.panel.n_mirs)
 
 
@@ -333,7 +335,9 @@ def prepare(
     ValueError
         If the run folder is another experiment's: its cache would answer for that one.
     """
-    if run.experiment.fingerprints() != experiment.fingerprints():
+    if split_by not in ("crop", "frame"):
+        raise ValueError(f"split_by must be crop or frame, got {split_by!r}")
+    if run.experiment.folder.resolve() != experiment.folder.resolve():
         raise ValueError(f"{experiment.folder}: the run folder {run.root} is that of {run.experiment.folder}")
     labelled = bool(experiment.labelled.any()) or not (unlabelled and experiment.masks is not None)
     if labelled:
@@ -355,6 +359,7 @@ def prepare(
             by_frame = split_by == "frame"
             split = split_by_frame(blobs["frame"], **shares) if by_frame else split_by_crop(len(blobs), **shares)
             split["training"] = some_of_each_class(blobs["y"].to_numpy(), split["training"], training_share, seed=seed)
+            _require_all_classes(experiment, blobs["y"].to_numpy()[split["training"]])
         held_out = blobs.iloc[np.concatenate([split["validation"], split["test"]])]
         background = cut_background(experiment, held_out, n_frames=n_frames, seed=seed)
         raw_templates = make_templates(experiment, without_margin(wide_crops), blobs["y"].to_numpy(), split)
@@ -372,7 +377,7 @@ def prepare(
     split = {name: arrays[name] for name in SETS}
     scaler = fit_scaler(arrays["crops"][split["training"]]) if labelled else None
     background = arrays["background"]
-    seen = background if len(background) else arrays["wide_crops"]
+    seen = background if len(background) else arrays["wide_crops"][split["training"]]
     return Dataset(
         blobs, arrays["wide_crops"], arrays["crops"], split, arrays["templates"], scaler, background, noise_sd(seen),
         experiment.panel,
@@ -389,6 +394,15 @@ def some_of_each_class(y_true, rows, share, *, seed):
         own = rng.permutation(rows[y_true[rows] == k])
         kept.append(own[: max(round(share * len(own)), 1)])
     return np.sort(np.concatenate(kept))
+
+
+def _require_all_classes(experiment, y_true):
+    missing = [name for k, name in enumerate(experiment.panel.names) if not np.any(y_true == k)]
+    if missing:
+        raise InputError(
+            f"{experiment.blobs_path}: the split leaves no training crop of {', '.join(missing)}; label more or take "
+            "another seed"
+        )
 
 
 def _require_light(experiment, templates):

@@ -8,6 +8,8 @@ from sklearn import metrics
 
 from mirnb.calibration import expected_calibration_error, reliability
 
+MIN_FRAMES = 3  # resampling fewer says nothing of chance
+
 
 def confusion(y_true, y_pred, n_classes):
     """Confusion matrix of counts, (n_classes, n_classes), rows true, columns predicted."""
@@ -89,7 +91,7 @@ def paired_difference(sets, n_classes, *, n_resamples=2000, level=0.95, seed=3):
     Returns
     -------
     difference, low, high : float
-        Ours less theirs, averaged over the splits, and the ends of its interval.
+        Ours less theirs, averaged over the splits, and the ends of its interval; NaN with fewer than MIN_FRAMES frames.
     """
     weights = _frame_weights(np.concatenate([one["frames"] for one in sets]), n_resamples, seed)
     gains = [
@@ -98,6 +100,8 @@ def paired_difference(sets, n_classes, *, n_resamples=2000, level=0.95, seed=3):
         for one in sets
     ]
     gain = np.mean(gains, axis=0)
+    if len(weights[0]) < MIN_FRAMES:
+        return float(gain[0]), np.nan, np.nan
     low, high = np.nanpercentile(gain[1:], [50 * (1 - level), 50 * (1 + level)])
     return float(gain[0]), float(low), float(high)
 
@@ -116,7 +120,7 @@ def recall_less_precision(y_true, y_pred, frames, n_classes, *, n_resamples=2000
 def mean_f1(y_true, y_preds, frames, n_classes, *, n_resamples=500, seed=3):
     """Mean F1 over the miRs, averaged over several predictions of the same crops, and its standard error over frames."""
     f1 = _resampled_f1(y_true, y_preds, frames, n_classes, _frame_weights(frames, n_resamples, seed))
-    return float(f1[0]), float(np.nanstd(f1[1:]))
+    return float(f1[0]), float(np.nanstd(f1[1:])) if len(np.unique(frames)) >= MIN_FRAMES else np.nan
 
 
 def _frame_weights(frames, n_resamples, seed):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -10,6 +11,7 @@ from mirnb.best import QUICK, Recipe, train_best
 from mirnb.calibration import expected_calibration_error, reliability
 from mirnb.dataset import prepare
 from mirnb.rivals import TITLES, train_rivals
+from mirnb.splits import MIN_FRAMES
 from mirnb.training import train_runs
 
 WAYS = {  # name -> (draw a twin?, single-type samples first?)
@@ -35,7 +37,8 @@ def plan(*, full=False, quick=False):
 def learning_curve(experiment, run, *, shares, ways, recipe, singles, n_repeats=1, seed=3, **preparation):
     """Mean F1 over the miRs on test, against the share of the training labels that is used.
 
-    Every share has templates, twin and temperature of its own, from its own labels; test crops stay the same.
+    Every share has templates, twin and networks of its own, from its own training labels; validation, which chooses epoch
+    and temperature, and test stay as they are.
 
     Parameters
     ----------
@@ -72,8 +75,8 @@ def learning_curve(experiment, run, *, shares, ways, recipe, singles, n_repeats=
     return pd.DataFrame(rows)
 
 
-def compare_splits(experiment, run, *, split_by, seeds, n_runs, recipe, singles, **preparation):
-    """All kinds of classifiers over several split seeds.
+def compare_splits(experiment, run, *, split_by, seeds, training, recipe, singles, **preparation):
+    """All kinds of classifiers over several split seeds; `training` is passed on to `training.train_runs`.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def compare_splits(experiment, run, *, split_by, seeds, n_runs, recipe, singles,
     rows, pairs = [], {("best", "lenet5"): [], ("best", "pca_svm"): [], ("lenet5", "pca_svm"): []}
     for seed in tqdm(seeds, desc=f"split by {split_by}", unit="split", leave=False):
         data = prepare(experiment, run, seed=seed, split_by=split_by, **preparation)
-        runs = train_runs(data, run, n_runs=n_runs, seed=seed)
+        runs = train_runs(data, run, seed=seed, **training)
         found = train_rivals(data, run, runs, recipe=recipe, singles=singles, seed=seed)
         test = data.split["test"]
         calls = {kind: [one.y_prob[test].argmax(axis=1)] for kind, one in found.items()}
@@ -103,9 +106,13 @@ def compare_splits(experiment, run, *, split_by, seeds, n_runs, recipe, singles,
 
 
 def compare_both_splits(experiment, run, *, seeds, **how):
-    """`compare_splits` by crop and by frame, each kept as a table of the run: (means over the seeds, differences)."""
+    """`compare_splits` by crop and, where there are frames enough, by frame: (means over the seeds, differences).
+
+    Both stand in the run's tables too.
+    """
     means, differences = {}, []
-    for by in ("crop", "frame") if len(seeds) else ():
+    enough = len(np.unique(experiment.frame_index[experiment.labelled])) >= MIN_FRAMES
+    for by in (("crop", "frame") if enough else ("crop",)) if len(seeds) else ():
         scores, pairs = compare_splits(experiment, run, split_by=by, seeds=seeds, **how)
         run.table(scores, f"splits_by_{by}")
         means[by] = scores.drop(columns="split seed").mean()

@@ -100,6 +100,11 @@ class Panel:
     def markers(self):
         return [*(mir.marker for mir in self.mirs), "."]
 
+    @property
+    def look(self):
+        """What of a panel decides how its molecules look: classifiers are good for panels of the same look alone."""
+        return [(mir.name, mir.dyes, mir.gap_px) for mir in self.mirs], self.bands_nm, self.prism_angle_deg
+
     def index(self, name):
         """Index of a class by its name."""
         if name not in self.names:

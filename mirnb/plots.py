@@ -418,7 +418,7 @@ def draw_learning_curve(table, *, reference=None, ax=None):
     if reference is not None:
         ax.axhline(reference, color="0.5", ls=(0, (1, 2)), label="LeNet-5, all labels")
     ax.set(xscale="log", xlabel="training labels (all classes)", ylabel="mean F1 over the miRs, test")
-    ticks = sorted(table["labels"].unique())
+    ticks = table.groupby("share")["labels"].mean().round()
     ax.set_xticks(ticks, [str(int(tick)) for tick in ticks])
     ax.minorticks_off()
     ax.legend(fontsize="small", loc="lower right")

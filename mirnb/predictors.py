@@ -83,7 +83,7 @@ class MatchedFilter:
         threshold = float(thresholds[np.argmax([f1(one) for one in thresholds])])
         unit = max(threshold, 1e-12)  # responses are small numbers
         first = cls(threshold, unit, peak)
-        temperature = fit_temperature(dataset.y_true[validation], first.predict(dataset.crops[validation]))
+        temperature = fit_temperature(dataset.y_true[validation], first.predict(dataset.crops[validation]), limit=50)
         return cls(threshold, unit * temperature, peak)
 
     def _peaks(self, crops):

@@ -47,10 +47,23 @@ def _percentile(n_pixels, percent):
 def noise_sd(images):
     """Noise of a pixel, counts: from the median difference of neighbours along the rows, which blobs hardly touch.
 
+    Whole numbers stand for the unit about them, so that the median is not a whole number too. Where most neighbours are
+    equal (a background cut off at 0), the mean square of the differences takes the median's place.
+
     images : ndarray of shape (..., rows, cols)
     """
-    steps = np.abs(np.diff(np.asarray(images, np.float32), axis=-1))
-    return float(np.median(steps) / 0.6745 / np.sqrt(2)) if steps.size else 0.0
+    images = np.asarray(images)
+    steps = np.abs(np.diff(images.astype(np.float32), axis=-1)).ravel()
+    if not steps.size:
+        return 0.0
+    middle = float(np.median(steps))
+    if images.dtype.kind in "iu":
+        below, within = np.mean(steps < middle), np.mean(steps == middle)
+        low, width = (middle - 0.5, 1.0) if middle > 0 else (0.0, 0.5)
+        middle = low + width * (0.5 - below) / within if within else middle
+    if np.mean(steps == 0) > 0.5:
+        return float(np.sqrt(np.mean(np.square(steps, dtype=np.float64)) / 2))
+    return middle / 0.6745 / np.sqrt(2)
 
 
 def crop_medians(crops):

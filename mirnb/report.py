@@ -110,12 +110,18 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
         _execute(notebook, run.root, {**fixed, **given[notebook]})
         _render(run.root / "notebooks" / f"{notebook}.ipynb")
         ran.append(_Ran(notebook, time.perf_counter() - start))
-    kinds = [kind for kind in PREDICTORS if (run.root / "classifiers" / kind).exists()]
+    kinds = [kind for kind in PREDICTORS if _is_of(run.root / "classifiers" / kind, experiment)]
     if kinds:  # they are listed with the best first
         copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
     set_by_user = {key: value for values in given.values() for key, value in values.items()}
     run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
     return _write_index(experiment, run, ran)
+
+
+def _is_of(folder, experiment):
+    """Whether a classifier folder is there and was trained on the experiment as it now stands."""
+    path = folder / "classifier.json"
+    return path.exists() and read_json(path).get("trained_on", {}).get("fingerprints") == experiment.fingerprints()
 
 
 def _from_root(path):

@@ -7,6 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from mirnb.files import InputError
 
+MIN_FRAMES = 5  # of a split by frame
 SETS = ("training", "validation", "test")
 
 
@@ -54,8 +55,10 @@ def split_by_frame(frames, *, test_share=0.20, validation_share=0.25, seed=3):
         If there are fewer than five frames: a set would be empty.
     """
     numbers = np.unique(frames)
-    if len(numbers) < 5:
-        raise InputError(f"a split by frame needs labelled blobs on at least 5 frames, they lie on {len(numbers)}")
+    if len(numbers) < MIN_FRAMES:
+        raise InputError(
+            f"a split by frame needs labelled blobs on at least {MIN_FRAMES} frames, they lie on {len(numbers)}"
+        )
     chosen = split_by_crop(len(numbers), test_share=test_share, validation_share=validation_share, seed=seed)
     return {name: np.flatnonzero(np.isin(frames, numbers[which])) for name, which in chosen.items()}
 

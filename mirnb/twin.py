@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from mirnb.blob_fit import PAIR, SINGLE, draw_light, fit_blobs
+from mirnb.blob_fit import PAIR, SINGLE, draw_light, fit_blobs, huber, pixel_sd
 from mirnb.dataset import MIN_MOLECULES
 
 _NEUTRAL_SD = {
@@ -148,7 +148,7 @@ def estimate_twin(crops, y_true, panel, background):
     """
     window, crops = panel.template_window, np.asarray(crops, float)
     rows, cols = pixel_starts(window)
-    middle = crops[:, rows.searchsorted(-3) : rows.searchsorted(4), cols.searchsorted(-3) : cols.searchsorted(4)]
+    middle = crops[:, window.above - 2 : window.above + 5, window.left - 2 : window.left + 5]  # where fits start from
     log_light = np.log(np.maximum(middle.sum(axis=(1, 2)), 8))
     own = [y_true == k for k in range(panel.n_mirs)]
     pairs = [_fit_pairs(crops[i], rows, cols, log_light[i], mir.gap_px) for i, mir in zip(own, panel.mirs, strict=True)]
@@ -256,8 +256,8 @@ def _fit_noise(crops, rows, cols, log_light, means, sds, *, n_rounds=4):
             )
             occam = np.log(np.minimum(fit.sd[:, 4:] / sd, 1)).sum(axis=1)
             shape_cost = (((fit.values - prior_mean) / prior_sd)[:, 2:] ** 2).sum(axis=1)
-            residual = (crops - draw_light(fit.values, rows, cols)) / _pixel_sd(crops)
-            log_evidence[:, c] = occam - 0.5 * (shape_cost + _huber(residual.reshape(n, -1)))
+            residual = (crops - draw_light(fit.values, rows, cols)) / pixel_sd(crops)
+            log_evidence[:, c] = occam - 0.5 * (shape_cost + huber(residual.reshape(n, -1)).sum(axis=1))
         posterior, shares = _expect(log_evidence, shares)
         for c, fit in enumerate(singles):
             weight = posterior[:, c] + 1e-9
@@ -319,7 +319,7 @@ def _cost_by_lower_flux(crops, rows, cols, values):
     lower[:, 2] += values[:, 7]
     lower[:, 3] += values[:, 8]
     lower[:, 4] = values[:, 9]
-    sd = _pixel_sd(crops).reshape(n, -1)
+    sd = pixel_sd(crops).reshape(n, -1)
     columns = np.stack([np.ones_like(crops), draw_light(upper, rows, cols), draw_light(lower, rows, cols)], axis=-1)
     columns = columns.reshape(n, -1, 3) / sd[:, :, None]
     normal = columns.transpose(0, 2, 1) @ columns + 1e-9 * np.eye(3)
@@ -327,16 +327,7 @@ def _cost_by_lower_flux(crops, rows, cols, values):
     best = np.linalg.solve(normal, np.einsum("nmp,nm->np", columns, light)[:, :, None])[:, :, 0]
     lower_sd = np.sqrt(np.linalg.inv(normal)[:, 2, 2])
     off = (_LOWER_FLUX - best[:, 2:]) / lower_sd[:, None]
-    return _huber(light - np.einsum("nmp,np->nm", columns, best))[:, None] + off**2
-
-
-def _pixel_sd(crops, *, model_error=0.05):
-    return np.sqrt(1 + (model_error * np.maximum(crops, 0)) ** 2)
-
-
-def _huber(residual, outlier_sds=4.0):
-    size = np.abs(residual)
-    return np.where(size <= outlier_sds, size**2, 2 * outlier_sds * size - outlier_sds**2).sum(axis=1)
+    return huber(light - np.einsum("nmp,np->nm", columns, best)).sum(axis=1)[:, None] + off**2
 
 
 def _shot_noise(crops, light):

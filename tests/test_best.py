@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mirnb import best, dataset
+from mirnb.files import InputError
 from mirnb.runs import RunFolder
 
 TINY = replace(best.QUICK, n_networks=2)
@@ -118,3 +119,8 @@ def test_single_type_crops_come_between_the_twin_and_the_labels(small_data, smal
     alone = best.train_best(small_data, RunFolder(small, tmp_path), recipe=replace(recipe, twin_epochs=0), singles=singles)
     assert alone.history["stage"].unique().tolist() == ["single types", "labelled crops"]
     assert alone.twin == {}
+
+
+def test_a_stack_without_any_noise_is_refused(small_data, small_run):
+    with pytest.raises(InputError, match="no noise at all"):
+        best.train_best(replace(small_data, noise_sd=0.0), small_run, recipe=TINY)

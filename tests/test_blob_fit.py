@@ -40,7 +40,7 @@ def test_a_pair_is_found_again_within_its_errors():
     rng = np.random.default_rng(1)
     crops = draw_light(np.repeat(TRUE[None], 200, axis=0), ROWS, COLS) + rng.standard_normal((200, 24, 10))
     start = np.array([0, np.log(60.0), 0, 0, np.log(1.25), np.log(1.2), np.log(0.5), 6.0, 0, np.log(1.4)])
-    fit = fit_blobs(crops, ROWS, COLS, start, WIDE_SD, model_error=0.0)
+    fit = fit_blobs(crops, ROWS, COLS, start, WIDE_SD)
     off = (fit.values - TRUE) / fit.sd
     assert np.abs(off.mean(axis=0)).max() < 0.5
     assert np.abs(np.median(off, axis=0)).max() < 0.4

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mirnb import best, claims, learning, rivals
+from mirnb.files import InputError
 from mirnb.runs import RunFolder
 from mirnb.sample import Settings
 
@@ -45,6 +46,9 @@ def test_wrong_labels_are_as_many_as_said_and_none_of_the_test(small_data):
 
 def test_the_settings_of_a_simulation_are_read_from_its_experiment(small, small_settings):
     assert claims._settings_of(small) == small_settings
+    foreign = {key: value for key, value in small.simulated.items() if key != "tail_share"}
+    assert claims._settings_of(replace(small, simulated=foreign)) is None
+    assert claims._settings_of(replace(small, simulated=None)) is None
 
 
 @pytest.mark.slow
@@ -54,11 +58,12 @@ def test_every_claim_is_measured_on_a_simulated_experiment_and_said_where_it_can
     found = rivals.train_rivals(small_data, small_run, short_runs, recipe=best.QUICK)
     table = claims.measure_claims(small, RunFolder(small, tmp_path), small_data, short_runs, found, n_runs=1)
     assert len(table) == 8
+    assert len(list((tmp_path / "cache").glob("sample-*/experiment.toml"))) == 3  # each changed sample is one of its own
     assert list(table) == ["claim", "thesis", "measured", "verdict"]
     by_claim = table.set_index("claim")["verdict"]
     assert by_claim["Single-type templates deviate from mixture ones"] == "not measured"  # it names no pretrain
     assert "not measured" not in by_claim.drop("Single-type templates deviate from mixture ones").tolist()
-    unknown = claims._other_samples(replace(small, simulated=None), small_run, small_data, short_runs, 3, {})
+    unknown = claims._other_samples(replace(small, simulated=None), small_run, small_data, short_runs, {}, {})
     assert [one.verdict for one in unknown] == ["not measured", "not measured"]
 
 
@@ -78,13 +83,19 @@ def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
     from mirnb.experiment import load_experiment
     from mirnb.simulated_experiment import simulate_experiment
 
-    sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=6)))
+    sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=8)))
     means, differences = learning.compare_both_splits(
-        sample, RunFolder(sample, tmp_path / "run"), seeds=[3], n_runs=1, recipe=best.QUICK, singles=[]
+        sample, RunFolder(sample, tmp_path / "run"), seeds=[3], training={"n_runs": 1}, recipe=best.QUICK, singles=[]
     )
     assert means.index.tolist() == ["crop", "frame"]
-    assert (differences["low"] <= differences["high"]).all()
+    by_crop = differences.loc["crop"]
+    assert (by_crop["low"] <= by_crop["high"]).all()
     assert (tmp_path / "run" / "tables" / "splits_by_frame.csv").exists()
-    nothing = learning.compare_both_splits(sample, None, seeds=[], n_runs=1, recipe=best.QUICK, singles=[])
+    nothing = learning.compare_both_splits(sample, None, seeds=[], training={}, recipe=best.QUICK, singles=[])
     assert all(isinstance(one, pd.DataFrame) and one.empty for one in nothing)
     assert np.isfinite(means.to_numpy()).all()
+
+
+def test_no_trainings_at_all_are_refused(small, small_run, small_data, short_runs):
+    with pytest.raises(InputError, match="claim_runs must be 1 or more, got 0"):
+        claims.measure_claims(small, small_run, small_data, short_runs, {}, n_runs=0)

@@ -1,7 +1,9 @@
 """A classifier folder and what it says of blobs; training once; Keras without chatter."""
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 from by_hand import grey_frames, write_folder
 
 from mirnb import dataset, models, training
-from mirnb.classifier import classify, count_classes, find_crowded, load_classifier
+from mirnb.classifier import about_noise, classify, count_classes, find_crowded, load_classifier
 from mirnb.experiment import load_experiment, write_experiment
 from mirnb.files import InputError, read_json, write_json
 from mirnb.panel import THESIS, Window, panel_from_dict
@@ -169,3 +171,40 @@ def test_whole_numbers_of_the_table_stay_whole(small_classifier, small, tmp_path
     table = classify(small_classifier, small)
     assert str(table["id"].iloc[0]) == "1"
     assert set(table["is_really_mir"].dropna()) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("trained_on", [1], "trained_on"),
+        ("trained_on", {"pixel_size_nm": "120", "noise_sd_counts": 34.0}, "trained_on.pixel_size_nm"),
+        ("trained_on", {"pixel_size_nm": 120, "noise_sd_counts": 0}, "trained_on.noise_sd_counts"),
+        ("preprocess", {"background_percentile": "70", "cap_sds": 5.0}, "preprocess.background_percentile"),
+        ("format", 1, "another format"),
+        ("kind", "oracle", "kind 'oracle'; known are best"),
+    ],
+)
+def test_a_classifier_json_that_was_edited_is_refused_with_the_key(key, value, named, small_classifier, tmp_path):
+    small_classifier.save(tmp_path / "classifier")
+    path = tmp_path / "classifier" / "classifier.json"
+    write_json(path, {**read_json(path), key: value})
+    with pytest.raises(InputError, match=re.escape(named)):
+        load_classifier(tmp_path / "classifier")
+    write_json(path, [])
+    for kind in ("", "best"):
+        with pytest.raises(InputError, match=r"not a classifier this version reads|there is no classifiers/best"):
+            load_classifier(tmp_path / "classifier", kind=kind)
+
+
+def test_blobs_less_sure_than_asked_for_are_unsure(small_classifier, small):
+    table = classify(small_classifier, small, min_probability=0.6)
+    sure = table[[f"p_{name}" for name in small.panel.names]].max(axis=1)
+    assert ((table["class"] == "unsure") == (sure < 0.6)).all()
+    assert count_classes(table, small.panel)["unsure"] == (sure < 0.6).sum()
+    assert count_classes(table, small.panel).sum() == len(table)
+
+
+def test_another_noise_is_said(small_classifier, small):
+    assert about_noise(small_classifier, small) == []
+    quiet = replace(small_classifier, trained_on={**small_classifier.trained_on, "noise_sd_counts": 60.0})
+    assert "not to be trusted" in about_noise(quiet, small)[0]

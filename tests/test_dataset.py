@@ -11,7 +11,8 @@ from scipy.signal import correlate2d
 from mirnb import dataset
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
-from mirnb.preprocess import preprocess
+from mirnb.panel import THESIS
+from mirnb.preprocess import noise_sd, preprocess
 from mirnb.runs import RunFolder
 from mirnb.simulated_experiment import simulate_experiment
 
@@ -284,12 +285,12 @@ def test_background_touches_no_held_out_crop_and_no_blob_of_the_table(small):
     for _, frame, row, col, _ in held_out.to_numpy():  # every pixel that a test crop shows
         marked[frame][row - 6 : row + 18, col - 5 : col + 5] = 0
     stack = replace_frames(small, marked)
-    patches = dataset.cut_background(stack, held_out, n_per_frame=50)
+    patches = dataset.cut_background(stack, held_out, n_patches=200)
     assert len(patches) > 20
     assert patches.min() > 0
     for row, col, frame in zip(small.rows, small.cols, small.frame_index, strict=True):
         marked[frame][row, col] = 0
-    middles = dataset.cut_background(replace_frames(small, marked), held_out, n_per_frame=50)[:, 3:10, 2:9]
+    middles = dataset.cut_background(replace_frames(small, marked), held_out, n_patches=200)[:, 3:10, 2:9]
     assert middles.min() > 0
 
 
@@ -363,3 +364,38 @@ def test_the_run_folder_of_another_experiment_is_refused(small_run, tmp_path, sm
     other = load_experiment(simulate_experiment(tmp_path / "other", settings=small_settings, seed=4))
     with pytest.raises(ValueError, match="is that of"):
         dataset.prepare(other, small_run)
+
+
+def test_an_experiment_does_not_learn_from_its_own_frames_or_another_panel_first(tmp_path, small_settings):
+    settings = replace(small_settings, n_frames=1)
+    folder = simulate_experiment(tmp_path / "mix", settings=settings, pretrain=["."])
+    with pytest.raises(InputError, match=r"has frames of .*mix, test crops among them"):
+        dataset.single_type_crops(load_experiment(folder))
+    wider = replace(THESIS, mirs=tuple(replace(mir, gap_px=1.3 * mir.gap_px) for mir in THESIS.mirs))
+    simulate_experiment(tmp_path / "wider", settings=settings, panel=wider, seed=5)
+    folder = simulate_experiment(tmp_path / "mix2", settings=settings, pretrain=["../wider"])
+    with pytest.raises(InputError, match="is another one than 'thesis'"):
+        dataset.single_type_crops(load_experiment(folder))
+
+
+@pytest.mark.parametrize("sd", [0.6, 0.9, 1.4, 1.9, 3.7, 34.0])
+def test_noise_is_found_in_whole_numbers_too(sd, rng):
+    counts = np.rint(900 + sd * rng.standard_normal((20, 200, 200))).astype(np.uint16)
+    assert noise_sd(counts) == pytest.approx(np.hypot(sd, 1 / np.sqrt(12)), rel=0.06)  # rounding adds its own
+    assert noise_sd(900 + sd * rng.standard_normal((20, 200, 200))) == pytest.approx(sd, rel=0.03)
+
+
+def test_a_background_cut_off_at_zero_still_has_noise_and_a_constant_one_has_none(rng):
+    cut_off = np.maximum(rng.normal(-10, 8, (10, 200, 200)), 0).astype(np.uint16)
+    assert noise_sd(cut_off) > 0.5
+    assert noise_sd(np.full((2, 20, 20), 7, np.uint16)) == 0
+
+
+def test_the_noise_of_a_stack_is_that_of_the_crops_it_was_trained_on(small, small_data):
+    assert dataset.stack_noise_sd(small) == pytest.approx(small_data.noise_sd, rel=0.03)
+
+
+def test_classes_missing_from_training_are_named(small):
+    y_true = np.array([0, 0, 1, 3])
+    with pytest.raises(InputError, match="the split leaves no training crop of blue"):
+        dataset._require_all_classes(small, y_true)

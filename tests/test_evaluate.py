@@ -167,3 +167,11 @@ def test_a_test_sets_summary_has_areas_calibration_and_intervals():
     low, high = summary["intervals"]["recall"]["red"]
     assert low <= summary["recall"]["red"] <= high
     assert len(summary["intervals"]["macro_f1_mir"]) == 2
+
+
+def test_one_frame_says_nothing_of_chance():
+    one = {"y_true": Y_TRUE, "frames": np.zeros(len(Y_TRUE), int), "ours": [Y_TRUE], "theirs": [Y_PRED]}
+    gain, low, high = evaluate.paired_difference([one], 3)
+    assert gain > 0
+    assert np.isnan([low, high]).all()
+    assert np.isnan(evaluate.mean_f1(Y_TRUE, [Y_PRED], np.zeros(len(Y_TRUE), int), 3)[1])
