@@ -40,6 +40,7 @@ class Recipe:
     plain_rate: float = 2e-3
 
 
+_PLAIN_CROPS = 2400  # crops an epoch when there is no twin
 _HISTORY = ("epoch", "loss", "val_loss")
 QUICK = Recipe(n_networks=1, twin_crops=500, twin_epochs=1, single_epochs=1, tune_epochs=1, plain_epochs=1)
 
@@ -162,13 +163,17 @@ def _train_network(dataset, recipe, twin, singles, seed):
     # a twin has shown every shift and brightness already: what is left to learn is how these crops differ from it
     view = {"shift_px": 0.0, "dimmest": 1.0} if twin is not None else {}
 
+    def copies(n):  # few labels are shown more often in an epoch, so that few labels are not few steps too
+        return 1 if twin is not None else max(round(_PLAIN_CROPS / n), 1)
+
     def labelled(_):
-        crops = dataset.wide_crops[training]
-        return shaken_view(crops, MARGIN_PX, dataset.noise_sd, rng, **view), dataset.y_true[training]
+        rows = np.tile(training, copies(len(training)))
+        return shaken_view(dataset.wide_crops[rows], MARGIN_PX, dataset.noise_sd, rng, **view), dataset.y_true[rows]
 
     def single_types(_):
-        views = [shaken_view(crops, MARGIN_PX, noise_sd, rng, **view) for crops, _, noise_sd in singles]
-        return np.concatenate(views), np.concatenate([y_true for _, y_true, _ in singles])
+        n = copies(sum(len(y_true) for _, y_true, _ in singles))
+        views = [shaken_view(crops, MARGIN_PX, noise_sd, rng, **view) for crops, _, noise_sd in n * list(singles)]
+        return np.concatenate(views), np.concatenate([y_true for _, y_true, _ in n * list(singles)])
 
     learned = twin is not None
     if learned:
