@@ -6,6 +6,7 @@ networks are kept in the run folder.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -148,11 +149,10 @@ def _train_network(dataset, recipe, twin, singles, seed):
 
     def stage(name, epochs, rate, batch_size, draw, *, keep_lowest=False):
         lowest, weights = _loss(model, *checked), model.get_weights()
-        for epoch in range(epochs):
+        for epoch, (crops, y_true) in enumerate(_ahead(draw, epochs)):
             model.optimizer.learning_rate = rate * (1 + np.cos(np.pi * epoch / epochs)) / 2
-            crops, y_true = draw(epoch)
             keras.utils.set_random_seed(1000 * seed + epoch)
-            loss = model.fit(best_input(crops), y_true, batch_size=batch_size, verbose=0).history["loss"][0]
+            loss = model.fit(crops, y_true, batch_size=batch_size, verbose=0).history["loss"][0]
             val_loss = _loss(model, *checked)
             history.append({"stage": name, "epoch": epoch + 1, "loss": loss, "val_loss": val_loss})
             if val_loss <= lowest:
@@ -186,6 +186,22 @@ def _train_network(dataset, recipe, twin, singles, seed):
     epochs, rate = (recipe.tune_epochs, recipe.tune_rate) if learned else (recipe.plain_epochs, recipe.plain_rate)
     stage("labelled crops", epochs, rate, 128, labelled, keep_lowest=True)
     return model, pd.DataFrame(history)
+
+
+def _ahead(draw, epochs):
+    """Crops of each epoch as the network takes them, each drawn while the one before is learned from."""
+
+    def ready(epoch):
+        crops, y_true = draw(epoch)
+        return best_input(crops), y_true
+
+    with ThreadPoolExecutor(1) as background:
+        coming = background.submit(ready, 0)
+        for epoch in range(epochs):
+            now = coming.result()
+            if epoch + 1 < epochs:
+                coming = background.submit(ready, epoch + 1)
+            yield now
 
 
 def _loss(model, crops, y_true):

@@ -22,7 +22,7 @@ WAYS = {  # name -> (draw a twin?, single-type samples first?)
 }
 
 
-_SHORT = Recipe(n_networks=1, twin_crops=20_000, twin_epochs=5, plain_epochs=30)
+_SHORT = Recipe(n_networks=1, twin_crops=20_000, twin_epochs=4, plain_epochs=20)
 
 
 def plan(*, full=False, quick=False):

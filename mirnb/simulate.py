@@ -6,6 +6,7 @@ A blob's light is spread along the rows by the dispersion (`optics.streak`), blu
 
 import numpy as np
 from scipy import ndimage, special
+from scipy.spatial import cKDTree
 
 from mirnb.crops import fits
 from mirnb.sample import MARGIN_PX, draw_sample
@@ -93,8 +94,8 @@ def false_detections(frame, blobs, n, rng, *, apart_px=8.0):
     smooth -= ndimage.uniform_filter(smooth, 31)
     peaks = np.argwhere((smooth == ndimage.maximum_filter(smooth, 7)) & (smooth > 0)) + 0.5
     taken = blobs[["y_px", "x_px"]].to_numpy()
-    distance = np.hypot(*(peaks[:, None] - taken).transpose(2, 0, 1)).min(axis=1, initial=np.inf)
-    peaks = peaks[distance > apart_px]
+    if len(taken):
+        peaks = peaks[cKDTree(taken).query(peaks)[0] > apart_px]
     brightest = peaks[np.argsort(-smooth[tuple(np.floor(peaks).astype(int).T)])][: 5 * n]
     return rng.permutation(brightest)[:n]
 
