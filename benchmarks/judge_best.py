@@ -117,13 +117,10 @@ def judge(name, out, split_seeds):
         )["y_prob"]
     for seed in tqdm(split_seeds, desc=name):
         data = dataset.prepare(sample, run, seed=seed)
-        runs = train_runs(data, run, seed=seed)
-        found = {
-            "S": rivals.train_pca_svm(data, run, seed=seed).y_prob,
-            "best": rivals.train_best_rival(data, run, seed=seed).y_prob,
-        }
+        found = {"best": rivals.train_best_rival(data, run, seed=seed).y_prob}
+        runs = train_runs(data, run, seed=seed) if knows else []
         if knows:
-            found["T"] = true_prob
+            found |= {"S": rivals.train_pca_svm(data, run, seed=seed).y_prob, "T": true_prob}
         else:
             found["plain"] = rivals.train_best_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
         if name == "default":
@@ -132,7 +129,8 @@ def judge(name, out, split_seeds):
         test = data.split["test"]
         y_true = data.y_true[test]
         called = {kind: [y_prob[test].argmax(axis=1)] for kind, y_prob in found.items()}
-        called["L"] = [one.y_prob[test].argmax(axis=1) for one in runs]
+        if runs:
+            called["L"] = [one.y_prob[test].argmax(axis=1) for one in runs]
         f1 = {
             kind: np.mean([evaluate.macro_f1_mir(evaluate.score(y_true, one, data.n_classes)) for one in calls])
             for kind, calls in called.items()
