@@ -5,7 +5,7 @@
 
 L is the mean of LeNet-5's ten runs, S is PCA + SVM with C chosen on validation, T the mean prediction of three networks
 of best's own architecture trained on 100,000 crops drawn with the experiment's true settings (another seed). An experiment
-says nothing of its scaled separations: its panel is named "thesis", and the twin has to find them. About 10 minutes each.
+says nothing of its scaled separations: its panel is named "thesis", and the twin has to find them. About 20 minutes each.
 """
 
 import argparse
