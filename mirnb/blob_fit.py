@@ -145,7 +145,7 @@ def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20
     prior_mean, prior_sd = (np.broadcast_to(one, (len(crops), np.shape(one)[-1])) for one in (prior_mean, prior_sd))
     values = np.array(prior_mean if start is None else start, float)
     sd = pixel_sd(crops)
-    damping, n_pixels = np.full(len(crops), 1e-2), len(rows) * len(cols)
+    n_pixels = len(rows) * len(cols)
 
     def cost_of(values):
         light, by_parameter = draw_light(values, rows, cols), light_derivatives(values, rows, cols)
@@ -159,17 +159,41 @@ def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20
         curvature += np.eye(values.shape[1]) / prior_sd[:, :, None] ** 2
         return huber(residual).sum(axis=1) + (from_prior**2).sum(axis=1), gradient, curvature
 
+    limits = 0.7 * np.where(np.arange(values.shape[1]) == 0, 3, 1)
+    values, cost, curvature = damped_steps(cost_of, values, n_steps=n_steps, largest_step=limits)
+    errors = np.sqrt(np.einsum("npp->np", np.linalg.inv(curvature)))
+    return Fit(values, errors, cost)
+
+
+def damped_steps(cost_of, values, *, n_steps, largest_step):
+    """Least squares by damped steps (Levenberg and Marquardt), for many fits at once.
+
+    Parameters
+    ----------
+    cost_of : callable
+        Takes values (n, n_parameters); gives cost (n,), gradient (n, n_parameters) that points where the cost falls, and
+        curvature (n, n_parameters, n_parameters).
+    values : ndarray of shape (n, n_parameters)
+        Where the fits start.
+    n_steps : int
+    largest_step : float or ndarray of shape (n_parameters,)
+
+    Returns
+    -------
+    values, cost, curvature
+        Of each fit where its cost was lowest.
+    """
+    damping = np.full(len(values), 1e-2)
     cost, gradient, curvature = cost_of(values)
     for _ in range(n_steps):
         diagonal = np.einsum("npp->np", curvature)
         damped = curvature + np.eye(values.shape[1]) * (damping[:, None] * diagonal)[:, :, None]
         step = np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
-        trial = values + np.clip(step, -0.7, 0.7) * np.where(np.arange(values.shape[1]) == 0, 3, 1)
+        trial = values + np.clip(step, -largest_step, largest_step)
         new_cost, new_gradient, new_curvature = cost_of(trial)
         better = new_cost < cost
         values, cost = np.where(better[:, None], trial, values), np.where(better, new_cost, cost)
         gradient = np.where(better[:, None], new_gradient, gradient)
         curvature = np.where(better[:, None, None], new_curvature, curvature)
         damping = np.clip(np.where(better, damping / 4, damping * 6), 1e-6, 1e6)
-    errors = np.sqrt(np.einsum("npp->np", np.linalg.inv(curvature)))
-    return Fit(values, errors, cost)
+    return values, cost, curvature
