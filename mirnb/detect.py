@@ -71,9 +71,11 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS):
     filtered = wavelet(frame)
     noise = filtered_noise(filtered)
     border = FIT_RADIUS_PX
-    if noise <= 0 or min(frame.shape) <= 2 * border:
+    peaks = np.empty((0, 2), int)
+    if noise > 0 and min(frame.shape) > 2 * border:
+        peaks = peak_local_max(filtered, min_distance=1, threshold_abs=threshold_sds * noise, exclude_border=border)
+    if not len(peaks):
         return pd.DataFrame(columns=list(COLUMNS), dtype=float)
-    peaks = peak_local_max(filtered, min_distance=1, threshold_abs=threshold_sds * noise, exclude_border=border)
     found = fit_windows(frame, peaks[:, 0], peaks[:, 1])
     found["sds"] = filtered[peaks[:, 0], peaks[:, 1]] / noise
     return _merged(found).sort_values(["y_px", "x_px"], ignore_index=True)
@@ -130,7 +132,7 @@ def fit_windows(frame, rows, cols, *, n_steps=25):
     table = pd.DataFrame(
         {
             "y_px": rows + y, "x_px": cols + x, "sigma_px": sigma, "flux": flux * unit, "offset": offset * unit,
-            "bkgstd": np.sqrt(cost / (window[0].size - 5 if n else 1)) * unit,
+            "bkgstd": np.sqrt(cost / (len(pixels) ** 2 - 5)) * unit,
         }
     )  # fmt: skip
     table.loc[~good] = np.nan
