@@ -1,0 +1,232 @@
+"""Abundances of the miRs of samples: blanks subtracted, replicates pooled, shares, detection limits, ratios of samples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mirnb.quantify import interval
+
+MIN_FRAMES = 5  # fewer say nothing of how frames differ
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Calls of a sample, frame by frame."""
+
+    name: str
+    role: str  # sample, reference or blank
+    calls: np.ndarray  # (n_frames, n_classes) blobs called each class, partners left out
+    replicate: np.ndarray  # (n_frames,) number of the replicate each frame belongs to
+    area_um2: float  # of all frames together, where blobs are counted
+
+    @property
+    def n_frames(self):
+        return len(self.calls)
+
+    @property
+    def counts(self):
+        return self.calls.sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Abundance:
+    """Molecules of each class in a sample, blanks subtracted, with draws that samples share the matrix of."""
+
+    sample: Sample
+    molecules: np.ndarray  # (n_classes,)
+    draws: np.ndarray  # (n_resamples, n_classes)
+    limit: np.ndarray  # (n_classes,) molecules, detection limit
+    spread: np.ndarray  # (n_classes,) standard deviation between replicates of molecules a frame; NaN with one
+
+
+def estimate_abundances(samples, correction):
+    """Molecules of each class in each sample.
+
+    Blanks, pooled, are subtracted frame by frame from the others. Replicates are pooled; by how much they differ beyond
+    chance widens the intervals, and so do differences between frames beyond chance.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    correction : Correction
+
+    Returns
+    -------
+    list of Abundance, blanks as they are
+    """
+    blanks = [one for one in samples if one.role == "blank"]
+    blank_rate, blank_draws = 0.0, 0.0
+    if blanks:
+        n_frames = sum(one.n_frames for one in blanks)
+        counts = np.sum([one.counts for one in blanks], axis=0)
+        blank_rate = correction.estimate(counts) / n_frames
+        blank_draws = correction.draws(counts, stream=1) / n_frames
+    found = []
+    for number, one in enumerate(samples, 2):
+        molecules, draws = correction.estimate(one.counts), correction.draws(one.counts, stream=number)
+        spread, factor = _differences(one, correction, number)
+        draws = draws * factor
+        blank = one.role != "blank" and len(blanks)
+        limit = _detection_limit(one, molecules, correction, np.std(blank_draws * one.n_frames, axis=0) if blank else 0.0)
+        if blank:
+            molecules = np.maximum(molecules - blank_rate * one.n_frames, 0)
+            draws = np.maximum(draws - blank_draws * one.n_frames, 0)
+        found.append(Abundance(one, molecules, draws, limit, spread))
+    return found
+
+
+def _differences(sample, correction, stream):
+    """Spread between replicates (n_classes,), and what draws are multiplied by for differences beyond chance."""
+    rng, n = np.random.default_rng([correction.seed, 13, stream]), correction.n_resamples
+    numbers = np.unique(sample.replicate)
+    if len(numbers) > 1:
+        each = [sample.calls[sample.replicate == number] for number in numbers]
+        rates = np.array([correction.estimate(one.sum(axis=0)) / len(one) for one in each])
+        mean, n_each = rates.mean(axis=0), len(sample.calls) / len(numbers)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            extra = rates.var(axis=0, ddof=1) / mean**2 - 1 / (mean * n_each)
+        extra = np.sqrt(np.maximum(np.nan_to_num(extra, posinf=0.0, neginf=0.0), 0) / len(numbers))
+        return rates.std(axis=0, ddof=1), np.exp(rng.standard_t(len(numbers) - 1, (n, 1)).clip(-20, 20) * extra)
+    totals = sample.calls[:, :-1].sum(axis=1)
+    extra = 0.0
+    if len(totals) >= MIN_FRAMES and totals.mean() > 0:
+        beyond = max(totals.var(ddof=1) - totals.mean(), 0)
+        extra = np.sqrt(beyond / len(totals)) / totals.mean()
+    return np.full(len(correction.names), np.nan), np.exp(extra * rng.standard_normal((n, 1)))
+
+
+def _detection_limit(sample, molecules, correction, blank_sd):
+    """Molecules a class must have to be told from none 95 times in 100 (Currie 1968), given the other classes and blanks."""
+    own = np.diagonal(correction.yields)
+    others = molecules[:, None] * correction.yields * (1 - np.eye(len(own)))
+    drawn = np.einsum("k,nkj->nj", molecules, correction.drawn_yields * (1 - np.eye(len(own))))
+    variance = others.sum(axis=0) + drawn.var(axis=0) + (blank_sd * own) ** 2
+    return (2.71 + 3.29 * np.sqrt(variance)) / np.maximum(own, 1e-9)
+
+
+def abundance_table(found, correction, *, reference=None):
+    """One row a sample and miR.
+
+    Parameters
+    ----------
+    found : list of Abundance
+    correction : Correction
+    reference : Abundance, optional
+        A mixture in which all miRs are equally frequent.
+
+    Returns
+    -------
+    DataFrame
+        sample, role, class, frames, counted, counted_share, molecules, low, high, share, share_low, share_high, per_frame,
+        per_frame_low, per_frame_high, per_um2, per_um2_low, per_um2_high, detection_limit, spread_per_frame (standard
+        deviation between replicates), relative_share, relative_low, relative_high (against the reference; NaN without
+        one), remark.
+    """
+    n_mirs, rows = len(correction.names) - 1, []
+    for one in found:
+        sample, mirs, drawn = one.sample, one.molecules[:n_mirs], one.draws[:, :n_mirs]
+        molecules = interval(mirs, drawn)
+        share = _share(mirs)
+        shares = interval(share, _share(drawn))
+        counted = sample.counts[:n_mirs]
+        relative = dict.fromkeys(("value", "low", "high"), np.full(n_mirs, np.nan))
+        if reference is not None and sample.role == "sample":
+            relative = relative_shares(one, reference, n_mirs)
+        for k, name in enumerate(correction.names[:n_mirs]):
+            row = {
+                "sample": sample.name, "role": sample.role, "class": name, "frames": sample.n_frames,
+                "counted": int(counted[k]), "counted_share": _share(counted)[k],
+                "molecules": mirs[k], "low": molecules["low"][k], "high": molecules["high"][k],
+                "share": share[k], "share_low": shares["low"][k], "share_high": shares["high"][k],
+            }  # fmt: skip
+            for unit, size in (("per_frame", sample.n_frames), ("per_um2", sample.area_um2)):
+                row |= {unit: mirs[k] / size, f"{unit}_low": molecules["low"][k] / size,
+                        f"{unit}_high": molecules["high"][k] / size}  # fmt: skip
+            below = "below the detection limit" if mirs[k] < one.limit[k] else ""
+            row |= {
+                "detection_limit": one.limit[k], "spread_per_frame": one.spread[k],
+                "relative_share": relative["value"][k], "relative_low": relative["low"][k],
+                "relative_high": relative["high"][k], "remark": "; ".join(filter(None, [below, correction.remark])),
+            }  # fmt: skip
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _share(numbers):
+    """Shares of the sum along the last axis; NaN of nothing."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return numbers / numbers.sum(axis=-1, keepdims=True)
+
+
+def relative_shares(one, reference, n_mirs):
+    """Shares of a sample's miRs against a reference in which all are equally frequent: value, low, high, each (n_mirs,).
+
+    Each miR is divided by what was found of it in the reference, so that what holds for a miR in both (its labelling, its
+    detection) drops out (thesis reference 2).
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = _share(one.molecules[:n_mirs] / reference.molecules[:n_mirs])
+        drawn = _share(one.draws[:, :n_mirs] / reference.draws[:, :n_mirs])
+    return {"value": value, **interval(value, drawn)}
+
+
+def fold_changes(found, correction):
+    """How many times more of each miR there is on a frame's area of one sample than of another, for every two samples.
+
+    Returns
+    -------
+    DataFrame
+        sample, against, class, fold_change, low, high; infinite where the other sample may have none. Blanks are left out.
+    """
+    n_mirs, rows = len(correction.names) - 1, []
+    measured = [one for one in found if one.sample.role != "blank"]
+    for place, against in enumerate(measured):
+        for one in measured[place + 1 :]:
+            area = against.sample.area_um2 / one.sample.area_um2
+            with np.errstate(invalid="ignore", divide="ignore"):
+                value = area * one.molecules[:n_mirs] / against.molecules[:n_mirs]
+                ends = interval(value, area * one.draws[:, :n_mirs] / against.draws[:, :n_mirs])
+            for k, name in enumerate(correction.names[:n_mirs]):
+                rows.append((one.sample.name, against.sample.name, name, value[k], ends["low"][k], ends["high"][k]))
+    return pd.DataFrame(rows, columns=["sample", "against", "class", "fold_change", "low", "high"])
+
+
+def in_columns(table):
+    """`abundance_table` to be read: a row a sample and miR; numbers with their intervals as text."""
+    shown = table[["sample", "role", "class", "frames", "counted"]].copy()
+    shown["molecules (95 %)"] = _with_ends(table, "molecules", "low", "high", "{:.0f}")
+    shown["share (95 %)"] = _with_ends(table, "share", "share_low", "share_high", "{:.1%}")
+    shown["share as counted"] = table["counted_share"].map(_formatted("{:.1%}"))
+    shown["a frame (95 %)"] = _with_ends(table, "per_frame", "per_frame_low", "per_frame_high", "{:.1f}")
+    shown["per 1000 µm² (95 %)"] = _with_ends(table, "per_um2", "per_um2_low", "per_um2_high", "{:.2f}", times=1000)
+    shown["detection limit"] = table["detection_limit"].map(_formatted("{:.0f}"))
+    if table["spread_per_frame"].notna().any():
+        shown["spread of replicates, a frame"] = table["spread_per_frame"].map(_formatted("{:.1f}"))
+    shown["remark"] = table["remark"]
+    return shown.set_index(["sample", "role", "class"])
+
+
+def relative_in_columns(table):
+    """Relative shares of samples against the reference, with intervals as text; empty without a reference."""
+    own = table[table["relative_share"].notna()]
+    text = _with_ends(own, "relative_share", "relative_low", "relative_high", "{:.1%}")
+    return own[["sample", "class"]].assign(**{"relative share (95 %)": text}).set_index(["sample", "class"])
+
+
+def folds_in_columns(changes):
+    """`fold_changes` with intervals as text."""
+    text = _with_ends(changes, "fold_change", "low", "high", "{:.2f}")
+    return changes[["sample", "against", "class"]].assign(**{"fold change (95 %)": text}).set_index(["sample", "against"])
+
+
+def _with_ends(table, key, low, high, form, *, times=1):
+    write = _formatted(form)
+    return [
+        "–" if np.isnan(value) else f"{write(times * value)} ({write(times * start)} to {write(times * end)})"
+        for value, start, end in table[[key, low, high]].to_numpy(float)
+    ]
+
+
+def _formatted(form):
+    return lambda value: "–" if np.isnan(value) else "∞" if np.isinf(value) else form.format(value)

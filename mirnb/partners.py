@@ -1,0 +1,47 @@
+"""Lower blobs that were found by themselves: each belongs to the molecule above it and is none of its own."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+ALONG_PX, ALONG_SHARE = 1.2, 0.10  # the distance of a pair may differ by the larger of both from the panel's gap
+SIDEWAYS_PX = 1.2
+
+
+def find_partners(frames, y_px, x_px, called, panel):
+    """For each blob the upper blob it is the lower half of.
+
+    Only blobs called a miR have a partner: a blob below, at the distance of that miR's pair. A partner has none itself.
+
+    Parameters
+    ----------
+    frames : int ndarray of shape (n_blobs,)
+    y_px, x_px : ndarray of shape (n_blobs,)
+        Dispersion down.
+    called : int ndarray of shape (n_blobs,)
+        Class each is called; the panel's noise, or -1 for none.
+    panel : Panel
+
+    Returns
+    -------
+    upper : int ndarray of shape (n_blobs,)
+        Index of the upper blob, -1 for a blob that is no partner.
+    """
+    upper = np.full(len(called), -1)
+    gaps = np.array([mir.gap_px for mir in panel.mirs])
+    off = np.maximum(ALONG_PX, ALONG_SHARE * gaps)
+    is_mir = (called >= 0) & (called < panel.noise)
+    if not is_mir.any():
+        return upper
+    apart = 10 * (gaps.max() + off.max())  # of frames, on a third axis
+    places = np.column_stack([np.asarray(frames) * apart, y_px, x_px])
+    tree = cKDTree(places)
+    for one in sorted(np.flatnonzero(is_mir), key=lambda k: (frames[k], y_px[k])):
+        if upper[one] >= 0:
+            continue
+        gap, reach = gaps[called[one]], off[called[one]]
+        near = tree.query_ball_point(places[one] + [0, gap, 0], np.hypot(reach, SIDEWAYS_PX))
+        for other in near:
+            down, right = places[other, 1] - places[one, 1], places[other, 2] - places[one, 2]
+            if other != one and abs(down - gap) <= reach and abs(right) <= SIDEWAYS_PX:
+                upper[other] = one
+    return upper

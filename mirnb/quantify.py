@@ -1,0 +1,196 @@
+"""From counts of calls to numbers of molecules, corrected for confusion, with intervals.
+
+A matrix of confusion says how often a molecule of each class is called each class. Counts are brought back through its
+inverse (Forman 2008). Both the counts and the matrix are known from few molecules: intervals come from drawing both anew,
+counts as Poisson and each row of the matrix as multinomial, with the conjugate priors.
+
+A person who labels takes some pairs for noise, and a classifier finds some of these. How many there are follows the miRs
+of the sample, not its noise: `hidden`, what a twin takes for pairs among the crops labelled noise, moves their calls from
+the noise row to the rows of the miRs. Estimates stay in the unit of the labels: molecules a person would have labelled.
+"""
+
+import warnings
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from mirnb.files import InputError
+
+LEVEL_PERCENT = 95
+NEAR_SINGULAR = 20.0  # condition number of the matrix from which it is said
+_ENDS = ((100 - LEVEL_PERCENT) / 2, (100 + LEVEL_PERCENT) / 2)
+
+
+def corrected_counts(counts, confusion, *, hidden=None, n_resamples=10_000, seed):
+    """Numbers of molecules of each class from counts of calls, corrected for confusion.
+
+    Parameters
+    ----------
+    counts : Series or sequence of shape (n_classes,)
+        Blobs called each class, noise included.
+    confusion : DataFrame or ndarray of shape (n_classes, n_classes)
+        Counts of molecules whose class is known, rows true, columns predicted. Where both have names, these say which is
+        which, in any order; else the order of the one is that of the other.
+    hidden : ndarray of shape (n_classes - 1, n_classes), optional
+        Of the last row, noise: expected pairs of each miR by predicted class.
+    n_resamples : int
+        Draws of the counts and the matrix.
+    seed : int
+
+    Returns
+    -------
+    DataFrame, one row a class in the order of `counts`
+        estimate, low, high (95 %), never negative. `attrs["remark"]` says when the matrix is near-singular, and a warning
+        does too: the classes can then hardly be told apart, and the intervals are wide.
+
+    Raises
+    ------
+    InputError
+        If shapes or names differ, a count is negative or not a number, or a class has no molecule in the matrix.
+    """
+    names = list(counts.index) if isinstance(counts, pd.Series) else list(range(len(counts)))
+    if isinstance(confusion, pd.DataFrame):
+        confusion = _in_order(confusion, names, named=isinstance(counts, pd.Series))
+    correction = Correction(names, confusion, hidden, n_resamples=n_resamples, seed=seed)
+    if correction.remark:
+        warnings.warn(correction.remark, stacklevel=2)
+    estimate = correction.estimate(counts)
+    table = pd.DataFrame({"estimate": estimate, **interval(estimate, correction.draws(counts))}, index=names)
+    table.attrs["remark"] = correction.remark
+    return table
+
+
+def _in_order(confusion, names, *, named):
+    if not named:
+        names = list(confusion.index)
+    if set(confusion.index) != set(names) or set(confusion.columns) != set(names) or len(names) != len(confusion):
+        raise InputError(
+            f"counts are of {', '.join(map(str, names))}, the confusion matrix has the rows "
+            f"{', '.join(map(str, confusion.index))} and the columns {', '.join(map(str, confusion.columns))}; "
+            "name the same classes in all three"
+        )
+    return confusion.loc[names, names].to_numpy()
+
+
+class Correction:
+    """A confusion matrix ready to correct counts with; all counts that one object corrects share its draws of the matrix.
+
+    Parameters
+    ----------
+    names : sequence
+        Of the classes, for messages.
+    confusion, hidden, n_resamples, seed
+        As `corrected_counts` takes them, in the order of `names`.
+    """
+
+    def __init__(self, names, confusion, hidden=None, *, n_resamples=10_000, seed):
+        self.names, self.n_resamples, self.seed = list(names), n_resamples, seed
+        self.confusion = np.asarray(confusion, float)
+        n = len(self.names)
+        if self.confusion.shape != (n, n):
+            raise InputError(f"{n} classes need a confusion matrix of {n}x{n}, got {self.confusion.shape}")
+        if not (np.isfinite(self.confusion).all() and (self.confusion >= 0).all()):
+            raise InputError("a confusion matrix holds counts of molecules: numbers from 0 on, none missing")
+        empty = [str(name) for name, row in zip(self.names, self.confusion, strict=True) if not row.sum()]
+        if empty:
+            raise InputError(
+                f"the confusion matrix has no molecule of {', '.join(empty)}: without labelled ones nothing is known of "
+                "how they are called; label some and train again"
+            )
+        self.hidden = np.zeros((n - 1, n)) if hidden is None else np.asarray(hidden, float)
+        self.yields = _yields(self.confusion, self.hidden)
+
+    @property
+    def condition(self):
+        """Condition number: 1 when no class is mistaken, infinite when two cannot be told apart."""
+        shares = self.yields / self.yields.sum(axis=1, keepdims=True)
+        return float(np.linalg.cond(shares))
+
+    @property
+    def remark(self):
+        """A sentence when the matrix is near-singular, else empty."""
+        if self.condition < NEAR_SINGULAR:
+            return ""
+        shares = self.yields / self.yields.sum(axis=1, keepdims=True)
+        apart = np.abs(shares[:, None] - shares[None]).sum(axis=2) + 9 * np.eye(len(shares))
+        one, other = np.unravel_index(np.argmin(apart), apart.shape)
+        return (
+            f"the confusion matrix is near-singular (condition number {self.condition:.3g}): {self.names[one]} and "
+            f"{self.names[other]} are called nearly the same, so their numbers can hardly be told apart"
+        )
+
+    @cached_property
+    def drawn_yields(self):
+        """Yields drawn anew, (n_resamples, n_classes, n_classes)."""
+        rng = np.random.default_rng([self.seed, 11])
+        confusion = rng.gamma(self.confusion + 1 / len(self.names), size=(self.n_resamples, *self.confusion.shape))
+        return _yields(confusion, rng.gamma(self.hidden, size=(self.n_resamples, *self.hidden.shape)))
+
+    def estimate(self, counts):
+        """Molecules of each class, (n_classes,): where the inverse would be negative, the nearest that is not."""
+        return _unmix(self._checked(counts), self.yields[None])[0]
+
+    def draws(self, counts, *, stream=0):
+        """Molecules of each class with counts and matrix drawn anew, (n_resamples, n_classes).
+
+        stream : int
+            Counts of different samples are drawn independently of each other: another number for each.
+        """
+        rng = np.random.default_rng([self.seed, 12, stream])
+        drawn = rng.gamma(self._checked(counts) + 0.5, size=(self.n_resamples, len(self.names)))
+        return _unmix(drawn, self.drawn_yields)
+
+    def _checked(self, counts):
+        counts = np.asarray(counts, float)
+        if counts.shape != (len(self.names),):
+            raise InputError(f"expected one count for each of {len(self.names)} classes, got {counts.shape}")
+        if not (np.isfinite(counts).all() and (counts >= 0).all()):
+            raise InputError(f"counts are numbers from 0 on, got {counts.tolist()}")
+        return counts
+
+
+def _yields(confusion, hidden):
+    """Calls of each class that a labelled molecule of each true class stands for, (..., n_classes, n_classes).
+
+    Rows of miRs hold, beside their own calls, those of the hidden pairs that come with them, so they may sum to above 1;
+    the row of noise, the last, is without them and sums to 1.
+    """
+    rows = confusion.copy()
+    mirs = rows[..., :-1, :] + hidden
+    noise = np.maximum(rows[..., -1, :] - hidden.sum(axis=-2), 1e-9)
+    labelled = rows.sum(axis=-1, keepdims=True)
+    rows[..., :-1, :] = mirs / labelled[..., :-1, :]
+    rows[..., -1, :] = noise / noise.sum(axis=-1, keepdims=True)
+    return rows
+
+
+def _unmix(counts, yields):
+    """Solve counts = molecules @ yields for molecules from 0 on, each row of counts with its own matrix: (n, n_classes)."""
+    counts = np.broadcast_to(counts, (len(yields), yields.shape[-1]))
+    across = yields.transpose(0, 2, 1)
+    singular = np.linalg.cond(across) > 1e12
+    safe = np.where(singular[:, None, None], np.eye(yields.shape[-1]), across)
+    molecules = np.linalg.solve(safe, counts[:, :, None])[:, :, 0]
+    outside = np.flatnonzero(singular | (molecules < 0).any(axis=1))
+    if len(outside):
+        molecules[outside] = _most_likely(counts[outside], yields[outside])
+    return molecules
+
+
+def _most_likely(counts, yields, *, n_rounds=300):
+    """Molecules from 0 on that make Poisson counts most likely, by expectation and maximisation."""
+    total = counts.sum(axis=1, keepdims=True)
+    molecules = np.broadcast_to(total / counts.shape[1], counts.shape)
+    for _ in range(n_rounds):
+        expected = np.einsum("nk,nkj->nj", molecules, yields)
+        ratio = np.divide(counts, expected, out=np.zeros_like(counts, float), where=expected > 0)
+        molecules = molecules * np.einsum("nkj,nj->nk", yields, ratio) / yields.sum(axis=2)
+    return np.where(molecules < 1e-6 * total, 0, molecules)
+
+
+def interval(value, draws):
+    """Ends of a value's 95 % interval from its draws along the first axis, low and high; the value lies between."""
+    with np.errstate(invalid="ignore"):
+        low, high = np.nanpercentile(draws, _ENDS, axis=0, method="linear") if len(draws) else (value, value)
+    return {"low": np.fmin(low, value), "high": np.fmax(high, value)}

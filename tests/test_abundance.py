@@ -1,0 +1,123 @@
+"""Abundances of samples: blanks, replicates, detection limits and ratios, worked on paper."""
+
+import numpy as np
+import pytest
+
+from mirnb.abundance import Sample, abundance_table, estimate_abundances, fold_changes, in_columns, relative_in_columns
+from mirnb.quantify import Correction
+
+NAMES = ["red", "green", "noise"]
+
+
+def _sample(name, per_frame, n_frames=10, *, role="sample", replicate=None, area_um2=100.0):
+    calls = np.tile(per_frame, (n_frames, 1))
+    return Sample(name, role, calls, np.zeros(n_frames, int) if replicate is None else np.asarray(replicate), area_um2)
+
+
+def _perfect(n=10**6):
+    return Correction(NAMES, np.diag([n] * 3), n_resamples=4000, seed=3)
+
+
+def _table(*samples, correction=None):
+    correction = correction or _perfect()
+    found = estimate_abundances(samples, correction)
+    reference = next((one for one in found if one.sample.role == "reference"), None)
+    return abundance_table(found, correction, reference=reference).set_index(["sample", "class"])
+
+
+def test_numbers_rates_and_shares_on_paper():
+    row = _table(_sample("one", [30, 10, 60], area_um2=500.0)).loc[("one", "red")]
+    assert row[["counted", "molecules", "share", "per_frame", "per_um2"]].tolist() == pytest.approx([300, 300, 0.75, 30, 0.6])
+    assert row["share_low"] < 0.75 < row["share_high"]
+    assert row["per_frame_low"] == pytest.approx(row["low"] / 10)
+
+
+def test_blanks_are_subtracted_frame_by_frame():
+    blank = _sample("empty", [3, 0, 50], n_frames=5, role="blank")
+    table = _table(_sample("one", [30, 10, 60]), blank)
+    assert table.loc[("one", "red"), "molecules"] == pytest.approx(270)
+    assert table.loc[("one", "green"), "molecules"] == pytest.approx(100)
+    assert table.loc[("empty", "red"), "molecules"] == pytest.approx(15)
+
+
+def test_what_a_blank_has_more_of_is_none():
+    table = _table(_sample("one", [2, 10, 60]), _sample("empty", [3, 0, 50], role="blank"))
+    assert table.loc[("one", "red"), ["molecules", "low"]].tolist() == [0, 0]
+    assert "below the detection limit" in table.loc[("one", "red"), "remark"]
+
+
+def test_without_anything_to_confuse_the_limit_is_curries():
+    table = _table(_sample("one", [0, 10, 60]))
+    assert table.loc[("one", "red"), "detection_limit"] == pytest.approx(2.71, abs=0.3)
+
+
+def test_an_absent_class_seldom_passes_its_detection_limit():
+    confusion = np.array([[900, 10, 90], [20, 850, 130], [60, 30, 5910]])
+    correction, rng = Correction(NAMES, confusion, n_resamples=500, seed=3), np.random.default_rng(1)
+    shares = confusion / confusion.sum(axis=1, keepdims=True)
+    passed = []
+    for case in range(200):
+        calls = rng.poisson(np.array([40.0, 0.0, 80.0]) @ shares, (10, 3))
+        sample = Sample("one", "sample", calls, np.zeros(10, int), 100.0)
+        one = estimate_abundances([sample], correction)[0]
+        passed.append(one.molecules[1] > one.limit[1])
+    assert np.mean(passed) < 0.05
+
+
+def test_replicates_that_differ_widen_the_interval_and_their_spread_is_told():
+    rows = np.concatenate([np.tile([20, 10, 60], (10, 1)), np.tile([60, 10, 60], (10, 1))])
+    apart = Sample("apart", "sample", rows, np.repeat([0, 1], 10), 100.0)
+    same = _sample("same", [40, 10, 60], n_frames=20, replicate=np.repeat([0, 1], 10))
+    table = _table(apart, same)
+    widths = table["high"] - table["low"]
+    assert table.loc[("apart", "red"), "molecules"] == table.loc[("same", "red"), "molecules"] == pytest.approx(800)
+    assert widths["apart", "red"] > 3 * widths["same", "red"]
+    assert widths["apart", "green"] == pytest.approx(widths["same", "green"], rel=0.1)
+    assert table.loc[("apart", "red"), "spread_per_frame"] == pytest.approx(np.std([20, 60], ddof=1))
+    assert np.isnan(_table(_sample("one", [1, 1, 1])).loc[("one", "red"), "spread_per_frame"])
+
+
+def test_frames_that_differ_widen_numbers_but_not_shares():
+    rng = np.random.default_rng(2)
+    density = rng.gamma(4, 1 / 4, 40)[:, None]
+    uneven = Sample("uneven", "sample", rng.poisson(density * [40, 20, 60]), np.zeros(40, int), 100.0)
+    even = Sample("even", "sample", rng.poisson([40, 20, 60], (40, 3)), np.zeros(40, int), 100.0)
+    table = _table(uneven, even)
+    relative = (table["high"] - table["low"]) / table["molecules"]
+    assert relative["uneven", "red"] > 2 * relative["even", "red"]
+    of_shares = table["share_high"] - table["share_low"]
+    assert of_shares["uneven", "red"] == pytest.approx(of_shares["even", "red"], rel=0.25)
+
+
+def test_relative_shares_divide_by_the_reference():
+    table = _table(_sample("known", [30, 10, 60], role="reference"), _sample("one", [15, 15, 60]))
+    assert table.loc[("one", "red"), "relative_share"] == pytest.approx(0.25)  # 15/30 against 15/10
+    assert np.isnan(table.loc[("known", "red"), "relative_share"])
+    shown = relative_in_columns(table.reset_index())
+    assert list(shown.index) == [("one", "red"), ("one", "green")]
+
+
+def test_fold_changes_compare_the_same_area():
+    correction = _perfect()
+    found = estimate_abundances(
+        [_sample("small", [30, 10, 60], area_um2=100.0), _sample("large", [30, 40, 60], area_um2=300.0)], correction
+    )
+    folds = fold_changes(found, correction).set_index("class")
+    assert folds["fold_change"].to_dict() == pytest.approx({"red": 1 / 3, "green": 4 / 3})
+    assert (folds["low"] < folds["fold_change"]).all()
+    assert (folds["fold_change"] < folds["high"]).all()
+
+
+def test_fold_change_against_none_is_without_an_upper_end():
+    correction = _perfect()
+    found = estimate_abundances([_sample("none", [0, 10, 60]), _sample("some", [30, 10, 60])], correction)
+    folds = fold_changes(found, correction).set_index("class")
+    assert np.isinf(folds.loc["red", "fold_change"])
+    assert folds.loc["red", "low"] > 10
+
+
+def test_no_blobs_at_all():
+    table = _table(_sample("nothing", [0, 0, 0]))
+    assert table["molecules"].tolist() == [0, 0]
+    assert table["share"].isna().all()
+    assert "–" in in_columns(table.reset_index())["share (95 %)"].iloc[0]
