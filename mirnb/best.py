@@ -56,6 +56,7 @@ class BestTraining:
     temperature: float
     noise_sd: float
     seconds: float  # of training, when it was trained
+    tuned_epochs: list  # of each network: the epoch of fine-tuning that validation chose, 0 for none
     twin: dict = field(default_factory=dict)  # what the twin found
 
 
@@ -82,15 +83,16 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
     rows = [dataset.split[name] for name in ("training", "validation")]
     seen = [dataset.wide_crops, dataset.background, dataset.y_true, *rows, *(part for one in singles for part in one)]
     key = fingerprint(asdict(recipe), seed, dataset.panel.to_dict(), dataset.noise_sd, *seen, __version__)
-    folder = run.root / "cache" / f"best-{key}"
-    twin, found, paths, histories, y_prob, seconds = None, {}, [], [], [], 0.0
+    folder = run.root / "cache" / f"best_networks-{key}"
+    twin, found, paths, histories, y_prob, seconds, tuned = None, {}, [], [], [], 0.0, []
     for k in tqdm(range(recipe.n_networks), desc="networks of best", unit="network", leave=False):
         model_path, values_path = folder / f"network_{k}.keras", folder / f"network_{k}.npz"
         if not (model_path.exists() and values_path.exists()):
             start = time.perf_counter()
             if twin is None and recipe.twin_epochs:
                 twin = twin_of(dataset)
-            model, history = _train_network(dataset, recipe, twin, singles, (100 * seed + k) % 1_000_000)
+            before = _pretrained(model_path)
+            model, history, chosen = _train_network(dataset, recipe, twin, singles, network_seed(seed, k), before)
             with whole_file(model_path) as temporary:
                 model.save(temporary)
             with whole_file(values_path) as temporary, temporary.open("wb") as file:
@@ -98,20 +100,64 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
                 np.savez(
                     file, y_prob=predict(model, crops), hidden_share=np.zeros(0) if twin is None else twin.hidden_share,
                     seconds=time.perf_counter() - start, **{name: history[name].to_numpy() for name in _HISTORY},
-                    stage=history["stage"].to_numpy(dtype=str),
+                    stage=history["stage"].to_numpy(dtype=str), tuned=chosen,
                 )  # fmt: skip
         with np.load(values_path, allow_pickle=False) as stored:
             columns = {name: stored[name] for name in ("stage", *_HISTORY)}
             histories.append(pd.DataFrame(columns).assign(network=k + 1))
             y_prob.append(stored["y_prob"])
             seconds += float(stored["seconds"])
+            tuned.append(int(stored["tuned"]))
             if len(stored["hidden_share"]):
                 found = {"hidden_share": dict(zip(dataset.panel.mir_names, stored["hidden_share"].tolist(), strict=True))}
         paths.append(model_path)
     mean, validation = np.mean(y_prob, axis=0), dataset.split["validation"]
     temperature = fit_temperature(dataset.y_true[validation], mean[validation])
     history = pd.concat(histories, ignore_index=True)
-    return BestTraining(paths, history, apply_temperature(mean, temperature), temperature, dataset.noise_sd, seconds, found)
+    y_prob = apply_temperature(mean, temperature)
+    return BestTraining(paths, history, y_prob, temperature, dataset.noise_sd, seconds, tuned, found)
+
+
+def network_seed(seed, k):
+    """Seed of network k of a training."""
+    return (100 * seed + k) % 1_000_000
+
+
+def _pretrained(model_path):
+    """Where a network is kept as it was before it saw the labelled crops."""
+    return model_path.with_name(f"pretrained_{model_path.name}")
+
+
+def tune_again(dataset, trained, rows, fold, *, recipe=None, seed=3):
+    """The networks of a training with fine-tuning repeated on other crops, from the same pre-trained weights.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    trained : BestTraining
+    rows : int ndarray
+        Crops to learn from, for as many epochs as the training itself was given.
+    fold : int
+        Draws other views of the crops.
+    recipe, seed
+        Of the training.
+
+    Returns
+    -------
+    list of keras.Model
+    """
+    keras, recipe, models = load_keras(), recipe or Recipe(), []
+    for k, path in enumerate(trained.model_paths):
+        model = keras.saving.load_model(_pretrained(path), safe_mode=True, compile=False)
+        model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
+        number = network_seed(seed, k)
+        rng = np.random.default_rng([number, 7, fold])
+        stages = set(trained.history["stage"])
+        plan = _labelled(dataset, rows, recipe, rng, twin="twin" in stages, learned=len(stages) > 1)
+        for _ in _stage(model, number, *plan, n_epochs=trained.tuned_epochs[k]):
+            pass
+        models.append(model)
+    return models
 
 
 def twin_of(dataset):
@@ -137,8 +183,8 @@ def load_networks(paths):
     return keras.Model(crops, keras.layers.Average()([network(crops) for network in networks]), name="best")
 
 
-def _train_network(dataset, recipe, twin, singles, seed):
-    """One network through all stages: (model, history)."""
+def _train_network(dataset, recipe, twin, singles, seed, pretrained_path):
+    """One network through all stages: (model, history, chosen epoch of fine-tuning); kept before it as well."""
     training, validation = dataset.split["training"], dataset.split["validation"]
     rng = np.random.default_rng([seed, 7])
     window = dataset.panel.template_window
@@ -147,45 +193,73 @@ def _train_network(dataset, recipe, twin, singles, seed):
     keras, history = load_keras(), []
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
 
-    def stage(name, epochs, rate, batch_size, draw, *, keep_lowest=False):
-        lowest, weights = _loss(model, *checked), model.get_weights()
-        for epoch, (crops, y_true) in enumerate(_ahead(draw, epochs)):
-            model.optimizer.learning_rate = rate * (1 + np.cos(np.pi * epoch / epochs)) / 2
-            keras.utils.set_random_seed(1000 * seed + epoch)
-            loss = model.fit(crops, y_true, batch_size=batch_size, verbose=0).history["loss"][0]
+    def watched(name, *plan):
+        for epoch, loss in _stage(model, seed, *plan):
             val_loss = _loss(model, *checked)
-            history.append({"stage": name, "epoch": epoch + 1, "loss": loss, "val_loss": val_loss})
-            if val_loss <= lowest:
-                lowest, weights = val_loss, model.get_weights()
-        if keep_lowest:
-            model.set_weights(weights)
+            history.append({"stage": name, "epoch": epoch, "loss": loss, "val_loss": val_loss})
+            yield epoch, val_loss
 
-    # a twin has shown every shift and brightness already: what is left to learn is how these crops differ from it
-    view = {"shift_px": 0.0, "dimmest": 1.0} if twin is not None else {}
-
-    def copies(n):  # few labels are shown more often in an epoch, so that few labels are not few steps too
-        return 1 if twin is not None else max(round(_PLAIN_CROPS / n), 1)
-
-    def labelled(_):
-        rows = np.tile(training, copies(len(training)))
-        return shaken_view(dataset.wide_crops[rows], MARGIN_PX, dataset.noise_sd, rng, **view), dataset.y_true[rows]
-
-    def single_types(_):
-        n = copies(sum(len(y_true) for _, y_true, _ in singles))
-        views = [shaken_view(crops, MARGIN_PX, noise_sd, rng, **view) for crops, _, noise_sd in n * list(singles)]
-        return np.concatenate(views), np.concatenate([y_true for _, y_true, _ in n * list(singles)])
-
-    learned = twin is not None
-    if learned:
-        stage("twin", recipe.twin_epochs, recipe.twin_rate, 256, lambda epoch: twin.draw(recipe.twin_crops, [seed, epoch]))
+    if twin is not None:
+        plan = recipe.twin_epochs, recipe.twin_rate, 256, lambda epoch: twin.draw(recipe.twin_crops, [seed, epoch])
+        list(watched("twin", *plan))
     if singles and recipe.single_epochs:
-        # the first thing learned is gone through as long as the labelled crops alone would be
-        epochs, rate = (recipe.single_epochs, recipe.single_rate) if learned else (recipe.plain_epochs, recipe.plain_rate)
-        stage("single types", epochs, rate, 128, single_types)
-        learned = True
+        list(watched("single types", *_single_types(singles, recipe, rng, twin=twin is not None)))
+    with whole_file(pretrained_path) as temporary:
+        model.save(temporary)
+    lowest, weights, chosen = _loss(model, *checked), model.get_weights(), 0
+    plan = _labelled(dataset, training, recipe, rng, twin=twin is not None, learned=bool(history))
+    for epoch, val_loss in watched("labelled crops", *plan):
+        if val_loss <= lowest:
+            lowest, weights, chosen = val_loss, model.get_weights(), epoch
+    model.set_weights(weights)
+    return model, pd.DataFrame(history), chosen
+
+
+def _stage(model, seed, epochs, rate, batch_size, draw, *, n_epochs=None):
+    """Learn from what `draw` gives for each epoch, at a rate that falls along a cosine: yields (epoch from 1, loss).
+
+    n_epochs : int, optional
+        Stop after so many of the `epochs` that the rate falls over.
+    """
+    set_random_seed = load_keras().utils.set_random_seed
+    for epoch, (crops, y_true) in enumerate(_ahead(draw, epochs if n_epochs is None else n_epochs)):
+        model.optimizer.learning_rate = rate * (1 + np.cos(np.pi * epoch / epochs)) / 2
+        set_random_seed(1000 * seed + epoch)
+        yield epoch + 1, model.fit(crops, y_true, batch_size=batch_size, verbose=0).history["loss"][0]
+
+
+def _view(twin):
+    """How crops are shaken: a twin has shown every shift and brightness already; what is left is how crops differ."""
+    return {"shift_px": 0.0, "dimmest": 1.0} if twin else {}
+
+
+def _copies(n, twin):
+    """How often crops are shown in an epoch: few labels are not few steps too."""
+    return 1 if twin else max(round(_PLAIN_CROPS / n), 1)
+
+
+def _single_types(singles, recipe, rng, *, twin):
+    """Stage of single-type crops; the first thing learned is gone through as long as the labelled crops alone would be."""
+
+    def draw(_):
+        shown = _copies(sum(len(y_true) for _, y_true, _ in singles), twin) * list(singles)
+        views = [shaken_view(crops, MARGIN_PX, noise_sd, rng, **_view(twin)) for crops, _, noise_sd in shown]
+        return np.concatenate(views), np.concatenate([y_true for _, y_true, _ in shown])
+
+    epochs, rate = (recipe.single_epochs, recipe.single_rate) if twin else (recipe.plain_epochs, recipe.plain_rate)
+    return epochs, rate, 128, draw
+
+
+def _labelled(dataset, rows, recipe, rng, *, twin, learned):
+    """Stage of labelled crops."""
+
+    def draw(_):
+        shown = np.tile(rows, _copies(len(rows), twin))
+        crops = shaken_view(dataset.wide_crops[shown], MARGIN_PX, dataset.noise_sd, rng, **_view(twin))
+        return crops, dataset.y_true[shown]
+
     epochs, rate = (recipe.tune_epochs, recipe.tune_rate) if learned else (recipe.plain_epochs, recipe.plain_rate)
-    stage("labelled crops", epochs, rate, 128, labelled, keep_lowest=True)
-    return model, pd.DataFrame(history)
+    return epochs, rate, 128, draw
 
 
 def _ahead(draw, epochs):
@@ -196,7 +270,7 @@ def _ahead(draw, epochs):
         return best_input(crops), y_true
 
     with ThreadPoolExecutor(1) as background:
-        coming = background.submit(ready, 0)
+        coming = background.submit(ready, 0) if epochs else None
         for epoch in range(epochs):
             now = coming.result()
             if epoch + 1 < epochs:

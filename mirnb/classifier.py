@@ -13,12 +13,14 @@ from scipy.spatial import cKDTree
 
 from mirnb import __version__
 from mirnb.dataset import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
+from mirnb.experiment import QUARTER_TURNS
 from mirnb.files import InputError, fingerprint, read_json, write_json
+from mirnb.likeness import FEATURES, N_BINS
 from mirnb.panel import Panel, panel_from_dict
 from mirnb.predictors import N_NOISE_DRAWS, PREDICTORS, SAME_NOISE, read_predictor
 from mirnb.stacks import Stack
 
-_FORMAT = 2  # 1 held LeNet-5 alone
+_FORMAT = 3  # 2 had no confusion and no ranges
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Classifier:
     panel: Panel
     templates: np.ndarray  # (n_mirs, rows, cols), preprocessed
     predictor: object  # one of `predictors.PREDICTORS`
+    confusion: np.ndarray  # (n_classes, n_classes) counts out of fold over training and validation, rows true
+    hidden: np.ndarray  # (n_mirs, n_classes) of its noise row: expected pairs of each miR (see `folds`)
+    profile: np.ndarray  # histogram of the probabilities of calls, out of fold
+    ranges: dict  # likeness.FEATURES -> [low, high] over training frames
     background_percentile: float = 70.0
     cap_sds: float = 5.0
     trained_on: dict = field(default_factory=dict)  # experiment, its fingerprints, seed, scores on validation
@@ -38,11 +44,19 @@ class Classifier:
 
     @classmethod
     def from_dataset(
-        cls, experiment, dataset, predictor, validation_summary, *, seed, background_percentile=70.0, cap_sds=5.0
-    ):
-        """The classifier of a predictor that was fitted on a dataset."""
+        cls, experiment, dataset, predictor, validation_summary, folds, ranges, *, seed, background_percentile=70.0,
+        cap_sds=5.0,
+    ):  # fmt: skip
+        """The classifier of a predictor that was fitted on a dataset.
+
+        folds : folds.FoldCounts
+        ranges : dict
+            As `likeness.training_ranges` gives them.
+        """
         trained_on = {
             "experiment": experiment.name,
+            "simulated": experiment.simulated is not None,
+            "dispersion": experiment.dispersion,
             "fingerprints": experiment.fingerprints(),
             "seed": seed,
             "pixel_size_nm": experiment.pixel_size_nm,
@@ -51,16 +65,21 @@ class Classifier:
             "validation": validation_summary,
         }
         return cls(
-            experiment.panel, dataset.templates, predictor,
+            experiment.panel, dataset.templates, predictor, folds.confusion, folds.hidden, folds.profile, ranges,
             background_percentile=background_percentile, cap_sds=cap_sds, trained_on=trained_on,
         )  # fmt: skip
 
-    def predict(self, experiment, blobs):
-        """Probabilities (n_blobs, n_classes) of blobs of an experiment, as `dataset.kept_blobs` gives them."""
+    def predict(self, experiment, blobs, *, noise_sd=None):
+        """Probabilities (n_blobs, n_classes) of blobs of an experiment, as `dataset.kept_blobs` gives them.
+
+        noise_sd : float, optional
+            Noise of a pixel of the stack, counts; measured by default.
+        """
         if self.predictor.reads == "responses":
             cleaning = {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds}
             return self.predictor.predict(cut_response_crops(experiment, blobs, self.templates, **cleaning))
-        return self.predictor.predict(cut_raw_crops(experiment, blobs), noise_sd=stack_noise_sd(experiment))
+        noise_sd = stack_noise_sd(experiment) if noise_sd is None else noise_sd
+        return self.predictor.predict(cut_raw_crops(experiment, blobs), noise_sd=noise_sd)
 
     def save(self, folder):
         """Write the classifier folder, whole or not at all; an earlier one there is replaced."""
@@ -90,6 +109,10 @@ class Classifier:
                 "crop_window": self.panel.crop_window.shape,
                 "preprocess": {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds},
                 "trained_on": self.trained_on,
+                "confusion": self.confusion,
+                "hidden": self.hidden,
+                "profile": self.profile,
+                "ranges": self.ranges,
                 "files": {name: fingerprint(folder / name) for name in ("templates.tif", *self.predictor.files)},
                 "versions": {"mirnb": __version__, "keras": version("keras"), "scikit-learn": version("scikit-learn")},
             },
@@ -142,7 +165,22 @@ def load_classifier(folder, *, kind=""):
         predictor = read_predictor(values["kind"], folder)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: the model cannot be read ({error}); was it written by another version?") from None
-    return Classifier(panel, templates, predictor, trained_on=values["trained_on"], **values["preprocess"])
+    counts = (np.asarray(values[key]) for key in ("confusion", "hidden", "profile"))
+    return Classifier(
+        panel, templates, predictor, *counts, values["ranges"], trained_on=values["trained_on"], **values["preprocess"]
+    )
+
+
+def classifier_fingerprint(folder):
+    """Fingerprint of a saved classifier, its files included."""
+    return fingerprint(Path(folder) / "classifier.json")
+
+
+def is_of(folder, experiment):
+    """Whether a classifier folder of this version is there and was trained on the experiment as it now stands."""
+    path = Path(folder) / "classifier.json"
+    values = read_json(path) if path.exists() else {}
+    return values.get("format") == _FORMAT and values["trained_on"].get("fingerprints") == experiment.fingerprints()
 
 
 def _folder_of_kind(folder, kind):
@@ -162,19 +200,42 @@ def _require_form(path, values):
     """Refuse what is not a classifier.json of this version, key by key."""
     wanted = {
         "kind": str, "panel": dict, "preprocess": dict, "files": dict, "crop_window": list, "template_window": list,
-        "trained_on": dict,
+        "trained_on": dict, "confusion": list, "hidden": list, "profile": list, "ranges": dict,
     }  # fmt: skip
     values = values if isinstance(values, dict) else {}
     wrong = [key for key, kind in wanted.items() if not isinstance(values.get(key), kind)]
     numbers = {"preprocess": ("background_percentile", "cap_sds"), "trained_on": ("pixel_size_nm", "noise_sd_counts")}
+    if "trained_on" not in wrong and values["trained_on"].get("dispersion") not in QUARTER_TURNS:
+        wrong.append("trained_on.dispersion")
     for key in set(numbers) - set(wrong):
         part = values[key]
         wrong += [f"{key}.{name}" for name in numbers[key] if not _is_positive(part.get(name))]
+    if not wrong:
+        wrong = _wrong_counts(values)
     if values.get("format") != _FORMAT or wrong:
         raise InputError(
             f"{path}: not a classifier this version reads ({', '.join(wrong) or 'another format'}); copy it again, or make "
             "it again with mirnb report"
         )
+
+
+def _wrong_counts(values):
+    """Which of the tables of numbers do not fit the panel or each other."""
+    n_classes = len(values["panel"].get("mir", ())) + 1
+    try:
+        confusion, hidden, profile = (np.asarray(values[key], float) for key in ("confusion", "hidden", "profile"))
+        ranges = np.array([values["ranges"][name] for name in FEATURES], float)
+    except (KeyError, TypeError, ValueError):
+        return ["confusion, hidden, profile, ranges"]
+    fits = {
+        "confusion": confusion.shape == (n_classes, n_classes) and (confusion >= 0).all() and (confusion % 1 == 0).all(),
+        "hidden": hidden.shape == (n_classes - 1, n_classes) and (hidden >= 0).all(),
+        "profile": profile.shape == (N_BINS,) and (profile >= 0).all(),
+        "ranges": ranges.shape == (len(FEATURES), 2) and (ranges[:, 0] <= ranges[:, 1]).all(),
+    }
+    if all(fits.values()):
+        fits["hidden"] = bool((hidden.sum(axis=0) <= confusion[-1] + 1e-6).all())
+    return [key for key, good in fits.items() if not good]
 
 
 def _is_positive(value):

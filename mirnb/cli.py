@@ -1,4 +1,4 @@
-"""The commands: mirnb simulate, check, report, classify."""
+"""The commands: mirnb simulate, check, report, classify, detect, quantify."""
 
 import argparse
 import sys
@@ -68,6 +68,26 @@ def _parser():
     )
     classify.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
     classify.set_defaults(run=_classify)
+
+    detect = commands.add_parser("detect", help="find the blobs of a stack, as ThunderSTORM does by default")
+    detect.add_argument("stack", metavar="STACK", help="TIFF file, or its address (s3://, gs://, ...)")
+    detect.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
+    detect.add_argument("--pixel-size", type=_above_0, default=120.0, metavar="NM", help="nm a pixel (default 120)")
+    detect.set_defaults(run=_detect)
+
+    quantify = commands.add_parser("quantify", help="count the miRs of new stacks: abundances with intervals")
+    quantify.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
+    quantify.add_argument("stacks", metavar="STACK", nargs="+", help="TIFF file, its address, or an experiment folder")
+    quantify.add_argument(
+        "--blobs", type=Path, nargs="+", default=[], metavar="CSV", help="blob tables in the order of the stacks"
+    )
+    quantify.add_argument("--samples", default="", metavar="samples.csv", help="columns stack, sample, role, replicate")
+    quantify.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster; processes of this machine by default"
+    )
+    quantify.add_argument("--seed", type=_not_negative, default=3, help="of the intervals (default 3)")
+    quantify.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables, figure and page")
+    quantify.set_defaults(run=_quantify)
     return parser
 
 
@@ -82,6 +102,13 @@ def _positive(text):
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
+
+
+def _above_0(text):
+    number = float(text)
+    if not 0 < number < 1e5:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
     return number
 
 
@@ -151,3 +178,35 @@ def _classify(options):
     print(f"crowded (another blob inside the window)  {int(table['crowded'].sum())}")
     print(f"written: {options.out}")
     return 0
+
+
+def _detect(options):
+    from mirnb.blobs import write_table
+    from mirnb.detect import detect_stack
+    from mirnb.stacks import Stack
+
+    stack = Stack([options.stack])
+    table = detect_stack(stack, pixel_size_nm=options.pixel_size)
+    write_table(options.out, table)
+    print(f"{len(table)} blobs on {len(stack)} frames; written: {options.out}")
+    return 0
+
+
+def _quantify(options):
+    from mirnb.quantification import plan_files, quantify
+    from mirnb.report import quantification_page
+
+    plan = plan_files(options.classifier, options.stacks, options.out, blobs=options.blobs, samples=options.samples)
+    found = quantify(plan, scheduler=options.scheduler, seed=options.seed)
+    for row in found.stacks.itertuples():
+        print(f"{row.stack}: {row.error if row.verdict == 'failed' else row.verdict}")
+    shown = found.abundance[["sample", "class", "counted", "molecules", "low", "high", "share", "remark"]]
+    print(shown.round({"molecules": 0, "low": 0, "high": 0, "share": 3}).to_string(index=False))
+    if found.remark:
+        print(f"warning: {found.remark}")
+    page = quantification_page(
+        options.out, classifier=plan.classifier_folder, stacks=options.stacks, blobs=options.blobs, samples=options.samples,
+        seed=options.seed,
+    )  # fmt: skip
+    print(f"page: {page}")
+    return 1 if (found.stacks["verdict"] == "failed").any() else 0

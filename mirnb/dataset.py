@@ -9,10 +9,11 @@ from tqdm.auto import tqdm
 from mirnb.correlate import Correlator
 from mirnb.crops import cut_crops, fits
 from mirnb.experiment import load_experiment
-from mirnb.files import InputError, fingerprint
+from mirnb.files import InputError
 from mirnb.panel import Panel
 from mirnb.preprocess import noise_sd, preprocess
 from mirnb.splits import SETS, Scaler, fit_scaler, split_by_crop, split_by_frame
+from mirnb.stacks import path_fingerprint
 from mirnb.templates import median_templates
 
 QUICK_FRAMES = 6
@@ -244,7 +245,8 @@ def single_type_crops(experiment):
                 f"{folder}: named under pretrain, but its panel {sample.panel.name!r} ({', '.join(sample.panel.mir_names)}) "
                 f"is another one than {experiment.panel.name!r} (names, dyes, separations or bands)"
             )
-        if {fingerprint(path) for path in sample.stack.paths} & {fingerprint(path) for path in experiment.stack.paths}:
+        files = ({path_fingerprint(path) for path in one.stack.paths} for one in (sample, experiment))
+        if set.intersection(*files):
             raise InputError(f"{folder}: named under pretrain, but has frames of {experiment.folder}, test crops among them")
         if abs(sample.pixel_size_nm / experiment.pixel_size_nm - 1) > 0.05:
             raise InputError(f"{folder}: named under pretrain, but has pixels of {sample.pixel_size_nm:g} nm, not "

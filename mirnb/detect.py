@@ -13,6 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from skimage.feature import peak_local_max
+from tqdm.auto import tqdm
 
 from mirnb.blob_fit import damped_steps, profile, profile_derivatives
 
@@ -152,3 +153,54 @@ def _merged(found):
     graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(found), len(found)))
     group = connected_components(graph, directed=False)[1]
     return found.loc[found.groupby(group)["sds"].idxmax()].reset_index(drop=True)
+
+
+def detect_stack(stack, *, pixel_size_nm, threshold_sds=THRESHOLD_SDS):
+    """Blobs of a stack as a table in ThunderSTORM's columns (see `as_thunderstorm`).
+
+    Parameters
+    ----------
+    stack : Stack
+        Read as it was recorded, not turned: positions are those of its frames as they come.
+    pixel_size_nm : float
+    threshold_sds : float
+        As `detect_frame` takes it.
+    """
+    frames = tqdm(stack.frames(), total=len(stack), desc="detecting blobs", unit="frame", leave=False)
+    found = [detect_frame(frame, threshold_sds=threshold_sds).assign(frame=index + 1) for index, frame in frames]
+    return as_thunderstorm(pd.concat(found, ignore_index=True), pixel_size_nm)
+
+
+def as_thunderstorm(found, pixel_size_nm, *, first_id=1):
+    """Detected blobs as ThunderSTORM exports them and Picasso imports them.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `detect_frame` gives it, with frame (from 1).
+    pixel_size_nm : float
+    first_id : int
+
+    Returns
+    -------
+    DataFrame
+        id, frame, x and y (nm from the outer corner), sigma (nm), intensity, offset, bkgstd, uncertainty_xy (nm). The gain
+        of the camera is not known, so counts stand for photons, one each. The uncertainty is that of least squares (Thompson
+        et al. 2002, Mortensen et al. 2010), with the noise of the fit's own residuals.
+    """
+    flux, sigma_px = found["flux"], found["sigma_px"]
+    area_px2 = sigma_px**2 + 1 / 12
+    variance_px2 = area_px2 / flux * (16 / 9 + 8 * np.pi * area_px2 * found["bkgstd"] ** 2 / flux)
+    return pd.DataFrame(
+        {
+            "id": np.arange(first_id, first_id + len(found)),
+            "frame": found["frame"].astype(int),
+            "x [nm]": (found["x_px"] * pixel_size_nm).round(2),
+            "y [nm]": (found["y_px"] * pixel_size_nm).round(2),
+            "sigma [nm]": (sigma_px * pixel_size_nm).round(2),
+            "intensity [photon]": flux.round(1),
+            "offset [photon]": found["offset"].round(2),
+            "bkgstd [photon]": found["bkgstd"].round(2),
+            "uncertainty_xy [nm]": (np.sqrt(variance_px2) * pixel_size_nm).round(2),
+        }
+    ).reset_index(drop=True)

@@ -11,9 +11,9 @@ import pandas as pd
 import tifffile
 
 from mirnb.blobs import ERASED, UNLABELLED, blob_pixels, read_blobs, read_labels
-from mirnb.files import InputError, fingerprint, read_text, whole_file
+from mirnb.files import InputError, read_text, whole_file
 from mirnb.panel import NAMED_PANELS, Panel, load_panel
-from mirnb.stacks import Stack, read_image
+from mirnb.stacks import Stack, is_address, path_fingerprint, read_image
 
 QUARTER_TURNS = {"down": 0, "left": 1, "up": 2, "right": 3}  # against the clock, until the dispersion runs down
 _KEYS = {
@@ -56,7 +56,7 @@ class Experiment:
     def fingerprints(self):
         """Fingerprint of each input file, by its path from the experiment folder."""
         paths = [*self.stack.paths, *([self.blobs_path] if self.blobs_path else []), *self.other_paths]
-        return {_short(path, self.folder): fingerprint(path) for path in [*paths, self.folder / "experiment.toml"]}
+        return {_short(path, self.folder): path_fingerprint(path) for path in [*paths, self.folder / "experiment.toml"]}
 
     def count_labels(self):
         """Number of blobs per class name, then erased and not labelled."""
@@ -165,7 +165,7 @@ def inspect_experiment(folder):
     others = [*values["masks"].values()] if masks is not None else []
     others += [] if values["panel"] in NAMED_PANELS else [values["panel"]]
     if table is not None and values["pixel_size_nm"]:
-        rows, cols, wrong = _turned_pixels(table, blobs_path, stack, values["pixel_size_nm"], turns)
+        rows, cols, wrong = turned_pixels(table, blobs_path, stack, values["pixel_size_nm"], turns)
         problems += wrong
     experiment = Experiment(
         folder=folder, name=values["name"], stack=stack, table=table, blobs_path=blobs_path, rows=rows, cols=cols,
@@ -178,7 +178,9 @@ def inspect_experiment(folder):
 
 
 def _short(path, folder):
-    """A path from a folder; a file elsewhere keeps the name of its own folder."""
+    """A path from a folder; a file elsewhere keeps the name of its own folder, an address stays whole."""
+    if is_address(path):
+        return path
     path, folder = path.resolve(), folder.resolve()
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else f"{path.parent.name}/{path.name}"
 
@@ -227,7 +229,9 @@ def _checked_values(toml, values):
 def _stack_paths(folder, names):
     paths = []
     for name in [names] if isinstance(names, str) else names:
-        if any(sign in name for sign in "*?["):
+        if is_address(name):
+            paths.append(name)
+        elif any(sign in name for sign in "*?["):
             found = [folder / one for one in glob.glob(name, root_dir=folder, recursive=True)]  # noqa: PTH207 (whole paths too)
             found.sort(key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))])
             if not found:
@@ -264,8 +268,20 @@ def _read_masks(toml, folder, names, panel, turns):
     return np.stack(masks)
 
 
-def _turned_pixels(table, path, stack, pixel_size_nm, turns):
-    """Pixels of the blobs turned as the frames are, and a sentence for each kind of blob that cannot be."""
+def turned_pixels(table, path, stack, pixel_size_nm, turns):
+    """Pixels of the blobs of a table turned as the frames are: rows, cols, and a sentence for each kind that cannot be.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `blobs.read_blobs` gives it.
+    path : path
+        Of the table, for messages.
+    stack : Stack
+    pixel_size_nm : float
+    turns : int
+        Quarter turns of the frames against the clock.
+    """
     problems = []
     beyond = np.flatnonzero(table["frame"] > len(stack))
     if len(beyond):

@@ -457,3 +457,35 @@ def draw_rejection(curves, *, least_accepted=30, ax=None):
     )
     ax.legend(fontsize="small")
     return ax
+
+
+def draw_abundance(table, panel):
+    """miRs of each sample: molecules a frame with their detection limits, and shares, each with its 95 % interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `abundance.abundance_table` gives it.
+    panel : Panel
+    """
+    names = list(dict.fromkeys(table["sample"]))
+    width = 1.6 + 0.28 * (panel.n_mirs + 1) * len(names)
+    figure, axes = plt.subplots(1, 2, figsize=(2 * min(max(width, 3.6), 12), 3.8))
+    for k, name in enumerate(panel.mir_names):
+        own = table[table["class"] == name].set_index("sample").loc[names]
+        x = np.arange(len(names)) + 0.8 / panel.n_mirs * (k - (panel.n_mirs - 1) / 2)
+        style = {"color": panel.colours[k], "marker": panel.markers[k], "ls": "", "capsize": 3}
+        for ax, key in zip(axes, ("per_frame", "share"), strict=True):
+            error = np.stack([own[key] - own[f"{key}_low"], own[f"{key}_high"] - own[key]]).clip(0)
+            ax.errorbar(x, own[key], yerr=error, label=name, **style)
+        half = 0.3 / panel.n_mirs
+        axes[0].hlines(own["detection_limit"] / own["frames"], x - half, x + half, color="k", lw=1)
+        axes[1].plot(x + half / 2, own["counted_share"], panel.markers[k], mfc="none", mec="0.4", ms=5)
+    axes[0].hlines([], [], [], color="k", lw=1, label="detection limit")
+    axes[1].plot([], [], "o", mfc="none", mec="0.4", ms=5, label="as counted")
+    axes[0].set(ylabel="molecules a frame, 95 % interval", ylim=(0, None))
+    axes[1].set(ylabel="share of all miRs, 95 % interval", ylim=(0, None))
+    for ax in axes:
+        ax.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) * len(names) < 45 else 45)
+        ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    return figure

@@ -17,14 +17,22 @@ from traitlets.config import Config
 
 from mirnb import __version__, thesis
 from mirnb.check import require_dispersion
-from mirnb.classifier import copy_classifier
+from mirnb.classifier import copy_classifier, is_of
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError, make_folder, read_json, whole_file
 from mirnb.predictors import PREDICTORS
 from mirnb.rivals import TITLES
 from mirnb.runs import ROOT, RunFolder
 
-NOTEBOOKS = ("01_templates", "02_correlation_comparison", "03_training", "04_evaluation", "05_roc_pr", "08_classifiers")
+NOTEBOOKS = (
+    "01_templates",
+    "02_correlation_comparison",
+    "03_training",
+    "04_evaluation",
+    "05_roc_pr",
+    "08_classifiers",
+    "09_quantification",
+)
 
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
 FIGURES = (
@@ -48,6 +56,7 @@ FIGURES = (
     ("–", "reliability_rivals", "08_classifiers", "Are the probabilities of each classifier right?"),
     ("–", "crosstalk", "08_classifiers", "Crosstalk between miRs against the share of calls rejected"),
     ("–", "mistakes_best", "08_classifiers", "Mistakes of the best classifier looked at"),
+    ("–", "abundance", "09_quantification", "miRs counted in new samples, with intervals"),
 )
 _SHOWN = (
     "fig02_templates",
@@ -58,6 +67,7 @@ _SHOWN = (
     "precision_recall",
     "rivals",
     "crosstalk",
+    "abundance",
 )
 
 
@@ -110,7 +120,7 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
         _execute(notebook, run.root, {**fixed, **given[notebook]})
         _render(run.root / "notebooks" / f"{notebook}.ipynb")
         ran.append(_Ran(notebook, time.perf_counter() - start))
-    kinds = [kind for kind in PREDICTORS if _is_of(run.root / "classifiers" / kind, experiment)]
+    kinds = [kind for kind in PREDICTORS if is_of(run.root / "classifiers" / kind, experiment)]
     if kinds:  # they are listed with the best first
         copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
     set_by_user = {key: value for values in given.values() for key, value in values.items()}
@@ -118,10 +128,26 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     return _write_index(experiment, run, ran)
 
 
-def _is_of(folder, experiment):
-    """Whether a classifier folder is there and was trained on the experiment as it now stands."""
-    path = folder / "classifier.json"
-    return path.exists() and read_json(path).get("trained_on", {}).get("fingerprints") == experiment.fingerprints()
+def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3):
+    """Run notebook 09 over what `quantification.quantify` has counted already, and render it.
+
+    Returns
+    -------
+    path of the page
+    """
+    out = Path(out)
+    make_folder(out / "notebooks")
+
+    def place(text):
+        return str(text) if "://" in str(text) else str(Path(text).resolve())
+
+    given = {
+        "experiment": "", "out": place(out), "classifier": place(classifier), "stacks": [place(one) for one in stacks],
+        "blobs": [place(one) for one in blobs], "samples": place(samples) if samples else "", "seed": seed,
+    }  # fmt: skip
+    _execute("09_quantification", out, given)
+    _render(out / "notebooks" / "09_quantification.ipynb")
+    return out / "notebooks" / "09_quantification.html"
 
 
 def _from_root(path):

@@ -1,19 +1,26 @@
 """Every kind of classifier trained on the same crops, and compared on the same test crops."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from mirnb import __version__, evaluate
-from mirnb.best import train_best
+from mirnb.augment import plain_view
+from mirnb.best import QUICK, Recipe, train_best, tune_again
 from mirnb.calibration import apply_temperature, expected_calibration_error, fit_temperature, reliability
-from mirnb.classifier import Classifier
+from mirnb.classifier import Classifier, is_of
+from mirnb.dataset import MARGIN_PX, prepare, single_type_crops
 from mirnb.files import fingerprint, whole_file
-from mirnb.models import MIRACLE_C, noisy_copies, pca_svm
+from mirnb.folds import count_folds, out_of_fold
+from mirnb.likeness import training_ranges
+from mirnb.models import MIRACLE_C, best_input, noisy_copies, pca_svm, predict
 from mirnb.predictors import Best, LeNet5, MatchedFilter, PcaSvm, flat_crops
 from mirnb.quiet import load_keras
+from mirnb.splits import fit_scaler
+from mirnb.training import train
 
 SVM_C = (MIRACLE_C, 0.5, 2.0, 10.0)  # tried; validation chooses
 TITLES = {"matched_filter": "matched filter", "pca_svm": "PCA + SVM", "lenet5": "LeNet-5 (thesis)", "best": "best"}
@@ -27,6 +34,7 @@ class Rival:
     predictor: object
     y_prob: np.ndarray  # (n_crops, n_classes)
     seconds: float  # of training, when it was trained
+    refit: Callable  # (training_rows, held_rows, fold from 1) -> probabilities of the held rows, trained on the others
     note: str = ""
 
 
@@ -35,9 +43,17 @@ def train_matched_filter(dataset):
     start = time.perf_counter()
     predictor = MatchedFilter.fit(dataset)
     seconds = time.perf_counter() - start
-    return Rival(
-        "matched_filter", predictor, predictor.predict(dataset.crops), seconds, f"threshold {predictor.threshold:.2g}"
-    )
+
+    def refit(rows, held, _):
+        return MatchedFilter.fit(_learning_from(dataset, rows)).predict(dataset.crops[held])
+
+    note = f"threshold {predictor.threshold:.2g}"
+    return Rival("matched_filter", predictor, predictor.predict(dataset.crops), seconds, refit, note)
+
+
+def _learning_from(dataset, rows):
+    """A dataset whose training crops are `rows`; templates and responses stay."""
+    return replace(dataset, split={**dataset.split, "training": rows})
 
 
 def train_pca_svm(dataset, run, *, seed=3, candidates=SVM_C):
@@ -58,9 +74,8 @@ def train_pca_svm(dataset, run, *, seed=3, candidates=SVM_C):
     if not (folder / "values.npz").exists():
         start = time.perf_counter()
         training, validation = rows
-        crops, y_true = noisy_copies(dataset.wide_crops[training], dataset.y_true[training], dataset.noise_sd, seed=seed)
-        crops, checked = flat_crops(crops), flat_crops(dataset.wide_crops[validation])
-        fitted = [pca_svm(C=one, seed=seed).fit(crops, y_true) for one in candidates]
+        checked = flat_crops(dataset.wide_crops[validation])
+        fitted = [_fit_pca_svm(dataset, training, one, seed) for one in candidates]
         y_checked = dataset.y_true[validation]
         scores = [np.nan_to_num(evaluate.mir_f1(y_checked, one.predict(checked), dataset.n_classes)) for one in fitted]
         chosen = int(np.argmax(scores))
@@ -74,22 +89,50 @@ def train_pca_svm(dataset, run, *, seed=3, candidates=SVM_C):
             np.savez(file, y_prob=y_prob, seconds=seconds, C=candidates[chosen])
     with np.load(folder / "values.npz", allow_pickle=False) as stored:
         y_prob, seconds, chosen_c = stored["y_prob"], float(stored["seconds"]), float(stored["C"])
-    return Rival("pca_svm", PcaSvm.read(folder), y_prob, seconds, f"C = {chosen_c:g}")
+    predictor = PcaSvm.read(folder)
+
+    def refit(rows, held, _):
+        pipeline = _fit_pca_svm(dataset, rows, chosen_c, seed)
+        found = np.zeros((len(held), dataset.n_classes))  # a fold may lack a class
+        found[:, pipeline.classes_] = replace(predictor, pipeline=pipeline).predict(dataset.wide_crops[held])
+        return found
+
+    return Rival("pca_svm", predictor, y_prob, seconds, refit, f"C = {chosen_c:g}")
+
+
+def _fit_pca_svm(dataset, rows, C, seed):
+    crops, y_true = noisy_copies(dataset.wide_crops[rows], dataset.y_true[rows], dataset.noise_sd, seed=seed)
+    return pca_svm(C=C, seed=seed).fit(flat_crops(crops), y_true)
 
 
 def chosen_lenet5(runs, dataset):
     """The LeNet-5 that validation chooses among its runs, as a rival."""
     best, _ = evaluate.choose_run(runs, dataset)
-    model = load_keras().saving.load_model(runs[best].model_path, safe_mode=True, compile=False)
-    note = f"run {best + 1} of {len(runs)}"
-    return Rival("lenet5", LeNet5(dataset.scaler, model), runs[best].y_prob, sum(one.seconds for one in runs), note)
+    one = runs[best]
+    model = load_keras().saving.load_model(one.model_path, safe_mode=True, compile=False)
+
+    def refit(rows, held, _):
+        scaler = fit_scaler(dataset.crops[rows])
+        crops, asked = scaler(dataset.crops[rows]), scaler(dataset.crops[held])
+        watched = asked, dataset.y_true[held]
+        again, _ = train(crops, dataset.y_true[rows], watched, dataset.n_classes, seed=one.seed, **one.settings)
+        return predict(again, asked)
+
+    note, seconds = f"run {best + 1} of {len(runs)}", sum(each.seconds for each in runs)
+    return Rival("lenet5", LeNet5(dataset.scaler, model), one.y_prob, seconds, refit, note)
 
 
 def train_best_rival(dataset, run, *, recipe=None, singles=(), seed=3):
     """The best classifier, as a rival."""
     trained = train_best(dataset, run, recipe=recipe, singles=singles, seed=seed)
+
+    def refit(rows, held, fold):
+        crops = best_input(plain_view(dataset.wide_crops[held], MARGIN_PX, dataset.noise_sd))
+        models = tune_again(dataset, trained, rows, fold, recipe=recipe, seed=seed)
+        return apply_temperature(np.mean([predict(one, crops) for one in models], axis=0), trained.temperature)
+
     note = f"{len(trained.model_paths)} networks, temperature {trained.temperature:.2f}"
-    return Rival("best", Best.from_training(trained), trained.y_prob, trained.seconds, note)
+    return Rival("best", Best.from_training(trained), trained.y_prob, trained.seconds, refit, note)
 
 
 def train_rivals(dataset, run, runs, *, recipe=None, singles=(), seed=3):
@@ -202,9 +245,33 @@ def save_rivals(rivals, experiment, dataset, run, *, seed=3, n_resamples=2000, *
                 n_resamples=n_resamples, seed=seed,
             )  # fmt: skip
         metrics[kind] = sets
-        made = Classifier.from_dataset(experiment, dataset, one.predictor, sets["validation"], seed=seed, **cleaning)
-        made.save(run.root / "classifiers" / kind)
+        save_rival(one, experiment, dataset, run, sets["validation"], seed=seed, **cleaning)
     run.add_metrics({"classifiers": metrics})
+
+
+def save_rival(one, experiment, dataset, run, validation_summary, *, seed=3, **cleaning):
+    """Write classifiers/<kind>/ with what it says of crops out of fold and what its training frames are like."""
+    rows, y_prob = out_of_fold(dataset, run, one.kind, one.refit, one.y_prob, seed=seed)
+    counts = count_folds(dataset, run, rows, y_prob)
+    ranges = run.cached("ranges", {}, lambda: {key: np.array(ends) for key, ends in training_ranges(experiment).items()})
+    made = Classifier.from_dataset(
+        experiment, dataset, one.predictor, validation_summary, counts, {key: ends.tolist() for key, ends in ranges.items()},
+        seed=seed, **cleaning,
+    )  # fmt: skip
+    made.save(run.root / "classifiers" / one.kind)
+
+
+def best_classifier(experiment, run, *, seed=3, quick=False):
+    """Folder of the best classifier of an experiment; it is trained when the run folder has none of the data as they are."""
+    folder = run.root / "classifiers" / "best"
+    if not is_of(folder, experiment):
+        data = prepare(experiment, run, seed=seed, quick=quick)
+        singles, recipe = single_type_crops(experiment), QUICK if quick else Recipe()
+        one = train_best_rival(data, run, recipe=recipe, singles=singles, seed=seed)
+        rows = data.split["validation"]
+        validation = evaluate.summarise(data.y_true[rows], one.y_prob[rows], data.panel.names)
+        save_rival(one, experiment, data, run, validation, seed=seed)
+    return folder
 
 
 def in_words(rivals, dataset):

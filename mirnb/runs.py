@@ -32,11 +32,7 @@ class RunFolder:
 
     def show(self, figure, name):
         """Save a figure as figures/<name>.png and .svg, saying "simulated" on it where it is, and return it."""
-        if self.experiment.simulated is not None:
-            figure.text(0.995, -0.005, "simulated", ha="right", va="top", fontsize=8, color="0.45", style="italic")
-        for suffix in ("png", "svg"):
-            with whole_file(self.root / "figures" / f"{name}.{suffix}") as temporary:
-                figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None)
+        save_figure(figure, self.root / "figures" / name, simulated=self.experiment.simulated is not None)
 
     def table(self, frame, name):
         """Save a table as tables/<name>.csv."""
@@ -100,6 +96,15 @@ class RunFolder:
                 "date": time.strftime("%Y-%m-%d %H:%M"),
             },
         )
+
+
+def save_figure(figure, path, *, simulated):
+    """Save a figure as <path>.png and .svg, saying "simulated" on it where it is."""
+    if simulated:
+        figure.text(0.995, -0.005, "simulated", ha="right", va="top", fontsize=8, color="0.45", style="italic")
+    for suffix in ("png", "svg"):
+        with whole_file(path.with_name(f"{path.name}.{suffix}")) as temporary:
+            figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None)
 
 
 def make_demo_if_missing(folder):

@@ -114,6 +114,30 @@ def simulate_with_single_types(folder, *, panel=THESIS, settings=None, seed=3):
     return simulate_experiment(folder, panel=panel, settings=settings, seed=seed, pretrain=pretrain)
 
 
+def simulate_samples(experiment, folder, *, n_frames=8, seed=3):
+    """Simulate small new samples of the kind of a simulated experiment: a reference, a mixture and a blank.
+
+    The miRs of the reference are equally frequent, those of the mixture 2:5:3 (and on in that order), the blank has none.
+
+    Returns
+    -------
+    list of path
+        Their folders, <folder>/reference, mixture and blank.
+    """
+    told = {key: tuple(value) if isinstance(value, list) else value for key, value in experiment.simulated.items()}
+    settings = Settings(**{name: told[name] for name in asdict(Settings()) if name in told})
+    settings = replace(settings, n_frames=n_frames)
+    panel, folders = experiment.panel, []
+    for number, (name, shares) in enumerate({"reference": (1,), "mixture": (2, 5, 3), "blank": (1,)}.items()):
+        mirs = tuple(replace(mir, share=float(shares[k % len(shares)])) for k, mir in enumerate(panel.mirs))
+        own = replace(settings, mir_share=0.0, unseen_share=0.0) if name == "blank" else settings
+        target = Path(folder) / name
+        if not (target / "experiment.toml").exists():
+            simulate_experiment(target, panel=replace(panel, mirs=mirs), settings=own, seed=seed + 2000 + number)
+        folders.append(target)
+    return folders
+
+
 def _require_own(folder):
     """Refuse a folder whose files were not simulated."""
     toml = folder / "experiment.toml"

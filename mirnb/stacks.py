@@ -1,19 +1,20 @@
-"""TIFF stacks, frame by frame, never whole in memory."""
+"""TIFF stacks, on this machine or at any address fsspec knows (s3://, gs://, ...), frame by frame, never whole in memory."""
 
 import contextlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import tifffile
 
-from mirnb.files import InputError, whole_file
+from mirnb.files import InputError, fingerprint, whole_file
 
 
 @dataclass(frozen=True)
 class _File:
-    path: Path
+    path: Path | str  # text for an address
     n_frames: int
     shape: tuple[int, int]
     dtype: np.dtype
@@ -24,20 +25,22 @@ class Stack:
 
     Parameters
     ----------
-    paths : sequence of path
-        TIFF, OME-TIFF or BigTIFF files, compressed or not, each one frame (rows, cols) or a stack (frames, rows, cols).
+    paths : sequence of path or text
+        TIFF, OME-TIFF or BigTIFF files, compressed or not, each one frame (rows, cols) or a stack (frames, rows, cols). Text
+        with :// is an address.
     quarter_turns : int
         Frames are turned by so many quarters against the clock when read, so that the dispersion runs down.
 
     Raises
     ------
     InputError
-        If a file is missing, no TIFF, cut off, empty, in colour or one-dimensional, or files differ in frame shape.
+        If a file is missing, no TIFF, cut off, empty, in colour or one-dimensional, or files differ in frame shape; or an
+        address cannot be read.
     """
 
     def __init__(self, paths, *, quarter_turns=0):
         self.quarter_turns = quarter_turns % 4
-        self._files = [_look_at(Path(path)) for path in paths]
+        self._files = [_look_at(path if is_address(path) else Path(path)) for path in paths]
         if not self._files:
             raise InputError("a stack needs at least one TIFF file, none was given")
         first = self._files[0]
@@ -55,6 +58,7 @@ class Stack:
 
     @property
     def paths(self):
+        """Of its files: Path, or text for an address."""
         return [file.path for file in self._files]
 
     def frames(self, indices=None):
@@ -89,6 +93,43 @@ class Stack:
                             )
                         yield index, np.rot90(frame, self.quarter_turns)
             first += file.n_frames
+
+
+def is_address(path):
+    """Whether it is text such as s3://bucket/stack.tif, not a path of this machine."""
+    return isinstance(path, str) and "://" in path
+
+
+def path_fingerprint(path):
+    """Fingerprint of a file: of its content, or of an address and what its file system says of the file's version."""
+    if not is_address(path):
+        return fingerprint(Path(path))
+    with _answers(path):
+        system, inner = fsspec.url_to_fs(path)
+        system.invalidate_cache()
+        return fingerprint(path, system.size(inner), system.ukey(inner))
+
+
+def stack_fingerprint(stack):
+    """Fingerprint of all files of a stack and of how it is turned."""
+    return fingerprint(stack.quarter_turns, [path_fingerprint(path) for path in stack.paths])
+
+
+@contextlib.contextmanager
+def _answers(address):
+    """What a file system at an address may raise, as one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{address}: there is no such file") from None
+    except ImportError as error:
+        raise InputError(
+            f'{address}: {error}; s3:// and gs:// need more packages: python -m pip install "mirnb[remote]"'
+        ) from None
+    except Exception as error:  # file systems raise whatever they like
+        raise InputError(f"{address}: cannot be read ({str(error) or type(error).__name__})") from None
 
 
 def write_stack(path, frames, *, pixel_size_nm, big=False, dtype=np.uint16):
@@ -128,10 +169,16 @@ def _opened(path):
     propagate, logger.propagate = logger.propagate, False
     with contextlib.ExitStack() as opened:
         try:
-            tif = opened.enter_context(tifffile.TiffFile(path))
+            file, length = path, 0
+            if is_address(path):
+                with _answers(path):
+                    system, inner = fsspec.url_to_fs(path)
+                    file, length = opened.enter_context(system.open(inner, "rb")), system.size(inner)
+            tif = opened.enter_context(tifffile.TiffFile(file))
             series = list(tif.series)
+            length = length or path.stat().st_size
             for one in series:
-                _check_length(path, one)
+                _check_length(path, one, length)
         except InputError:
             raise
         except FileNotFoundError:
@@ -139,7 +186,7 @@ def _opened(path):
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
         except Exception as error:  # of many kinds, when a file is not what it says it is
-            if path.stat().st_size == 0:
+            if not (length or (not is_address(path) and path.stat().st_size)):
                 raise InputError(f"{path}: the file is empty") from None
             if isinstance(error, tifffile.TiffFileError):
                 raise InputError(f"{path}: not a readable TIFF file ({error})") from None
@@ -181,12 +228,11 @@ def _look_at(path):
         return _File(path, n_frames, shape[-2:], np.dtype(series.dtype))
 
 
-def _check_length(path, series):
+def _check_length(path, series, length):
     ends = [0 if series.dataoffset is None else series.dataoffset + series.nbytes]
     for page in series.pages:
         if page is not None:
             ends += [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
-    length = path.stat().st_size
     if max(ends) > length:
         raise InputError(
             f"{path}: is cut off in the middle ({max(ends)} bytes expected, {length} there); copy the file again"
@@ -208,3 +254,25 @@ def _read(series, index, file):
 
 def _size(shape):
     return "x".join(map(str, shape))
+
+
+class HeldFrames:
+    """A few frames in memory, to be read as a `Stack` is.
+
+    Parameters
+    ----------
+    frames : sequence of ndarray of shape (rows, cols)
+        At least one, all of one shape and type.
+    """
+
+    def __init__(self, frames):
+        self._frames = list(frames)
+        self.frame_shape, self.dtype = self._frames[0].shape, self._frames[0].dtype
+
+    def __len__(self):
+        return len(self._frames)
+
+    def frames(self, indices=None):
+        """Index and frame of those wanted, all by default."""
+        for index in range(len(self)) if indices is None else indices:
+            yield int(index), self._frames[int(index)]

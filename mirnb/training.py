@@ -23,6 +23,7 @@ class Training:
     y_prob: np.ndarray  # (n_crops, n_classes) probabilities of all crops of the dataset
     model_path: Path
     seconds: float  # of training, when it was trained
+    settings: dict  # epochs, learning_rate, batch_size, shuffle_seed
 
 
 def train(
@@ -77,6 +78,7 @@ def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3
     rows = [dataset.split[name] for name in ("training", "validation")]
     key = fingerprint(settings, dataset.crops, dataset.y_true, *rows, __version__)
     folder = run.root / "cache" / f"lenet5-{key}"
+    how = {"shuffle_seed": seed, "epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     runs = []
     bar = tqdm(range(n_runs), desc="trainings", unit="run", leave=False)
     for k in bar:
@@ -85,10 +87,7 @@ def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3
             start = time.perf_counter()
             crops, y_true = dataset.scaled("training"), dataset.y_true[rows[0]]
             validation = (dataset.scaled("validation"), dataset.y_true[rows[1]])
-            model, history = train(
-                crops, y_true, validation, dataset.n_classes, seed=100 * seed + k, shuffle_seed=seed, epochs=epochs,
-                learning_rate=learning_rate, batch_size=batch_size,
-            )  # fmt: skip
+            model, history = train(crops, y_true, validation, dataset.n_classes, seed=100 * seed + k, **how)
             y_prob = predict(model, dataset.scaler(dataset.crops))
             with whole_file(model_path) as temporary:
                 model.save(temporary)
@@ -99,5 +98,6 @@ def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3
                 )  # fmt: skip
         with np.load(values_path, allow_pickle=False) as stored:
             history = pd.DataFrame({"loss": stored["loss"], "val_loss": stored["val_loss"]})
-            runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path, float(stored["seconds"])))
+            seconds = float(stored["seconds"])
+            runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path, seconds, how))
     return runs

@@ -42,11 +42,15 @@ class Twin:
     background: np.ndarray  # (n_patches, *window.shape), units of the noise about 0
 
     @property
-    def hidden_share(self):
-        """Share of noise crops that are pairs of each miR, with a lower blob that light can tell from none, (n_mirs,)."""
+    def hidden_pairs(self):
+        """How likely each noise crop is a pair of each miR, with a lower blob that light can tell from none, (n, n_mirs)."""
         by_mir = self.hidden[:, 2:].reshape(len(self.hidden), len(self.means), len(_LOWER_FLUX))
-        told = by_mir[:, :, _LOWER_FLUX >= _TELLABLE_FLUX]
-        return told.sum(axis=2).mean(axis=0) if len(self.hidden) else np.zeros(len(self.means))
+        return by_mir[:, :, _LOWER_FLUX >= _TELLABLE_FLUX].sum(axis=2)
+
+    @property
+    def hidden_share(self):
+        """Share of noise crops that are pairs of each miR, (n_mirs,)."""
+        return self.hidden_pairs.mean(axis=0) if len(self.hidden) else np.zeros(len(self.means))
 
     def draw(self, n, seed):
         """Draw labelled crops.

@@ -9,7 +9,7 @@ import pytest
 
 matplotlib.use("Agg")
 
-from mirnb import dataset, evaluate, rivals, training
+from mirnb import dataset, evaluate, folds, likeness, rivals, training
 from mirnb.classifier import Classifier
 from mirnb.experiment import load_experiment
 from mirnb.runs import RunFolder
@@ -51,11 +51,14 @@ def short_runs(small_data, small_run):
 
 
 @pytest.fixture(scope="session")
-def small_classifier(small, small_data, short_runs):
+def small_classifier(small, small_data, small_run, short_runs):
     rows = small_data.split["validation"]
     validation = evaluate.summarise(small_data.y_true[rows], short_runs[0].y_prob[rows], small.panel.names)
-    predictor = rivals.chosen_lenet5(short_runs[:1], small_data).predictor
-    return Classifier.from_dataset(small, small_data, predictor, validation, seed=3)
+    one = rivals.chosen_lenet5(short_runs[:1], small_data)
+    held_out = folds.out_of_fold(small_data, small_run, one.kind, one.refit, one.y_prob, seed=3)
+    counts = folds.count_folds(small_data, small_run, *held_out)
+    ranges = likeness.training_ranges(small)
+    return Classifier.from_dataset(small, small_data, one.predictor, validation, counts, ranges, seed=3)
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ def _table(*samples, correction=None):
 
 def test_numbers_rates_and_shares_on_paper():
     row = _table(_sample("one", [30, 10, 60], area_um2=500.0)).loc[("one", "red")]
-    assert row[["counted", "molecules", "share", "per_frame", "per_um2"]].tolist() == pytest.approx([300, 300, 0.75, 30, 0.6])
+    assert row[["counted", "molecules", "share", "per_frame", "per_um2"]].tolist() == pytest.approx(
+        [300, 300, 0.75, 30, 0.6]
+    )
     assert row["share_low"] < 0.75 < row["share_high"]
     assert row["per_frame_low"] == pytest.approx(row["low"] / 10)
 
@@ -56,7 +58,7 @@ def test_an_absent_class_seldom_passes_its_detection_limit():
     correction, rng = Correction(NAMES, confusion, n_resamples=500, seed=3), np.random.default_rng(1)
     shares = confusion / confusion.sum(axis=1, keepdims=True)
     passed = []
-    for case in range(200):
+    for _ in range(200):
         calls = rng.poisson(np.array([40.0, 0.0, 80.0]) @ shares, (10, 3))
         sample = Sample("one", "sample", calls, np.zeros(10, int), 100.0)
         one = estimate_abundances([sample], correction)[0]

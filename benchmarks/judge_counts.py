@@ -1,0 +1,140 @@
+"""Do the intervals of counted miRs hold the truth? Simulated samples of random mixtures, through detection and all.
+
+    python benchmarks/judge_counts.py --out /tmp/judged
+
+Four experiments are simulated and `best` is trained on each; then 200 samples of about 2,000 miRs, shares drawn from
+Dirichlet(3, 3, 3), are simulated at normal density, detected, classified and counted, 50 with each classifier, and 40 more
+with the shares of the training data. Truth is the rate a sample was drawn with, of molecules a person would have labelled,
+times the share of such molecules that is detected at all (printed apart). About 50 minutes on 2 cores.
+"""
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+from tqdm.auto import tqdm
+
+from mirnb.classifier import load_classifier
+from mirnb.counting import FRAMES_A_PART, classify_frames
+from mirnb.experiment import load_experiment
+from mirnb.panel import THESIS
+from mirnb.partners import find_partners
+from mirnb.quantify import Correction, corrected_counts
+from mirnb.rivals import best_classifier
+from mirnb.runs import RunFolder
+from mirnb.sample import Settings
+from mirnb.simulate import simulate_frames
+from mirnb.simulated_experiment import simulate_with_single_types
+
+N_MIRS = 2000
+EXPERIMENT_SEEDS = (3, 21, 22, 23)
+DEFAULT = Settings()
+N_FRAMES = round(N_MIRS / (DEFAULT.n_labelled_per_frame * DEFAULT.mir_share))
+N_NOISE = round(N_FRAMES * DEFAULT.n_labelled_per_frame * (1 - DEFAULT.mir_share))
+TRAINING_SHARES = np.array([mir.share for mir in THESIS.mirs]) / sum(mir.share for mir in THESIS.mirs)
+
+
+def count_sample(folder, shares, seed):
+    """Simulate one sample and count it: calls of each class, molecules drawn and detected of each miR."""
+    classifier = load_classifier(folder)
+    drawn = np.random.default_rng([seed, 21]).poisson(N_MIRS * shares)
+    mirs = tuple(replace(mir, share=float(n)) for mir, n in zip(THESIS.mirs, drawn, strict=True))
+    total = drawn.sum() + N_NOISE
+    settings = replace(DEFAULT, n_frames=N_FRAMES, n_labelled_per_frame=total / N_FRAMES, mir_share=drawn.sum() / total)
+    calls, detected, frames, truths = np.zeros(4, int), np.zeros(3, int), [], []
+    noise_sd = DEFAULT.noise_sd_counts
+    for frame, blobs in simulate_frames(replace(THESIS, mirs=mirs), settings, seed):
+        frames.append(frame)
+        truths.append(blobs)
+        if len(frames) == FRAMES_A_PART:
+            _count(classifier, frames, truths, noise_sd, calls, detected)
+            frames, truths = [], []
+    if frames:
+        _count(classifier, frames, truths, noise_sd, calls, detected)
+    return calls, drawn, detected
+
+
+def _count(classifier, frames, truths, noise_sd, calls, detected):
+    found = classify_frames(classifier, frames, DEFAULT.pixel_size_nm, noise_sd)
+    called = np.where(np.isnan(found["y_prob"][:, 0]), -1, np.nan_to_num(found["y_prob"]).argmax(axis=1))
+    upper = find_partners(found["frame"], found["y_px"], found["x_px"], called, THESIS)
+    np.add.at(calls, called[(called >= 0) & (upper < 0)], 1)
+    for k, blobs in enumerate(truths):
+        here = (found["frame"] == k) & (called >= 0)
+        places = np.column_stack([found["y_px"][here], found["x_px"][here]])
+        hit = _matched(blobs[["y_px", "x_px"]].to_numpy(), places)
+        # labelled as it is, or one of the border's, of which nobody labelled any
+        own = (blobs["kind"] == "upper") & blobs["label"].isin([-2, 0, 1, 2]) & ~blobs["unseen"]
+        np.add.at(detected, blobs["class"][own & hit].to_numpy(), 1)
+
+
+def _matched(truth, found, *, within_px=1.5):
+    """Which true blobs were found, each found blob standing for the nearest one alone."""
+    hit = np.zeros(len(truth), bool)
+    if len(found):
+        distance, nearest = cKDTree(truth).query(found)
+        hit[nearest[distance <= within_px]] = True
+    return hit
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("reports/judged"), help="where experiments and results go")
+    parser.add_argument("--samples", type=int, default=200, help="of random mixtures")
+    parser.add_argument("--training-like", type=int, default=40, help="samples with the training data's shares")
+    parser.add_argument("--experiments", type=int, default=len(EXPERIMENT_SEEDS))
+    options = parser.parse_args()
+    folders = [_trained(options.out, seed) for seed in EXPERIMENT_SEEDS[: options.experiments]]
+    rng = np.random.default_rng(77)
+    mixtures = list(rng.dirichlet([3, 3, 3], options.samples)) + [TRAINING_SHARES] * options.training_like
+    # spawned: TensorFlow does not outlive a fork
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        tasks = [pool.submit(count_sample, folders[k % len(folders)], one, 5000 + k) for k, one in enumerate(mixtures)]
+        counted = [task.result() for task in tqdm(tasks, desc="samples")]
+    calls, drawn, detected = (np.array(one) for one in zip(*counted, strict=True))
+    np.savez(options.out / "counts.npz", calls=calls, drawn=drawn, detected=detected, mixtures=np.array(mixtures))
+    efficiency = detected.sum(axis=0) / drawn.sum(axis=0)
+    print("detection efficiency", dict(zip(THESIS.mir_names, efficiency.round(3), strict=True)))
+    rates = N_MIRS * np.array(mixtures) * efficiency
+    for hidden in (True, False):
+        rows = [_judge(load_classifier(folders[k % len(folders)]), calls[k], rates[k], hidden, k) for k in range(len(calls))]
+        table = pd.DataFrame(rows)
+        table["mixture"] = ["random"] * options.samples + ["training-like"] * options.training_like
+        print("\nhidden pairs go with their miR" if hidden else "\nnoise row as it is")
+        print(table.groupby("mixture").mean(numeric_only=True).round(4).T.to_string(), flush=True)
+
+
+def _trained(out, seed):
+    folder = out / f"counts_{seed}"
+    if not (folder / "experiment.toml").exists():
+        simulate_with_single_types(folder, seed=seed)
+    experiment = load_experiment(folder)
+    return best_classifier(experiment, RunFolder(experiment, out / f"counts_{seed}-run"), seed=seed)
+
+
+def _judge(classifier, calls, rate, hidden, seed):
+    given = {"hidden": classifier.hidden if hidden else None, "seed": seed}
+    found = corrected_counts(calls, classifier.confusion, **given).to_numpy()[:3]
+    shares = Correction(THESIS.names, classifier.confusion, **given).draws(calls)[:, :3]
+    low, high = np.percentile(shares / shares.sum(axis=1, keepdims=True), [2.5, 97.5], axis=0)
+    truth, raw = rate / rate.sum(), calls[:3] / calls[:3].sum()
+    share = found[:, 0] / found[:, 0].sum()
+    inside, share_inside = (found[:, 1] <= rate) & (rate <= found[:, 2]), (low <= truth) & (truth <= high)
+    row = {"molecules held": inside.mean(), "shares held": share_inside.mean()}
+    for k, name in enumerate(THESIS.mir_names):
+        row |= {f"molecules held, {name}": inside[k], f"shares held, {name}": share_inside[k],
+                f"relative error, {name}": found[k, 0] / rate[k] - 1}  # fmt: skip
+    errors = {"corrected": np.abs(share - truth).mean(), "raw": np.abs(raw - truth).mean()}
+    return row | {f"share error, {name}": value for name, value in errors.items()}
+
+
+if __name__ == "__main__":
+    main()

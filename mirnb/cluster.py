@@ -1,0 +1,74 @@
+"""One Dask client: processes of this machine by default, a cluster's scheduler when given. No other module makes one."""
+
+import contextlib
+import logging
+import os
+
+import dask
+import psutil
+
+from mirnb.files import InputError
+
+WAIT_S = 20  # for a scheduler that does not answer, or has no worker
+_WORKER_BYTES = 1.5e9  # what a worker with TensorFlow may need
+_ONE_THREAD = {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
+
+
+@contextlib.contextmanager
+def open_client(scheduler="", *, n_workers=None):
+    """Yield a Dask client.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address of a running scheduler, such as tcp://10.0.0.5:8786; empty for processes of one thread each on this machine.
+    n_workers : int, optional
+        On this machine; as many as there are cores and memory for by default.
+
+    Raises
+    ------
+    InputError
+        If the scheduler cannot be reached, or has no worker, within WAIT_S.
+    """
+    from distributed import Client, LocalCluster
+
+    with contextlib.ExitStack() as opened, _quiet():
+        if not scheduler:
+            n_workers = n_workers or _n_workers()
+            spawn = {"distributed.nanny.pre-spawn-environ": {**dask.config.get("distributed.nanny.pre-spawn-environ"),
+                                                             **_ONE_THREAD}}  # fmt: skip
+            opened.enter_context(dask.config.set(spawn))
+            scheduler = opened.enter_context(
+                LocalCluster(
+                    n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
+            )  # fmt: skip
+        try:
+            client = opened.enter_context(Client(scheduler, timeout=WAIT_S, set_as_default=False))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); is it running, and the address right?"
+            ) from None
+        try:
+            client.wait_for_workers(1, timeout=WAIT_S / 2)
+        except TimeoutError:
+            raise InputError(f"--scheduler {scheduler}: has no worker; start some with `dask worker {scheduler}`") from None
+        yield client
+
+
+def _n_workers():
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return int(max(1, min(cores, psutil.virtual_memory().total / _WORKER_BYTES)))
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Dask's log of workers that come and go is not for users."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

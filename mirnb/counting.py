@@ -1,0 +1,341 @@
+"""Count stacks: frames in small parts, in parallel, each part kept as soon as it is done; memory stays flat.
+
+A part is a few frames of a stack: blobs are detected (or come from a table), classified, and kept in the cache as plain
+arrays. A worker that is lost costs its parts, which another does again; a run that was stopped goes on with those missing.
+"""
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from distributed import KilledWorker, as_completed
+from tqdm.auto import tqdm
+
+from mirnb import __version__
+from mirnb.check import require_dispersion
+from mirnb.classifier import classifier_fingerprint, find_crowded, load_classifier
+from mirnb.cluster import open_client
+from mirnb.crops import fits
+from mirnb.detect import as_thunderstorm, detect_frame
+from mirnb.experiment import QUARTER_TURNS
+from mirnb.files import InputError, fingerprint, whole_file
+from mirnb.likeness import FEATURES, N_LOOKED, evenly_spread, held_experiment, look_at_frame, pixels_of, profile_of, verdict
+from mirnb.partners import find_partners
+from mirnb.stacks import Stack, is_address, stack_fingerprint
+
+FRAMES_A_PART = 8
+_FITTED = ("sigma_px", "flux", "offset", "bkgstd")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stack as it travels to workers: plain values alone."""
+
+    name: str
+    paths: tuple  # of str
+    dispersion: str
+    pixel_size_nm: float
+    n_frames: int
+    key: str  # of the classifier, the stack and its blobs: names its folder in the cache
+
+
+@dataclass(frozen=True)
+class CountedStack:
+    """A stack that was counted, or the error that stopped it."""
+
+    name: str
+    error: str = ""
+    calls: np.ndarray | None = None  # (n_frames, n_classes) blobs called each class, partners left out
+    n_blobs: int = 0
+    n_partners: int = 0
+    frame_um2: float = 0.0  # of a frame, where blobs are counted: their crops lie inside
+    values: dict | None = None  # of likeness.FEATURES
+    unlike: tuple = ()  # what is not like the training data
+
+
+def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None):
+    """Find, classify and count the blobs of stacks.
+
+    Parameters
+    ----------
+    inputs : list of samples.Input
+    classifier_folder : path
+    out : path
+        Gets <name of the stack>/blobs_classified.csv of each, and a cache.
+    scheduler, n_workers
+        As `cluster.open_client` takes them.
+
+    Returns
+    -------
+    list of CountedStack, in the order of `inputs`
+        One that failed has its error; the others are complete.
+    """
+    out = Path(out)
+    classifier, version = load_classifier(classifier_folder), classifier_fingerprint(classifier_folder)
+    jobs, errors = {}, {}
+    for one in inputs:
+        try:
+            if one.experiment is None:
+                raise InputError(one.error)
+            jobs[one.name] = _job(one, version)
+        except (InputError, OSError) as error:
+            errors[one.name] = str(error)
+    experiments = {one.name: one.experiment for one in inputs}
+    cache = out / "cache"
+    if any(not path.exists() for job in jobs.values() for path in _parts(job, cache)):
+        with open_client(scheduler, n_workers=n_workers) as client:
+            errors |= _run(client, jobs, experiments, classifier_folder, cache)
+    counted = []
+    for one in tqdm(inputs, desc="tables", unit="stack", leave=False):
+        if one.name in errors:
+            counted.append(CountedStack(one.name, error=errors[one.name]))
+        else:
+            counted.append(_gather(jobs[one.name], one.experiment, classifier, cache, out / one.name))
+    return counted
+
+
+def _job(one, version):
+    experiment = one.experiment
+    table = [] if experiment.table is None else [experiment.blobs_path]
+    settings = experiment.pixel_size_nm, experiment.dispersion, FRAMES_A_PART, __version__
+    key = fingerprint(version, stack_fingerprint(experiment.stack), *settings, *table)
+    paths = tuple(path if is_address(path) else str(path.resolve()) for path in experiment.stack.paths)
+    return Job(one.name, paths, experiment.dispersion, experiment.pixel_size_nm, len(experiment.stack), key)
+
+
+def _parts(job, cache):
+    """Files of a job in the cache: the look at the stack, then each part by its first frame."""
+    starts = range(0, job.n_frames, FRAMES_A_PART)
+    return [cache / job.key / "look.npz", *(cache / job.key / f"{start:06d}.npz" for start in starts)]
+
+
+def _run(client, jobs, experiments, classifier_folder, cache):
+    """Do all that is missing, first a look at each stack, then the parts; returns the errors of the stacks that failed."""
+    files = {path.name: path.read_bytes() for path in sorted(Path(classifier_folder).iterdir()) if path.is_file()}
+    packed = client.submit(dict, files, pure=False)  # a task, so that it can be made again where it was lost
+    errors = {}
+    looks = {(name, None): _parts(job, cache)[0] for name, job in jobs.items()}
+    parts = {(name, FRAMES_A_PART * k): path for name, job in jobs.items() for k, path in enumerate(_parts(job, cache)[1:])}
+
+    def looking(name, _):
+        return client.submit(look_at_stack, packed, jobs[name], pure=False)
+
+    def counting(name, start):
+        blobs = _blobs_of_part(experiments[name], start)
+        noise_sd = _read(looks[name, None])["noise_sd_counts"].item()
+        return client.submit(count_part, packed, jobs[name], start, blobs, noise_sd, pure=False)
+
+    _each(client, looks, looking, errors, jobs, "looking at stacks")
+    _each(client, parts, counting, errors, jobs, "counting")
+    return errors
+
+
+def _each(client, files, submit, errors, jobs, doing):
+    """Make each file that is missing, only a few under way at any time; the files of a stack that failed are passed over."""
+    todo = iter([task for task, path in files.items() if not path.exists()])
+    n_tasks = sum(not path.exists() for path in files.values())
+    running, under_way = as_completed(), {}
+
+    def submit_next():
+        n_workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+        while len(under_way) < 3 * n_workers and (task := next(todo, None)):
+            if task[0] in errors:
+                bar.update()
+                continue
+            future = submit(*task)
+            under_way[future] = task
+            running.add(future)
+
+    with tqdm(total=n_tasks, desc=doing, unit="part", leave=False, disable=n_tasks == 0) as bar:
+        submit_next()
+        for future in running:
+            task = under_way.pop(future)
+            name = task[0]
+            try:
+                arrays = future.result()
+            except InputError as error:
+                errors[name] = str(error)
+            except KilledWorker:
+                errors[name] = f"{jobs[name].paths[0]}: workers died over it several times, perhaps for want of memory"
+            else:
+                with whole_file(files[task]) as temporary, temporary.open("wb") as file:
+                    np.savez_compressed(file, **arrays)
+            bar.update()
+            submit_next()
+
+
+def _read(path):
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def _blobs_of_part(experiment, start):
+    """Blobs of the table that lie on the frames of a part: DataFrame of table_row, frame, row, col; None without a table."""
+    if experiment.table is None:
+        return None
+    frame = experiment.frame_index
+    rows = np.flatnonzero((frame >= start) & (frame < start + FRAMES_A_PART))
+    rows = rows[np.argsort(frame[rows], kind="stable")]
+    return pd.DataFrame(
+        {"table_row": rows, "frame": frame[rows], "row": experiment.rows[rows], "col": experiment.cols[rows]}
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _unpacked(files):
+    """The classifier of a folder's files, loaded once a worker."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files:
+            (Path(folder) / name).write_bytes(content)
+        return load_classifier(folder)
+
+
+@functools.lru_cache(maxsize=2)
+def _stack(paths, dispersion):
+    return Stack(paths, quarter_turns=QUARTER_TURNS[dispersion])
+
+
+def look_at_stack(packed, job):
+    """What a stack is like, from a few frames of it; runs on a worker.
+
+    Returns
+    -------
+    dict of arrays without dimensions, one for each of likeness.FEATURES
+
+    Raises
+    ------
+    InputError
+        If a frame cannot be read, or pairs plainly lie another way than the dispersion is said to run.
+    """
+    panel, stack = _unpacked(tuple(packed.items())).panel, _stack(job.paths, job.dispersion)
+    frames = [frame for _, frame in stack.frames(evenly_spread(len(stack), N_LOOKED))]
+    looked = [look_at_frame(frame, panel, job.pixel_size_nm) for frame in frames]
+    blobs = pd.concat([pixels_of(found, k) for k, (_, found) in enumerate(looked)], ignore_index=True)
+    require_dispersion(held_experiment(frames, blobs, panel, job.pixel_size_nm, dispersion=job.dispersion, name=job.name))
+    values = pd.DataFrame([values for values, _ in looked])
+    return {name: np.array(values[name].median()) for name in FEATURES}
+
+
+def count_part(packed, job, start, blobs, noise_sd):
+    """Find and classify the blobs of a few frames of a stack; runs on a worker.
+
+    Parameters
+    ----------
+    packed : dict
+        Name and content of the classifier's files.
+    job : Job
+    start : int
+        First frame, from 0.
+    blobs : DataFrame or None
+        Blobs of a table on these frames (see `classify_frames`); None: they are detected.
+    noise_sd : float
+        Of a pixel of the stack, counts.
+
+    Returns
+    -------
+    dict of arrays, as `classify_frames` gives them, frames counted in the stack
+    """
+    classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion)
+    frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
+    if blobs is not None:
+        blobs = blobs.assign(frame=blobs["frame"] - start)
+    arrays = classify_frames(classifier, frames, job.pixel_size_nm, noise_sd, blobs=blobs)
+    return {**arrays, "frame": arrays["frame"] + start}
+
+
+def classify_frames(classifier, frames, pixel_size_nm, noise_sd, *, blobs=None):
+    """Find and classify the blobs of frames.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    frames : list of ndarray (rows, cols), dispersion down
+    pixel_size_nm : float
+    noise_sd : float
+        Of a pixel of the stack they are from, counts.
+    blobs : DataFrame, optional
+        table_row, frame (from 0, in `frames`), row, col; without it blobs are detected.
+
+    Returns
+    -------
+    dict of arrays, one row a blob, in the order of frames
+        frame, y_prob (n_blobs, n_classes; NaN where the crop leaves the frame), and table_row, row, col of given blobs or
+        y_px, x_px, sigma_px, flux, offset, bkgstd of detected ones.
+    """
+    if blobs is None:
+        found = pd.concat([detect_frame(frame).assign(frame=k) for k, frame in enumerate(frames)], ignore_index=True)
+        blobs = pixels_of(found, found["frame"])
+        columns = {name: found[name].to_numpy() for name in ("y_px", "x_px", *_FITTED)}
+    else:
+        columns = {name: blobs[name].to_numpy() for name in ("table_row", "row", "col")}
+    y_prob = np.full((len(blobs), classifier.panel.n_mirs + 1), np.nan, np.float32)
+    kept = fits(frames[0].shape, blobs["row"], blobs["col"], classifier.panel.crop_window)
+    asked = blobs[kept].reset_index(drop=True)
+    y_prob[kept] = classifier.predict(
+        held_experiment(frames, asked, classifier.panel, pixel_size_nm), asked, noise_sd=noise_sd
+    )
+    return {"frame": blobs["frame"].to_numpy(), "y_prob": y_prob, **columns}
+
+
+def _gather(job, experiment, classifier, cache, folder):
+    """Go through the parts of a stack: write its table, count its calls, say whether it is like the training data."""
+    panel, n_classes = classifier.panel, classifier.panel.n_mirs + 1
+    look, *parts = _parts(job, cache)
+    values = {name: value.item() for name, value in _read(look).items()}
+    calls, profile, n_blobs, n_partners = np.zeros((job.n_frames, n_classes), int), 0, 0, 0
+    with whole_file(folder / "blobs_classified.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        for number, path in enumerate(parts):
+            part = _read(path)
+            table, y_prob = _part_table(part, experiment, panel, first_id=n_blobs + 1), part["y_prob"]
+            table.to_csv(file, index=False, header=number == 0, lineterminator="\n")
+            counted = np.isfinite(y_prob[:, 0]) & table["partner"].isna().to_numpy()
+            np.add.at(calls, (part["frame"][counted], y_prob[counted].argmax(axis=1)), 1)
+            profile = profile + profile_of(y_prob[counted])
+            n_blobs, n_partners = n_blobs + len(table), n_partners + int(table["partner"].notna().sum())
+    rows, cols = experiment.stack.frame_shape
+    crop = panel.crop_window.shape
+    frame_um2 = (rows - crop[0] + 1) * (cols - crop[1] + 1) * (job.pixel_size_nm / 1000) ** 2
+    unlike = verdict(values, profile, classifier.ranges, classifier.profile)
+    return CountedStack(
+        job.name, calls=calls, n_blobs=n_blobs, n_partners=n_partners, frame_um2=frame_um2, values=values,
+        unlike=tuple(unlike),
+    )  # fmt: skip
+
+
+def _part_table(part, experiment, panel, *, first_id):
+    """Blobs of a part as they are written: a blob table with class, probabilities, crowded and partner."""
+    y_prob, frame = part["y_prob"], part["frame"]
+    turns, shape = QUARTER_TURNS[experiment.dispersion], experiment.stack.frame_shape
+    if "table_row" in part:
+        table = experiment.table.iloc[part["table_row"]].reset_index(drop=True)
+        rows, cols = part["row"], part["col"]
+        seen = (table[name].to_numpy() / experiment.pixel_size_nm for name in ("y [nm]", "x [nm]"))
+        y_px, x_px = _turned_back(*seen, shape if turns % 2 == 0 else shape[::-1], -turns % 4)
+        ids = table["id"].astype(int).to_numpy() if "id" in table and table["id"].notna().all() else part["table_row"] + 1
+    else:
+        y_px, x_px = part["y_px"], part["x_px"]
+        rows, cols = np.floor(y_px).astype(int), np.floor(x_px).astype(int)
+        recorded_y, recorded_x = _turned_back(y_px, x_px, shape, turns)
+        found = pd.DataFrame({"frame": frame + 1, "y_px": recorded_y, "x_px": recorded_x, **{k: part[k] for k in _FITTED}})
+        table = as_thunderstorm(found, experiment.pixel_size_nm, first_id=first_id)
+        ids = table["id"].to_numpy()
+    near_border = np.isnan(y_prob[:, 0])
+    called = np.where(near_border, -1, np.nan_to_num(y_prob).argmax(axis=1))
+    names = np.array([*panel.names, ""], dtype=object)
+    table["class"] = names[called]
+    for k, name in enumerate(panel.names):
+        table[f"p_{name}"] = y_prob[:, k].astype(float).round(6)
+    table["crowded"] = find_crowded(frame, rows, cols, panel.crop_window)
+    upper = find_partners(frame, y_px, x_px, called, panel)
+    table["partner"] = pd.array(np.where(upper >= 0, ids[upper], 0), dtype="Int64") if len(ids) else pd.array([], "Int64")
+    table.loc[upper < 0, "partner"] = pd.NA
+    return table
+
+
+def _turned_back(y_px, x_px, frame_shape, turns):
+    """Positions on a frame that was turned against the clock by so many quarters, as they were before."""
+    rows, cols = frame_shape  # as turned
+    return [(y_px, x_px), (x_px, rows - y_px), (rows - y_px, cols - x_px), (cols - x_px, y_px)][turns]

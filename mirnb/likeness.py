@@ -1,0 +1,161 @@
+"""Is a stack like the frames a classifier was trained on? What is measured of each, and a plain verdict."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mirnb.blobs import UNLABELLED
+from mirnb.dataset import cut_background
+from mirnb.detect import detect_frame
+from mirnb.experiment import Experiment
+from mirnb.preprocess import noise_sd
+from mirnb.stacks import HeldFrames
+
+N_LOOKED = 8  # frames of a stack, evenly spread
+N_TRAINING = 24  # frames of the training data
+N_BINS = 20  # of the profile of probabilities
+# feature: (words, how far beyond the range of the training frames passes, as a share)
+FEATURES = {
+    "noise_sd_counts": ("noise", 0.10),
+    "background_counts": ("background", 0.10),
+    "blobs_per_um2": ("density", 0.50),
+    "psf_sigma_px": ("PSF width", 0.05),
+    "flux_counts": ("flux", 0.25),
+}
+_PROFILE_MARGIN = 0.10  # distance of two profiles that passes beside chance
+
+
+def held_experiment(frames, blobs, panel, pixel_size_nm, *, dispersion="down", name="frames"):
+    """An experiment of a few frames in memory.
+
+    Parameters
+    ----------
+    frames : sequence of ndarray (rows, cols), dispersion down
+    blobs : DataFrame
+        frame (from 0, in `frames`), row, col.
+    panel : Panel
+    pixel_size_nm : float
+    dispersion : str
+        How it ran before the frames were turned.
+    name : str
+        Of the stack, for messages.
+    """
+    return Experiment(
+        folder=Path(name), name=name, stack=HeldFrames(frames), table=pd.DataFrame({"frame": blobs["frame"] + 1}),
+        blobs_path=None, rows=blobs["row"].to_numpy(), cols=blobs["col"].to_numpy(),
+        labels=np.full(len(blobs), UNLABELLED), pixel_size_nm=pixel_size_nm, panel=panel, dispersion=dispersion, masks=None,
+    )  # fmt: skip
+
+
+def pixels_of(found, frame=0):
+    """Frame, row and col of detected blobs, as `held_experiment` takes them."""
+    rows, cols = (np.floor(found[name]).astype(int) for name in ("y_px", "x_px"))
+    return pd.DataFrame({"frame": frame, "row": rows, "col": cols})
+
+
+def evenly_spread(n_frames, n_wanted):
+    """Indices of at most `n_wanted` frames, spread evenly over a stack."""
+    return np.unique(np.linspace(0, n_frames - 1, min(n_wanted, n_frames)).round().astype(int))
+
+
+def look_at_frame(frame, panel, pixel_size_nm):
+    """What a frame is like.
+
+    Returns
+    -------
+    values : dict
+        A number for each of FEATURES; medians over its detected blobs, NaN without any.
+    found : DataFrame
+        As `detect.detect_frame` gives it.
+    """
+    found = detect_frame(frame)
+    nothing = pd.DataFrame({"frame": [], "row": [], "col": []})
+    held = held_experiment([frame], pixels_of(found), panel, pixel_size_nm)
+    patches = cut_background(held, nothing, n_patches=400)
+    values = {
+        "noise_sd_counts": noise_sd(patches if len(patches) else frame),
+        "background_counts": float(np.median(frame)),
+        "blobs_per_um2": len(found) / (frame.size * (pixel_size_nm / 1000) ** 2),
+        "psf_sigma_px": float(found["sigma_px"].median()),
+        "flux_counts": float(found["flux"].median()),
+    }
+    return values, found
+
+
+def training_ranges(experiment):
+    """Lowest and highest value of each of FEATURES over training frames: feature -> [low, high].
+
+    Frames, not crops, are looked at: no label is used.
+    """
+    chosen = evenly_spread(len(experiment.stack), N_TRAINING)
+    looked = [
+        look_at_frame(frame, experiment.panel, experiment.pixel_size_nm)[0] for _, frame in experiment.stack.frames(chosen)
+    ]
+    table = pd.DataFrame(looked)
+    return {name: [float(table[name].min()), float(table[name].max())] for name in FEATURES}
+
+
+def profile_of(y_prob):
+    """Histogram of the probability of blobs called a miR, N_BINS counts from 0 to 1; noise is the last class."""
+    y_prob = np.asarray(y_prob)
+    called = y_prob[y_prob.argmax(axis=1) < y_prob.shape[1] - 1] if len(y_prob) else np.zeros((0, 1))
+    return np.histogram(called.max(axis=1, initial=0), bins=N_BINS, range=(0, 1))[0]
+
+
+def verdict(values, profile, ranges, training_profile):
+    """Is it like the training data, and in what not.
+
+    Parameters
+    ----------
+    values : dict
+        Of the stack: median over its frames of each of FEATURES.
+    profile : ndarray of shape (N_BINS,)
+        As `profile_of` counts it.
+    ranges, training_profile
+        Of the training data.
+
+    Returns
+    -------
+    unlike : list of str
+        A few words for each thing that differs; empty when it is like the training data.
+    """
+    unlike = []
+    for name, (words, margin) in FEATURES.items():
+        (low, high), value = ranges[name], values[name]
+        if not low * (1 - margin) <= value <= high * (1 + margin):  # NaN is unlike too
+            unlike.append(f"{words} ({value:.3g}, training {low:.3g} to {high:.3g})")
+    distance, limit = profile_distance(profile, training_profile)
+    if distance > limit:
+        unlike.append(f"probabilities (profile {distance:.2f} from the training data's, chance stays under {limit:.2f})")
+    return unlike
+
+
+def profile_distance(profile, training_profile):
+    """Largest distance of two cumulated profiles (Kolmogorov and Smirnov), and what chance and a margin allow."""
+    profile, training = np.asarray(profile, float), np.asarray(training_profile, float)
+    if profile.sum() == 0 or training.sum() == 0:
+        return 0.0, 1.0
+    distance = np.abs(np.cumsum(profile) / profile.sum() - np.cumsum(training) / training.sum()).max()
+    return float(distance), float(_PROFILE_MARGIN + 1.63 * np.sqrt(1 / profile.sum() + 1 / training.sum()))
+
+
+def beside_training(stacks, ranges):
+    """What stacks are like, with the range of the training frames in the last row, and the verdict on each.
+
+    Parameters
+    ----------
+    stacks : DataFrame
+        One row a stack: stack, verdict, and a column for each of FEATURES.
+    ranges : dict
+        As `training_ranges` gives them.
+    """
+    units = {"noise_sd_counts": "{:.1f}", "background_counts": "{:.0f}", "blobs_per_um2": "{:.4f}", "psf_sigma_px": "{:.2f}",
+             "flux_counts": "{:.0f}"}  # fmt: skip
+    rows = {}
+    for row in stacks.to_dict("records"):
+        shown = {name: "" if np.isnan(row.get(name, np.nan)) else units[name].format(row[name]) for name in FEATURES}
+        rows[row["stack"]] = {**shown, "verdict": row["verdict"]}
+    told = {name: " to ".join(units[name].format(end) for end in ranges[name]) for name in FEATURES}
+    rows["(training frames)"] = {**told, "verdict": ""}
+    return pd.DataFrame.from_dict(rows, orient="index")

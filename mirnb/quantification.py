@@ -1,0 +1,167 @@
+"""Count the miRs of new samples: from stacks to a table of abundances with intervals, and whether to trust it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mirnb.abundance import Sample, abundance_table, estimate_abundances, fold_changes
+from mirnb.blobs import write_table
+from mirnb.classifier import classifier_fingerprint, load_classifier
+from mirnb.counting import count_stacks
+from mirnb.files import InputError, make_folder
+from mirnb.likeness import FEATURES
+from mirnb.quantify import Correction
+from mirnb.rivals import best_classifier
+from mirnb.runs import ROOT, open_run, save_figure
+from mirnb.samples import gather_inputs
+from mirnb.simulated_experiment import simulate_samples
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be counted with what, and where the results go."""
+
+    classifier_folder: Path
+    inputs: list
+    stacks: Path  # gets a folder for each stack
+    tables: Path
+    figures: Path
+
+    @property
+    def classifier(self):
+        return load_classifier(self.classifier_folder)
+
+    @property
+    def simulated(self):
+        """Whether frames, or what the classifier was trained on, are simulated."""
+        own = any(one.experiment is not None and one.experiment.simulated is not None for one in self.inputs)
+        return own or self.classifier.trained_on["simulated"]
+
+    def table(self, frame, name):
+        """Save a table as <name>.csv."""
+        write_table(self.tables / f"{name}.csv", frame)
+
+    def show(self, figure, name):
+        """Save a figure as <name>.png and .svg, saying "simulated" on it where it is."""
+        save_figure(figure, self.figures / name, simulated=self.simulated)
+
+
+def plan_files(classifier_folder, stacks, out, *, blobs=(), samples=""):
+    """Count given stacks with a given classifier, all results below `out` (see `samples.gather_inputs`)."""
+    folder = Path(classifier_folder)
+    if not (folder / "classifier.json").is_file() and (folder / "classifier").is_dir():
+        folder = folder / "classifier"
+    classifier = load_classifier(folder)
+    make_folder(out)
+    inputs = gather_inputs(stacks, classifier, blobs=blobs, samples=samples or None)
+    return Plan(folder, inputs, Path(out), Path(out), Path(out))
+
+
+def plan_run(experiment, out="", *, seed=3, quick=False):
+    """Count new samples of an experiment with its own best classifier; results go to its run folder.
+
+    For a simulated experiment small samples are drawn, a reference, a mixture and a blank; another is counted itself.
+    """
+    opened, run = open_run(experiment, out, quick=quick)
+    folder = best_classifier(opened, run, seed=seed, quick=quick)
+    samples = None
+    if opened.simulated is not None:
+        made = simulate_samples(opened, run.root / "samples", n_frames=2 if quick else 8, seed=seed)
+        stacks = [one / "stack.tif" for one in made]
+        samples = run.root / "samples" / "samples.csv"
+        write_table(samples, pd.DataFrame({"stack": [one.name for one in made], "sample": [one.name for one in made],
+                                           "role": ["reference", "sample", "blank"], "replicate": 1}))  # fmt: skip
+    else:
+        stacks = [opened.folder]
+    inputs = gather_inputs(stacks, load_classifier(folder), samples=samples)
+    return Plan(folder, inputs, run.root / "counted", run.root / "tables", run.root / "figures")
+
+
+def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", seed=3, quick=False):
+    """`plan_files` when a classifier or stacks are named, else `plan_run`; relative paths start at the repository root."""
+    if not classifier and not stacks:
+        return plan_run(experiment, out, seed=seed, quick=quick)
+    if not (classifier and stacks and out):
+        raise InputError("classifier, stacks and out go together: name all three; without them the experiment is counted")
+
+    def place(text):
+        return text if "://" in str(text) else ROOT / text
+
+    return plan_files(
+        ROOT / classifier, [place(one) for one in stacks], ROOT / out,
+        blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Quantified:
+    """Tables of all that was counted."""
+
+    stacks: pd.DataFrame  # one row a stack: what it is like, and whether that is like the training data
+    abundance: pd.DataFrame  # one row a sample and miR
+    fold_changes: pd.DataFrame
+    remark: str  # on the matrix of confusion
+
+
+def quantify(plan, *, scheduler="", n_workers=None, n_resamples=10_000, seed=3):
+    """Count all stacks of a plan and estimate the abundances of their samples; tables are written.
+
+    Raises
+    ------
+    InputError
+        If no stack could be counted.
+    """
+    classifier = plan.classifier
+    counted = count_stacks(plan.inputs, plan.classifier_folder, plan.stacks, scheduler=scheduler, n_workers=n_workers)
+    if all(one.error for one in counted):
+        raise InputError("no stack could be counted:\n" + "\n".join(f"{one.name}: {one.error}" for one in counted))
+    correction = Correction(
+        classifier.panel.names, classifier.confusion, classifier.hidden, n_resamples=n_resamples, seed=seed
+    )
+    stacks = stack_table(plan.inputs, counted, classifier.panel)
+    found = estimate_abundances(_samples(plan.inputs, counted), correction)
+    reference = next((one for one in found if one.sample.role == "reference"), None)
+    abundance = abundance_table(found, correction, reference=reference)
+    trusted = stacks.groupby("sample")["verdict"].agg(lambda one: "; ".join(dict.fromkeys(one)))
+    made_with = f"{classifier.kind} {classifier_fingerprint(plan.classifier_folder)}"
+    abundance = abundance.assign(verdict=abundance["sample"].map(trusted), classifier=made_with, simulated=plan.simulated)
+    changes = fold_changes(found, correction)
+    plan.table(stacks, "stacks")
+    plan.table(abundance, "abundance")
+    plan.table(changes, "fold_changes")
+    return Quantified(stacks, abundance, changes, correction.remark)
+
+
+def _samples(inputs, counted):
+    """Counted stacks pooled into samples; stacks that failed are left out."""
+    pooled = {}
+    for one, stack in zip(inputs, counted, strict=True):
+        if not stack.error:
+            pooled.setdefault(one.sample, []).append((one, stack))
+    samples = []
+    for name, parts in pooled.items():
+        numbers = {label: number for number, label in enumerate(dict.fromkeys(one.replicate for one, _ in parts))}
+        replicate = [np.full(len(stack.calls), numbers[one.replicate]) for one, stack in parts]
+        area_um2 = sum(len(stack.calls) * stack.frame_um2 for _, stack in parts)
+        calls = np.concatenate([stack.calls for _, stack in parts])
+        samples.append(Sample(name, parts[0][0].role, calls, np.concatenate(replicate), area_um2))
+    return samples
+
+
+def stack_table(inputs, counted, panel):
+    """One row a stack: sample, role, replicate, frames, blobs, partners, calls, what it is like, verdict, error."""
+    rows = []
+    for one, stack in zip(inputs, counted, strict=True):
+        row = {"stack": one.name, "sample": one.sample, "role": one.role, "replicate": one.replicate}
+        if stack.error:
+            rows.append({**row, "verdict": "failed", "error": stack.error})
+            continue
+        source = "detected" if one.experiment.table is None else one.experiment.blobs_path.name
+        row |= {"frames": len(stack.calls), "blobs": stack.n_blobs, "blobs_from": source, "partners": stack.n_partners}
+        row |= {f"called_{name}": int(n) for name, n in zip(panel.names, stack.calls.sum(axis=0), strict=True)}
+        row |= {name: stack.values[name] for name in FEATURES}
+        row["verdict"] = "like the training data" if not stack.unlike else "unlike in " + ", ".join(stack.unlike)
+        rows.append({**row, "error": ""})
+    return pd.DataFrame(rows)

@@ -1,0 +1,250 @@
+"""Stacks counted in parts: same rows whatever does them, in which order, and how often it was stopped."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client
+
+from mirnb import counting
+from mirnb.blobs import read_blobs
+from mirnb.classifier import classify
+from mirnb.counting import count_stacks
+from mirnb.experiment import write_experiment
+from mirnb.samples import gather_inputs
+from mirnb.simulated_experiment import simulate_experiment
+from mirnb.stacks import write_stack
+
+
+@pytest.fixture(scope="module")
+def folder(small_classifier, tmp_path_factory):
+    """The small classifier on disk."""
+    folder = tmp_path_factory.mktemp("classifier") / "lenet5"
+    small_classifier.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sample_frames(small_settings, tmp_path_factory):
+    """Twenty new frames of the small experiment's kind: folder."""
+    settings = replace(small_settings, n_frames=20)
+    return simulate_experiment(tmp_path_factory.mktemp("new") / "new", settings=settings, seed=8)
+
+
+@contextlib.contextmanager
+def _one_thread(scheduler="", *, n_workers=None):
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        yield client
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Work in this process: no processes to start."""
+    monkeypatch.setattr(counting, "open_client", _one_thread)
+
+
+def _count(stacks, folder, classifier, out, **options):
+    return count_stacks(gather_inputs(stacks, classifier, **options), folder, out)
+
+
+def test_detected_blobs_are_counted_and_written(sample_frames, folder, small_classifier, tmp_path, here):
+    (one,) = _count([sample_frames / "stack.tif"], folder, small_classifier, tmp_path)
+    table = read_blobs(tmp_path / "new" / "blobs_classified.csv")
+    assert one.error == ""
+    assert len(table) == one.n_blobs > 500
+    assert table["id"].tolist() == list(range(1, len(table) + 1))
+    assert table["frame"].is_monotonic_increasing
+    counted = table[table["class"].notna() & (table["class"] != "") & (table["partner"] == "")]
+    assert one.calls.sum() == len(counted)
+    assert one.calls.sum(axis=0).tolist() == [int((counted["class"] == name).sum()) for name in small_classifier.panel.names]
+    assert one.n_partners == (table["partner"] != "").sum() > 20
+    for frame in (1, 20):
+        assert one.calls[frame - 1].sum() == (counted["frame"] == frame).sum()
+
+
+def test_a_partner_names_a_blob_above_it(sample_frames, folder, small_classifier, tmp_path, here):
+    _count([sample_frames / "stack.tif"], folder, small_classifier, tmp_path)
+    table = pd.read_csv(tmp_path / "new" / "blobs_classified.csv").set_index("id")
+    lower = table[table["partner"].notna()]
+    upper = table.loc[lower["partner"].astype(int)]
+    assert (upper["frame"].to_numpy() == lower["frame"].to_numpy()).all()
+    down_px = (lower["y [nm]"].to_numpy() - upper["y [nm]"].to_numpy()) / 120
+    gaps = np.array([small_classifier.panel.mirs[small_classifier.panel.index(name)].gap_px for name in upper["class"]])
+    assert (np.abs(down_px - gaps) <= np.maximum(1.2, 0.1 * gaps) + 1e-3).all()
+
+
+def test_blobs_of_a_table_get_the_classes_that_classify_gives(small, folder, small_classifier, tmp_path, here):
+    (one,) = _count([small.folder], folder, small_classifier, tmp_path)
+    counted = pd.read_csv(tmp_path / "small" / "blobs_classified.csv")
+    straight = classify(small_classifier, small)
+    assert len(counted) == len(straight) == one.n_blobs
+    merged = counted.merge(straight[["id", "class", "p_red"]], on="id", suffixes=("", "_straight"))
+    assert (merged["class"].fillna("") == merged["class_straight"]).mean() > 0.995  # the noise is measured another way
+    assert set(straight.columns) <= set(counted.columns)
+
+
+@pytest.mark.parametrize("dispersion", ["left", "up", "right"])
+def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder, small_classifier, small, tmp_path, here):
+    turns = {"left": 3, "up": 2, "right": 1}[dispersion]  # as recorded, so that turning it as read brings it back
+    frames = [
+        frame for _, frame in gather_inputs([sample_frames / "stack.tif"], small_classifier)[0].experiment.stack.frames()
+    ]
+    turned = tmp_path / "turned"
+    turned.mkdir()
+    write_stack(turned / "stack.tif", [np.rot90(frame, turns) for frame in frames], pixel_size_nm=120)
+    values = {"name": "turned", "stack": "stack.tif", "pixel_size_nm": 120.0, "panel": "thesis", "dispersion": dispersion}
+    write_experiment(turned, values)
+    straight, other = _count([sample_frames / "stack.tif", turned], folder, small_classifier, tmp_path / "out")
+    assert (straight.calls == other.calls).all()
+    tables = [pd.read_csv(tmp_path / "out" / name / "blobs_classified.csv") for name in ("new", "turned")]
+    at, seen = (table[["y [nm]", "x [nm]"]].to_numpy() for table in tables)
+    size = 256 * 120
+    recorded = {
+        "left": (at[:, 1], size - at[:, 0]),
+        "up": (size - at[:, 0], size - at[:, 1]),
+        "right": (size - at[:, 1], at[:, 0]),
+    }
+    np.testing.assert_allclose(seen, np.column_stack(recorded[dispersion]), atol=0.1)
+
+
+def test_a_stack_whose_pairs_lie_another_way_fails_and_the_others_finish(
+    sample_frames, folder, small_classifier, tmp_path, here
+):
+    frames = [
+        frame for _, frame in gather_inputs([sample_frames / "stack.tif"], small_classifier)[0].experiment.stack.frames()
+    ]
+    write_stack(tmp_path / "upside.tif", [frame[::-1] for frame in frames], pixel_size_nm=120)
+    bad, good = _count([tmp_path / "upside.tif", sample_frames / "stack.tif"], folder, small_classifier, tmp_path / "out")
+    assert "second blobs lie up" in bad.error
+    assert good.error == ""
+    assert not (tmp_path / "out" / "upside").exists()
+
+
+def test_a_frame_that_cannot_be_used_fails_its_stack_alone(sample_frames, folder, small_classifier, tmp_path, here):
+    frames = [np.full((256, 256), 900, np.float32) for _ in range(40)]
+    frames[30][5, 5] = np.nan
+    write_stack(tmp_path / "nan.tif", frames, pixel_size_nm=120, dtype=np.float32)
+    bad, good = _count([tmp_path / "nan.tif", sample_frames / "stack.tif"], folder, small_classifier, tmp_path / "out")
+    assert "frame 31 has NaN" in bad.error
+    assert good.calls.sum() > 0
+
+
+def test_a_stack_without_blobs_counts_none(folder, small_classifier, tmp_path, here):
+    write_stack(tmp_path / "flat.tif", [np.full((64, 64), 900)] * 3, pixel_size_nm=120)
+    (one,) = _count([tmp_path / "flat.tif"], folder, small_classifier, tmp_path / "out")
+    assert one.error == ""
+    assert one.calls.tolist() == [[0] * 4] * 3
+    table = pd.read_csv(tmp_path / "out" / "flat" / "blobs_classified.csv")
+    assert len(table) == 0
+    assert {"frame", "x [nm]", "class", "p_red", "partner"} <= set(table)
+    assert "unlike" not in one.error
+    assert any("density" in words for words in one.unlike)
+
+
+def test_interrupted_work_goes_on_with_what_is_missing(sample_frames, folder, small_classifier, tmp_path, here, monkeypatch):
+    stacks = [sample_frames / "stack.tif"]
+    _count(stacks, folder, small_classifier, tmp_path / "whole")
+    monkeypatch.setattr(np, "savez_compressed", _stopped_after(2))
+    with pytest.raises(KeyboardInterrupt):
+        _count(stacks, folder, small_classifier, tmp_path / "halves")
+    monkeypatch.undo()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "halves" / "cache").rglob("*.npz")}
+    assert len(kept) == 2
+    assert not (tmp_path / "halves" / "new").exists()
+    monkeypatch.setattr(counting, "open_client", _one_thread)
+    _count(stacks, folder, small_classifier, tmp_path / "halves")
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert _rows(tmp_path / "halves") == _rows(tmp_path / "whole")
+
+
+def test_finished_work_starts_no_cluster(sample_frames, folder, small_classifier, tmp_path, here, monkeypatch):
+    stacks = [sample_frames / "stack.tif"]
+    first = _count(stacks, folder, small_classifier, tmp_path)
+    monkeypatch.setattr(counting, "open_client", None)
+    again = _count(stacks, folder, small_classifier, tmp_path)
+    assert (first[0].calls == again[0].calls).all()
+
+
+def test_another_table_is_counted_anew(small, folder, small_classifier, tmp_path, here):
+    (one,) = _count([small.folder / "stack.tif"], folder, small_classifier, tmp_path, blobs=[small.blobs_path])
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(small.blobs_path.read_text().splitlines()[:50]) + "\n")
+    (other,) = _count([small.folder / "stack.tif"], folder, small_classifier, tmp_path, blobs=[few])
+    assert (one.n_blobs, other.n_blobs) == (len(small.table), 49)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_changes_nothing(small_settings, folder, small_classifier, tmp_path):
+    """A scheduler and two workers as Dask's own commands start them; one is killed in the middle."""
+    frames = simulate_experiment(tmp_path / "many", settings=replace(small_settings, n_frames=96), seed=9) / "stack.tif"
+    with _dask_processes(tmp_path) as (address, workers):
+        killer = threading.Thread(target=_kill_after, args=(workers[0], tmp_path / "killed" / "cache", 3))
+        killer.start()
+        inputs = gather_inputs([frames], small_classifier)
+        count_stacks(inputs, folder, tmp_path / "killed", scheduler=address)
+        killer.join()
+        assert workers[0].poll() is not None
+        assert workers[1].poll() is None
+    count_stacks(inputs, folder, tmp_path / "undisturbed", n_workers=1)
+    killed, undisturbed = (
+        pd.read_csv(tmp_path / name / "many" / "blobs_classified.csv") for name in ("killed", "undisturbed")
+    )
+    probabilities = [f"p_{name}" for name in small_classifier.panel.names]
+    pd.testing.assert_frame_equal(killed.drop(columns=probabilities), undisturbed.drop(columns=probabilities))
+    np.testing.assert_allclose(killed[probabilities], undisturbed[probabilities], atol=1e-5)
+
+
+@contextlib.contextmanager
+def _dask_processes(folder):
+    """Address of a scheduler, and its two workers without nannies: killed, they stay so."""
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen([*dask, "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", file], **quiet)]
+    try:
+        for _ in range(600):
+            if file.exists() and file.stat().st_size:
+                break
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        worker = [*dask, "worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        started += [subprocess.Popen(worker, cwd=folder, **quiet) for _ in range(2)]
+        with Client(address) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield address, started[1:]
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+
+
+def _kill_after(process, cache, n_parts):
+    """Kill a process as soon as so many parts are there."""
+    while len(list(cache.rglob("0*.npz"))) < n_parts:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+
+
+def _rows(out):
+    return (out / "new" / "blobs_classified.csv").read_bytes()
+
+
+def _stopped_after(n):
+    """`numpy.savez_compressed` that is interrupted after so many files."""
+    real, calls = np.savez_compressed, []
+
+    def save(*args, **arrays):
+        calls.append(1)
+        if len(calls) > n:
+            raise KeyboardInterrupt
+        return real(*args, **arrays)
+
+    return save

@@ -1,0 +1,99 @@
+"""Whether a stack is like the training data: what is measured of a frame, and the verdict."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from by_hand import blob
+
+from mirnb.likeness import (
+    FEATURES,
+    N_BINS,
+    beside_training,
+    evenly_spread,
+    look_at_frame,
+    profile_distance,
+    profile_of,
+    training_ranges,
+    verdict,
+)  # fmt: skip
+from mirnb.panel import THESIS
+
+RANGES = {name: [10.0, 20.0] for name in FEATURES}
+EVEN = np.full(N_BINS, 50)
+
+
+def _values(**changed):
+    return {**dict.fromkeys(FEATURES, 15.0), **changed}
+
+
+def test_a_frame_made_by_hand_is_measured(rng):
+    frame = 900 + rng.normal(0, 20, (200, 200))
+    for row in range(20, 190, 40):
+        for col in range(20, 190, 40):
+            frame += blob((200, 200), row, col, sigma_px=1.3, height=300)
+    values, found = look_at_frame(frame, THESIS, 120.0)
+    assert len(found) == 25
+    assert values["noise_sd_counts"] == pytest.approx(20, rel=0.03)
+    assert values["background_counts"] == pytest.approx(900, abs=2)
+    assert values["blobs_per_um2"] == pytest.approx(25 / 24**2)
+    assert values["psf_sigma_px"] == pytest.approx(1.3, rel=0.05)
+    assert values["flux_counts"] == pytest.approx(300 * 2 * np.pi * 1.3**2, rel=0.05)
+
+
+def test_an_empty_frame_has_no_width_and_no_flux(rng):
+    values, found = look_at_frame(900 + rng.normal(0, 20, (100, 100)), THESIS, 120.0)
+    assert len(found) == 0
+    assert np.isnan(values["psf_sigma_px"])
+    assert values["blobs_per_um2"] == 0
+
+
+def test_training_frames_are_like_themselves(small):
+    ranges = training_ranges(small)
+    for _, frame in small.stack.frames():
+        values, _ = look_at_frame(frame, small.panel, small.pixel_size_nm)
+        assert verdict(values, EVEN, ranges, EVEN) == []
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_each_difference_is_said_by_name(name):
+    words, margin = FEATURES[name]
+    assert verdict(_values(**{name: 20 * (1 + margin) - 0.01}), EVEN, RANGES, EVEN) == []
+    for value in (20 * (1 + margin) + 0.1, 10 * (1 - margin) - 0.1, np.nan):
+        said = verdict(_values(**{name: value}), EVEN, RANGES, EVEN)
+        assert len(said) == 1
+        assert said[0].startswith(f"{words} (")
+        assert "training 10 to 20" in said[0]
+
+
+def test_other_probabilities_are_said():
+    unsure = np.zeros(N_BINS)
+    unsure[8:12] = 100
+    assert "probabilities" in verdict(_values(), unsure, RANGES, EVEN)[0]
+    assert profile_distance(EVEN, EVEN)[0] == 0
+
+
+def test_few_calls_are_no_reason_for_a_verdict(rng):
+    profile = np.bincount(rng.integers(0, N_BINS, 6), minlength=N_BINS)
+    assert verdict(_values(), profile, RANGES, EVEN) == []
+    assert verdict(_values(), np.zeros(N_BINS), RANGES, EVEN) == []
+
+
+def test_the_profile_counts_calls_of_mirs_alone():
+    y_prob = np.array([[0.97, 0.02, 0.01], [0.1, 0.1, 0.8], [0.2, 0.52, 0.28]])
+    profile = profile_of(y_prob)
+    assert profile.sum() == 2
+    assert profile[[10, 19]].tolist() == [1, 1]
+    assert profile_of(np.zeros((0, 3))).sum() == 0
+
+
+def test_looked_at_frames_are_spread():
+    assert evenly_spread(100, 3).tolist() == [0, 50, 99]
+    assert evenly_spread(2, 8).tolist() == [0, 1]
+
+
+def test_the_table_ends_with_the_training_frames():
+    stacks = pd.DataFrame([{"stack": "a", "verdict": "failed"}, {"stack": "b", **_values(), "verdict": "like"}])
+    table = beside_training(stacks, RANGES)
+    assert table.index.tolist() == ["a", "b", "(training frames)"]
+    assert table.loc["(training frames)", "noise_sd_counts"] == "10.0 to 20.0"
+    assert table.loc["a", "noise_sd_counts"] == ""
