@@ -32,7 +32,7 @@ class Classifier:
     predictor: object  # one of `predictors.PREDICTORS`
     confusion: np.ndarray  # (n_classes, n_classes) counts out of fold over training and validation, rows true
     hidden: np.ndarray  # (n_mirs, n_classes) of its noise row: expected pairs of each miR (see `folds`)
-    profile: np.ndarray  # histogram of the probabilities of calls, out of fold
+    profile: np.ndarray  # (n_mirs, likeness.N_BINS) how sure calls of each miR are, out of fold
     ranges: dict  # likeness.FEATURES -> [low, high] over training frames
     background_percentile: float = 70.0
     cap_sds: float = 5.0
@@ -230,7 +230,7 @@ def _wrong_counts(values):
     fits = {
         "confusion": confusion.shape == (n_classes, n_classes) and (confusion >= 0).all() and (confusion % 1 == 0).all(),
         "hidden": hidden.shape == (n_classes - 1, n_classes) and (hidden >= 0).all(),
-        "profile": profile.shape == (N_BINS,) and (profile >= 0).all(),
+        "profile": profile.shape == (n_classes - 1, N_BINS) and (profile >= 0).all(),
         "ranges": ranges.shape == (len(FEATURES), 2) and (ranges[:, 0] <= ranges[:, 1]).all(),
     }
     if all(fits.values()):

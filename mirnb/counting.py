@@ -137,7 +137,7 @@ def _each(client, files, submit, errors, jobs, doing):
     """Make each file that is missing, only a few under way at any time; the files of a stack that failed are passed over."""
     todo = iter([task for task, path in files.items() if not path.exists()])
     n_tasks = sum(not path.exists() for path in files.values())
-    running, under_way = as_completed(), {}
+    running, under_way = as_completed(loop=client.loop), {}
 
     def submit_next():
         n_workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)

@@ -24,7 +24,7 @@ class FoldCounts:
 
     confusion: np.ndarray  # (n_classes, n_classes) counts, rows true
     hidden: np.ndarray  # (n_mirs, n_classes) of the noise row: expected pairs of each miR, by predicted class
-    profile: np.ndarray  # histogram of the probabilities of calls (likeness.profile_of)
+    profile: np.ndarray  # how sure calls of each miR are (likeness.profile_of)
 
 
 def fold_rows(dataset, *, seed):

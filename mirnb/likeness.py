@@ -97,10 +97,12 @@ def training_ranges(experiment):
 
 
 def profile_of(y_prob):
-    """Histogram of the probability of blobs called a miR, N_BINS counts from 0 to 1; noise is the last class."""
+    """How sure calls of each miR are: counts of blobs by their probability, (n_mirs, N_BINS) from 0 to 1; noise is last."""
     y_prob = np.asarray(y_prob)
-    called = y_prob[y_prob.argmax(axis=1) < y_prob.shape[1] - 1] if len(y_prob) else np.zeros((0, 1))
-    return np.histogram(called.max(axis=1, initial=0), bins=N_BINS, range=(0, 1))[0]
+    called, sure = y_prob.argmax(axis=1), y_prob.max(axis=1)
+    return np.stack(
+        [np.histogram(sure[called == k], bins=N_BINS, range=(0, 1))[0] for k in range(y_prob.shape[1] - 1)]
+    )
 
 
 def verdict(values, profile, ranges, training_profile):
@@ -110,7 +112,7 @@ def verdict(values, profile, ranges, training_profile):
     ----------
     values : dict
         Of the stack: median over its frames of each of FEATURES.
-    profile : ndarray of shape (N_BINS,)
+    profile : ndarray of shape (n_mirs, N_BINS)
         As `profile_of` counts it.
     ranges, training_profile
         Of the training data.
@@ -132,12 +134,20 @@ def verdict(values, profile, ranges, training_profile):
 
 
 def profile_distance(profile, training_profile):
-    """Largest distance of two cumulated profiles (Kolmogorov and Smirnov), and what chance and a margin allow."""
+    """Largest distance of two cumulated profiles (Kolmogorov and Smirnov), and what chance and a margin allow.
+
+    The training data's is mixed of its miRs as the stack's calls are: another mixture is no reason for a verdict.
+    """
     profile, training = np.asarray(profile, float), np.asarray(training_profile, float)
-    if profile.sum() == 0 or training.sum() == 0:
+    there = training.sum(axis=1) > 0
+    profile, training = profile[there], training[there]
+    calls, known = profile.sum(axis=1), training.sum(axis=1)
+    if calls.sum() == 0:
         return 0.0, 1.0
-    distance = np.abs(np.cumsum(profile) / profile.sum() - np.cumsum(training) / training.sum()).max()
-    return float(distance), float(_PROFILE_MARGIN + 1.63 * np.sqrt(1 / profile.sum() + 1 / training.sum()))
+    expected = (calls / known) @ training / calls.sum()
+    distance = np.abs(np.cumsum(profile.sum(axis=0) / calls.sum() - expected)).max()
+    variance = 1 / calls.sum() + ((calls / calls.sum()) ** 2 / known).sum()
+    return float(distance), float(_PROFILE_MARGIN + 1.63 * np.sqrt(variance))
 
 
 def beside_training(stacks, ranges):

@@ -19,7 +19,7 @@ from mirnb.likeness import (
 from mirnb.panel import THESIS
 
 RANGES = {name: [10.0, 20.0] for name in FEATURES}
-EVEN = np.full(N_BINS, 50)
+EVEN = np.full((2, N_BINS), 50)
 
 
 def _values(**changed):
@@ -66,24 +66,32 @@ def test_each_difference_is_said_by_name(name):
 
 
 def test_other_probabilities_are_said():
-    unsure = np.zeros(N_BINS)
-    unsure[8:12] = 100
+    unsure = np.zeros((2, N_BINS))
+    unsure[:, 8:12] = 100
     assert "probabilities" in verdict(_values(), unsure, RANGES, EVEN)[0]
     assert profile_distance(EVEN, EVEN)[0] == 0
 
 
 def test_few_calls_are_no_reason_for_a_verdict(rng):
-    profile = np.bincount(rng.integers(0, N_BINS, 6), minlength=N_BINS)
+    profile = np.bincount(rng.integers(0, 2 * N_BINS, 6), minlength=2 * N_BINS).reshape(2, N_BINS)
     assert verdict(_values(), profile, RANGES, EVEN) == []
-    assert verdict(_values(), np.zeros(N_BINS), RANGES, EVEN) == []
+    assert verdict(_values(), np.zeros((2, N_BINS)), RANGES, EVEN) == []
+
+
+def test_another_mixture_is_no_reason_for_a_verdict():
+    training = np.zeros((2, N_BINS))
+    training[0, 18], training[1, 12] = 900, 100  # the second miR is called less surely
+    mixture = training[::-1].sum(axis=1, keepdims=True) * training / training.sum(axis=1, keepdims=True)
+    assert verdict(_values(), mixture, RANGES, training) == []
+    assert "probabilities" in verdict(_values(), mixture[::-1], RANGES, training)[0]
 
 
 def test_the_profile_counts_calls_of_mirs_alone():
     y_prob = np.array([[0.97, 0.02, 0.01], [0.1, 0.1, 0.8], [0.2, 0.52, 0.28]])
     profile = profile_of(y_prob)
     assert profile.sum() == 2
-    assert profile[[10, 19]].tolist() == [1, 1]
-    assert profile_of(np.zeros((0, 3))).sum() == 0
+    assert profile[0, 19] == profile[1, 10] == 1
+    assert profile_of(np.zeros((0, 3))).tolist() == np.zeros((2, N_BINS)).tolist()
 
 
 def test_looked_at_frames_are_spread():
