@@ -143,7 +143,7 @@ def abundance_table(found, correction, *, reference=None):
             for unit, size in (("per_frame", sample.n_frames), ("per_um2", sample.area_um2)):
                 row |= {unit: mirs[k] / size, f"{unit}_low": molecules["low"][k] / size,
                         f"{unit}_high": molecules["high"][k] / size}  # fmt: skip
-            below = "below the detection limit" if mirs[k] < one.limit[k] else ""
+            below = "below its detection limit" if mirs[k] < one.limit[k] else ""
             row |= {
                 "detection_limit": one.limit[k], "spread_per_frame": one.spread[k],
                 "relative_share": relative["value"][k], "relative_low": relative["low"][k],
@@ -193,18 +193,24 @@ def fold_changes(found, correction):
 
 
 def in_columns(table):
-    """`abundance_table` to be read: a row a sample and miR; numbers with their intervals as text."""
-    shown = table[["sample", "role", "class", "frames", "counted"]].copy()
+    """Molecules and shares of an `abundance_table` to be read: a row a sample and miR, intervals as text."""
+    shown = table[["sample", "class", "counted"]].copy()
     shown["molecules (95 %)"] = _with_ends(table, "molecules", "low", "high", "{:.0f}")
     shown["share (95 %)"] = _with_ends(table, "share", "share_low", "share_high", "{:.1%}")
     shown["share as counted"] = table["counted_share"].map(_formatted("{:.1%}"))
+    shown["detection limit"] = table["detection_limit"].map(_formatted("{:.0f}"))
+    shown["remark"] = table["remark"]
+    return shown.set_index(["sample", "class"])
+
+
+def rates_in_columns(table):
+    """Molecules a frame and on an area of an `abundance_table`, intervals as text, and the spread of replicates."""
+    shown = table[["sample", "class", "frames"]].copy()
     shown["a frame (95 %)"] = _with_ends(table, "per_frame", "per_frame_low", "per_frame_high", "{:.1f}")
     shown["per 1000 µm² (95 %)"] = _with_ends(table, "per_um2", "per_um2_low", "per_um2_high", "{:.2f}", times=1000)
-    shown["detection limit"] = table["detection_limit"].map(_formatted("{:.0f}"))
     if table["spread_per_frame"].notna().any():
         shown["spread of replicates, a frame"] = table["spread_per_frame"].map(_formatted("{:.1f}"))
-    shown["remark"] = table["remark"]
-    return shown.set_index(["sample", "role", "class"])
+    return shown.set_index(["sample", "class"])
 
 
 def relative_in_columns(table):

@@ -193,13 +193,12 @@ def _detect(options):
 
 
 def _quantify(options):
-    from mirnb.quantification import plan_files, quantify
+    from mirnb.quantification import in_words, plan_files, quantify
     from mirnb.report import quantification_page
 
     plan = plan_files(options.classifier, options.stacks, options.out, blobs=options.blobs, samples=options.samples)
     found = quantify(plan, scheduler=options.scheduler, seed=options.seed)
-    for row in found.stacks.itertuples():
-        print(f"{row.stack}: {row.error if row.verdict == 'failed' else row.verdict}")
+    print(*in_words(found.stacks), sep="\n")
     shown = found.abundance[["sample", "class", "counted", "molecules", "low", "high", "share", "remark"]]
     print(shown.round({"molecules": 0, "low": 0, "high": 0, "share": 3}).to_string(index=False))
     if found.remark:

@@ -22,7 +22,8 @@ FIT_RADIUS_PX = 3
 APART_PX = 1.5  # blobs nearer than this are one
 _SPLINE = np.array([1, 4, 6, 4, 1], np.float32) / 16  # cubic B-spline at scale 2
 _START = np.array([0.5, 0.5, np.log(1.3)])  # y, x from the corner of the middle pixel, log sigma, px
-_ASTRAY = np.array([6.0, 6.0, 2.0])  # a fit never goes further from there
+_LARGEST_STEP = np.array([0.7, 0.7, 0.4, np.inf, np.inf])  # flux and offset enter linearly
+_ASTRAY = np.array([6.0, 6.0, 2.0])  # a fit never goes further from its start
 _SIGMA_PX = (0.5, 6.0)  # widths a fit may end with
 COLUMNS = ("y_px", "x_px", "sigma_px", "flux", "offset", "bkgstd", "sds")
 
@@ -49,8 +50,17 @@ def _smooth(image, kernel):
 
 
 def filtered_noise(filtered):
-    """Standard deviation of a filtered frame where there is no blob: from its lower half, which blobs hardly touch."""
-    low, middle = np.percentile(filtered, [15.866, 50])
+    """Standard deviation of a filtered frame where there is no blob: of its blocks of 4x4 pixels with none in or beside them."""
+    rows, cols = (size // 4 for size in filtered.shape)
+    blocks = filtered[: 4 * rows, : 4 * cols].reshape(rows, 4, cols, 4).swapaxes(1, 2)
+    highest = ndimage.maximum_filter(blocks.max(axis=(2, 3)), 3)
+    quiet = blocks[highest <= 5 * _lower_sd(filtered[::2, ::2])]  # every fourth pixel is enough to tell blobs
+    return _lower_sd(quiet if len(quiet) else filtered)
+
+
+def _lower_sd(values):
+    """Standard deviation of a normal distribution from its lower half, as blobs stand out at the top."""
+    low, middle = np.percentile(values, [15.866, 50])
     return float(middle - low)
 
 
@@ -69,12 +79,12 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS):
         y_px, x_px (from the outer corner), sigma_px, flux, offset, bkgstd (of the fit's residuals; all three in counts), sds
         (height in the filtered frame). Blobs nearer to the border than the fit window reaches are left out.
     """
-    filtered = wavelet(frame)
-    noise = filtered_noise(filtered)
-    border = FIT_RADIUS_PX
-    peaks = np.empty((0, 2), int)
-    if noise > 0 and min(frame.shape) > 2 * border:
-        peaks = peak_local_max(filtered, min_distance=1, threshold_abs=threshold_sds * noise, exclude_border=border)
+    border, peaks = FIT_RADIUS_PX, ()
+    if min(frame.shape) > 2 * border:
+        filtered = wavelet(frame)
+        noise = filtered_noise(filtered)
+        if noise > 0:
+            peaks = peak_local_max(filtered, min_distance=1, threshold_abs=threshold_sds * noise, exclude_border=border)
     if not len(peaks):
         return pd.DataFrame(columns=list(COLUMNS), dtype=float)
     found = fit_windows(frame, peaks[:, 0], peaks[:, 1])
@@ -101,10 +111,13 @@ def fit_windows(frame, rows, cols, *, n_steps=25):
     pixels = steps.astype(float)
     window = np.asarray(frame)[rows[:, None, None] + steps[:, None], cols[:, None, None] + steps].astype(float)
     n = len(window)
-    offset = np.median(window, axis=(1, 2))
-    light = np.maximum((window - offset[:, None, None]).sum(axis=(1, 2)), 1.0)
-    unit = np.maximum(light, 1e-9)  # every parameter of order 1: flux in units of the first guess
-    values = np.column_stack([np.tile(_START, (n, 1)), np.ones(n), offset / unit])
+    shape = np.outer(*(profile(pixels, _START[axis, None], _START[2, None])[0] for axis in (0, 1)))
+    contrast = shape - shape.mean()
+    flux = (window * contrast).sum(axis=(1, 2)) / (contrast**2).sum()  # best for this shape; a poor start ends on one pixel
+    unit = np.maximum(window.std(axis=(1, 2)), 1e-30)  # brings flux and offset near 1
+    flux = np.maximum(flux, unit)
+    offset = window.mean(axis=(1, 2)) - flux * shape.mean()
+    values = np.column_stack([np.tile(_START, (n, 1)), flux / unit, offset / unit])
     scaled = window / unit[:, None, None]
 
     def cost_of(values):
@@ -124,7 +137,7 @@ def fit_windows(frame, rows, cols, *, n_steps=25):
         cost = np.where(astray, np.inf, (residual**2).sum(axis=1))
         return cost, np.einsum("npm,nm->np", slope, residual), slope @ slope.transpose(0, 2, 1)
 
-    values, cost, _ = damped_steps(cost_of, values, n_steps=n_steps, largest_step=0.7)
+    values, cost, _ = damped_steps(cost_of, values, n_steps=n_steps, largest_step=_LARGEST_STEP)
     y, x, log_sigma, flux, offset = values.T
     reach = FIT_RADIUS_PX + 0.5
     sigma = np.exp(np.clip(log_sigma, -10, 10))
@@ -161,7 +174,7 @@ def detect_stack(stack, *, pixel_size_nm, threshold_sds=THRESHOLD_SDS):
     Parameters
     ----------
     stack : Stack
-        Read as it was recorded, not turned: positions are those of its frames as they come.
+        Not turned (`quarter_turns=0`), as a blob table's positions are those on the stack as it was recorded.
     pixel_size_nm : float
     threshold_sds : float
         As `detect_frame` takes it.

@@ -23,7 +23,7 @@ FEATURES = {
     "psf_sigma_px": ("PSF width", 0.05),
     "flux_counts": ("flux", 0.25),
 }
-_PROFILE_MARGIN = 0.10  # distance of two profiles that passes beside chance
+_PROFILE_MARGIN = 0.05  # distance of two profiles that passes beside chance
 
 
 def held_experiment(frames, blobs, panel, pixel_size_nm, *, dispersion="down", name="frames"):
@@ -100,9 +100,7 @@ def profile_of(y_prob):
     """How sure calls of each miR are: counts of blobs by their probability, (n_mirs, N_BINS) from 0 to 1; noise is last."""
     y_prob = np.asarray(y_prob)
     called, sure = y_prob.argmax(axis=1), y_prob.max(axis=1)
-    return np.stack(
-        [np.histogram(sure[called == k], bins=N_BINS, range=(0, 1))[0] for k in range(y_prob.shape[1] - 1)]
-    )
+    return np.stack([np.histogram(sure[called == k], bins=N_BINS, range=(0, 1))[0] for k in range(y_prob.shape[1] - 1)])
 
 
 def verdict(values, profile, ranges, training_profile):
@@ -151,12 +149,12 @@ def profile_distance(profile, training_profile):
 
 
 def beside_training(stacks, ranges):
-    """What stacks are like, with the range of the training frames in the last row, and the verdict on each.
+    """What stacks are like, as text, with the range of the training frames in the last row.
 
     Parameters
     ----------
     stacks : DataFrame
-        One row a stack: stack, verdict, and a column for each of FEATURES.
+        One row a stack: stack, and a column for each of FEATURES.
     ranges : dict
         As `training_ranges` gives them.
     """
@@ -164,8 +162,8 @@ def beside_training(stacks, ranges):
              "flux_counts": "{:.0f}"}  # fmt: skip
     rows = {}
     for row in stacks.to_dict("records"):
-        shown = {name: "" if np.isnan(row.get(name, np.nan)) else units[name].format(row[name]) for name in FEATURES}
-        rows[row["stack"]] = {**shown, "verdict": row["verdict"]}
-    told = {name: " to ".join(units[name].format(end) for end in ranges[name]) for name in FEATURES}
-    rows["(training frames)"] = {**told, "verdict": ""}
+        rows[row["stack"]] = {
+            name: "" if np.isnan(row.get(name, np.nan)) else units[name].format(row[name]) for name in FEATURES
+        }
+    rows["(training frames)"] = {name: " to ".join(units[name].format(end) for end in ranges[name]) for name in FEATURES}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -489,6 +489,7 @@ def draw_abundance(table, panel):
     axes[1].plot([], [], color="k", lw=1, label="detection limit")
     axes[1].plot([], [], "o", mfc="none", mec="0.4", ms=5, label="share as counted")
     for ax, label, shown in zip(axes, ("molecules a frame", "share of all miRs"), (names, measured), strict=True):
+        ax.margins(y=0.08)
         ax.set(ylabel=f"{label}, 95 % interval", ylim=(0, None))
         ax.set_xticks(range(len(shown)), shown, rotation=0 if max(map(len, shown), default=0) * len(shown) < 45 else 45)
     figure.legend(*axes[1].get_legend_handles_labels(), fontsize="small", loc="outside right center")

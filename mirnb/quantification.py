@@ -17,6 +17,7 @@ from mirnb.rivals import best_classifier
 from mirnb.runs import ROOT, open_run, save_figure
 from mirnb.samples import gather_inputs
 from mirnb.simulated_experiment import simulate_samples
+from mirnb.stacks import is_address
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), sample
         raise InputError("classifier, stacks and out go together: name all three; without them the experiment is counted")
 
     def place(text):
-        return text if "://" in str(text) else ROOT / text
+        return text if is_address(text) else ROOT / text
 
     return plan_files(
         ROOT / classifier, [place(one) for one in stacks], ROOT / out,
@@ -165,3 +166,12 @@ def stack_table(inputs, counted, panel):
         row["verdict"] = "like the training data" if not stack.unlike else "unlike in " + ", ".join(stack.unlike)
         rows.append({**row, "error": ""})
     return pd.DataFrame(rows)
+
+
+def in_words(stacks):
+    """What to make of each stack of a `stack_table`: a list of sentences."""
+    sentences = []
+    for row in stacks.to_dict("records"):
+        failed = row["verdict"] == "failed"
+        sentences.append(f"{row['stack']}: " + (f"not counted: {row['error']}" if failed else row["verdict"]))
+    return sentences

@@ -23,6 +23,7 @@ from mirnb.files import InputError, make_folder, read_json, whole_file
 from mirnb.predictors import PREDICTORS
 from mirnb.rivals import TITLES
 from mirnb.runs import ROOT, RunFolder
+from mirnb.stacks import is_address
 
 NOTEBOOKS = (
     "01_templates",
@@ -139,14 +140,14 @@ def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3
     make_folder(out / "notebooks")
 
     def place(text):
-        return str(text) if "://" in str(text) else str(Path(text).resolve())
+        return text if is_address(text) else _from_root(text)
 
     given = {
         "experiment": "", "out": place(out), "classifier": place(classifier), "stacks": [place(one) for one in stacks],
         "blobs": [place(one) for one in blobs], "samples": place(samples) if samples else "", "seed": seed,
     }  # fmt: skip
     _execute("09_quantification", out, given)
-    _render(out / "notebooks" / "09_quantification.ipynb")
+    _render(out / "notebooks" / "09_quantification.ipynb", has_index=False)
     return out / "notebooks" / "09_quantification.html"
 
 
@@ -273,8 +274,8 @@ def _page_environment():
     return Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
-def _render(path):
-    """Render an executed notebook as a page of its own, without scripts."""
+def _render(path, *, has_index=True):
+    """Render an executed notebook as a page of its own, without scripts; `has_index`: of a report, whose index it names."""
     notebook = nbformat.read(path, as_version=4)
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
@@ -285,6 +286,7 @@ def _render(path):
         .render(
             title=path.stem,
             body=body,
+            has_index=has_index,
             pygments=HtmlFormatter(style="default").get_style_defs(".highlight"),
             version=__version__,
         )

@@ -45,7 +45,7 @@ def test_blanks_are_subtracted_frame_by_frame():
 def test_what_a_blank_has_more_of_is_none():
     table = _table(_sample("one", [2, 10, 60]), _sample("empty", [3, 0, 50], role="blank"))
     assert table.loc[("one", "red"), ["molecules", "low"]].tolist() == [0, 0]
-    assert "below the detection limit" in table.loc[("one", "red"), "remark"]
+    assert "below its detection limit" in table.loc[("one", "red"), "remark"]
 
 
 def test_without_anything_to_confuse_the_limit_is_curries():

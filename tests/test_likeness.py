@@ -100,7 +100,7 @@ def test_looked_at_frames_are_spread():
 
 
 def test_the_table_ends_with_the_training_frames():
-    stacks = pd.DataFrame([{"stack": "a", "verdict": "failed"}, {"stack": "b", **_values(), "verdict": "like"}])
+    stacks = pd.DataFrame([{"stack": "a"}, {"stack": "b", **_values()}])
     table = beside_training(stacks, RANGES)
     assert table.index.tolist() == ["a", "b", "(training frames)"]
     assert table.loc["(training frames)", "noise_sd_counts"] == "10.0 to 20.0"

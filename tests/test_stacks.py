@@ -1,12 +1,14 @@
 """TIFF stacks: what tifffile reads, frame by frame, and what is refused in words."""
 
+import fsspec
 import numpy as np
 import pytest
 import tifffile
 from by_hand import everything_in, grey_frames
+from fsspec.implementations.memory import MemoryFile
 
 from mirnb.files import InputError
-from mirnb.stacks import Stack, read_image, write_stack
+from mirnb.stacks import HeldFrames, Stack, read_image, stack_fingerprint, write_stack
 
 LAYOUTS = {
     "contiguous": {},
@@ -270,3 +272,119 @@ def test_real_single_molecule_frames_are_read(real_data):
         pytest.skip("no real dSTORM frames")
     stack = Stack([path])
     np.testing.assert_array_equal(np.stack(list(read_all(stack).values())), tifffile.imread(path))
+
+
+# ----------------------------------------------------------------------------------------------------------- addresses
+
+
+@pytest.fixture
+def memory():
+    """An empty file system in memory: text address -> written bytes."""
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+
+    def put(name, path):
+        with system.open(f"/{name}", "wb") as file:
+            file.write(path.read_bytes())
+        return f"memory://{name}"
+
+    yield put
+    system.store.clear()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"photometric": "minisblack"},
+        {"photometric": "minisblack", "bigtiff": True},
+        {"photometric": "minisblack", "compression": "zlib"},
+        {"photometric": "minisblack", "metadata": {"axes": "TYX"}, "ome": True},
+    ],
+    ids=["plain", "big", "compressed", "ome"],
+)
+def test_a_stack_at_an_address_is_the_local_one(tmp_path, memory, options):
+    frames = grey_frames(5)
+    tifffile.imwrite(tmp_path / "stack.tif", frames, **options)
+    stack = Stack([memory("stack.tif", tmp_path / "stack.tif")], quarter_turns=1)
+    assert len(stack) == 5
+    local_stack = Stack([tmp_path / "stack.tif"], quarter_turns=1)
+    for (index, frame), (_, local) in zip(stack.frames(), local_stack.frames(), strict=True):
+        np.testing.assert_array_equal(frame, local, err_msg=str(index))
+    assert stack.paths == ["memory://stack.tif"]
+
+
+def test_one_frame_does_not_read_the_stack(tmp_path, memory, monkeypatch):
+    tifffile.imwrite(tmp_path / "stack.tif", grey_frames(300), photometric="minisblack")
+    stack = Stack([memory("stack.tif", tmp_path / "stack.tif")])
+    read = []
+    for name in ("read", "readinto"):
+        real = getattr(MemoryFile, name)
+
+        def counted(self, *args, real=real):
+            found = real(self, *args)
+            read.append(found if isinstance(found, int) else len(found))
+            return found
+
+        monkeypatch.setattr(MemoryFile, name, counted)
+    next(stack.frames([200]))
+    assert sum(read) < 0.1 * (tmp_path / "stack.tif").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("memory://nowhere.tif", "memory://nowhere.tif: there is no such file"),
+        ("nosuch://bucket/stack.tif", "nosuch://bucket/stack.tif: cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said(address, said, memory):
+    with pytest.raises(InputError, match=said):
+        Stack([address])
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    def without(*_args, **_options):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec, "url_to_fs", without)
+    with pytest.raises(InputError, match=r's3://bucket/stack.tif: Install s3fs.*pip install "mirnb\[remote\]"'):
+        Stack(["s3://bucket/stack.tif"])
+
+
+def test_a_damaged_file_at_an_address_is_said(tmp_path, memory):
+    tifffile.imwrite(tmp_path / "stack.tif", grey_frames(5), photometric="minisblack")
+    (tmp_path / "half.tif").write_bytes((tmp_path / "stack.tif").read_bytes()[:9000])
+    (tmp_path / "text.tif").write_text("not a picture")
+    (tmp_path / "empty.tif").write_bytes(b"")
+    with pytest.raises(InputError, match=r"memory://half.tif: .*cut off"):
+        Stack([memory("half.tif", tmp_path / "half.tif")])
+    with pytest.raises(InputError, match=r"memory://text.tif: not a readable TIFF"):
+        Stack([memory("text.tif", tmp_path / "text.tif")])
+    with pytest.raises(InputError, match=r"memory://empty.tif: the file is empty"):
+        Stack([memory("empty.tif", tmp_path / "empty.tif")])
+
+
+def test_the_fingerprint_follows_the_file_at_an_address(tmp_path, memory):
+    tifffile.imwrite(tmp_path / "stack.tif", grey_frames(2), photometric="minisblack")
+    stack = Stack([memory("stack.tif", tmp_path / "stack.tif")])
+    first = stack_fingerprint(stack)
+    assert stack_fingerprint(Stack(["memory://stack.tif"])) == first
+    assert stack_fingerprint(Stack(["memory://stack.tif"], quarter_turns=2)) != first
+    tifffile.imwrite(tmp_path / "stack.tif", grey_frames(2, seed=1), photometric="minisblack")
+    memory("stack.tif", tmp_path / "stack.tif")
+    assert stack_fingerprint(Stack(["memory://stack.tif"])) != first
+
+
+def test_the_fingerprint_of_local_files_is_of_their_content(tmp_path):
+    for name in ("one", "same", "other"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", grey_frames(2, seed=name == "other"), photometric="minisblack")
+    one, same, other = (stack_fingerprint(Stack([tmp_path / f"{name}.tif"])) for name in ("one", "same", "other"))
+    assert one == same != other
+
+
+def test_held_frames_are_read_as_a_stack_is():
+    frames = grey_frames(3)
+    held = HeldFrames(frames)
+    assert (len(held), held.frame_shape, held.dtype) == (3, (64, 48), np.uint16)
+    assert [index for index, _ in held.frames([0, 2])] == [0, 2]
+    np.testing.assert_array_equal(np.stack([frame for _, frame in held.frames()]), frames)
