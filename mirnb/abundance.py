@@ -144,10 +144,11 @@ def abundance_table(found, correction, *, reference=None):
                 row |= {unit: mirs[k] / size, f"{unit}_low": molecules["low"][k] / size,
                         f"{unit}_high": molecules["high"][k] / size}  # fmt: skip
             below = "below its detection limit" if mirs[k] < one.limit[k] else ""
+            lacking = "none in the reference" if reference is not None and not reference.molecules[k] else ""
             row |= {
                 "detection_limit": one.limit[k], "spread_per_frame": one.spread[k],
                 "relative_share": relative["value"][k], "relative_low": relative["low"][k],
-                "relative_high": relative["high"][k], "remark": "; ".join(filter(None, [below, correction.remark])),
+                "relative_high": relative["high"][k], "remark": "; ".join(filter(None, [below, lacking, correction.remark])),
             }  # fmt: skip
             rows.append(row)
     return pd.DataFrame(rows)
@@ -168,7 +169,8 @@ def relative_shares(one, reference, n_mirs):
     with np.errstate(invalid="ignore", divide="ignore"):
         value = _share(one.molecules[:n_mirs] / reference.molecules[:n_mirs])
         drawn = _share(one.draws[:, :n_mirs] / reference.draws[:, :n_mirs])
-    return {"value": value, **interval(value, drawn)}
+    ends = interval(value, drawn)
+    return {"value": value, **{key: np.where(np.isnan(value), np.nan, end) for key, end in ends.items()}}
 
 
 def fold_changes(found, correction):

@@ -50,7 +50,7 @@ def _smooth(image, kernel):
 
 
 def filtered_noise(filtered):
-    """Standard deviation of a filtered frame where there is no blob: of its blocks of 4x4 pixels with none in or beside them."""
+    """Standard deviation of a filtered frame away from blobs: of blocks of 4x4 pixels with none in or beside them."""
     rows, cols = (size // 4 for size in filtered.shape)
     blocks = filtered[: 4 * rows, : 4 * cols].reshape(rows, 4, cols, 4).swapaxes(1, 2)
     highest = ndimage.maximum_filter(blocks.max(axis=(2, 3)), 3)
@@ -59,9 +59,12 @@ def filtered_noise(filtered):
 
 
 def _lower_sd(values):
-    """Standard deviation of a normal distribution from its lower half, as blobs stand out at the top."""
+    """Standard deviation of a normal distribution from its lower half, as blobs stand out at the top.
+
+    Where most values are equal (a background cut off at 0), the root mean square takes its place.
+    """
     low, middle = np.percentile(values, [15.866, 50])
-    return float(middle - low)
+    return float(middle - low) or float(np.std(values))
 
 
 def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS):

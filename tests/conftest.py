@@ -1,15 +1,17 @@
 """Shared fixtures: one small simulated experiment, its crops, and two short trainings on them."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
+from distributed import Client
 
 matplotlib.use("Agg")
 
-from mirnb import dataset, evaluate, folds, likeness, rivals, training
+from mirnb import counting, dataset, evaluate, folds, likeness, rivals, training
 from mirnb.classifier import Classifier
 from mirnb.experiment import load_experiment
 from mirnb.runs import RunFolder
@@ -59,6 +61,18 @@ def small_classifier(small, small_data, small_run, short_runs):
     counts = folds.count_folds(small_data, small_run, *held_out)
     ranges = likeness.training_ranges(small)
     return Classifier.from_dataset(small, small_data, one.predictor, validation, counts, ranges, seed=3)
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Stacks are counted in this process: no workers to start."""
+
+    @contextlib.contextmanager
+    def one_thread(scheduler="", *, n_workers=None):
+        with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+            yield client
+
+    monkeypatch.setattr(counting, "open_client", one_thread)
 
 
 @pytest.fixture

@@ -99,6 +99,13 @@ def test_relative_shares_divide_by_the_reference():
     assert list(shown.index) == [("one", "red"), ("one", "green")]
 
 
+def test_a_reference_that_lacks_a_mir_gives_no_relative_shares_and_says_so():
+    table = _table(_sample("known", [30, 0, 60], role="reference"), _sample("one", [15, 15, 60]))
+    assert table.loc["one", ["relative_share", "relative_low", "relative_high"]].isna().all(axis=None)
+    assert "none in the reference" in table.loc[("one", "green"), "remark"]
+    assert table.loc[("one", "red"), "remark"] == ""
+
+
 def test_fold_changes_compare_the_same_area():
     correction = _perfect()
     found = estimate_abundances(

@@ -30,6 +30,9 @@ def test_a_loaded_classifier_predicts_the_same(small_classifier, small, small_da
     blobs = small_data.blobs[:20]
     np.testing.assert_allclose(loaded.predict(small, blobs), small_classifier.predict(small, blobs), atol=1e-6)
     assert loaded.panel == small_classifier.panel
+    for name in ("confusion", "hidden", "profile"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(small_classifier, name))
+    assert loaded.ranges == small_classifier.ranges
     small_classifier.save(tmp_path / "classifier")  # an earlier one is replaced
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier"]
 
@@ -180,7 +183,16 @@ def test_whole_numbers_of_the_table_stay_whole(small_classifier, small, tmp_path
         ("trained_on", {"pixel_size_nm": "120", "noise_sd_counts": 34.0}, "trained_on.pixel_size_nm"),
         ("trained_on", {"pixel_size_nm": 120, "noise_sd_counts": 0}, "trained_on.noise_sd_counts"),
         ("preprocess", {"background_percentile": "70", "cap_sds": 5.0}, "preprocess.background_percentile"),
-        ("format", 1, "another format"),
+        ("format", 2, "another format"),
+        ("confusion", [[1, 2], [3, 4]], "confusion"),
+        ("confusion", [[0.5] * 4] * 4, "confusion"),
+        ("confusion", [[-1] * 4] * 4, "confusion"),
+        ("confusion", [["1"] * 3], "confusion"),
+        ("hidden", [[1e9] * 4] * 3, "hidden"),
+        ("hidden", [[None] * 4] * 3, "hidden"),
+        ("profile", [[1, 2]], "profile"),
+        ("ranges", {"noise_sd_counts": [30, 35]}, "ranges"),
+        ("trained_on", {"pixel_size_nm": 120, "noise_sd_counts": 34.0, "dispersion": "out"}, "trained_on.dispersion"),
         ("kind", "oracle", "kind 'oracle'; known are best"),
     ],
 )

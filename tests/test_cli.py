@@ -18,7 +18,7 @@ from mirnb.experiment import load_experiment
 from mirnb.files import read_json, write_json
 from mirnb.panel import THESIS
 
-COMMANDS = ("simulate", "check", "report", "classify")
+COMMANDS = ("simulate", "check", "report", "classify", "detect", "quantify")
 
 
 @pytest.fixture(scope="module")
@@ -347,3 +347,85 @@ def test_check_does_not_wait_for_keras(tmp_path):
     folder = write_folder(tmp_path / "s")
     done = subprocess.run([sys.executable, "-c", code, "check", str(folder)], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# ------------------------------------------------------------------------------------------------- detect and quantify
+
+
+def test_detect_writes_a_table_that_check_takes(small_folder, tmp_path, capsys):
+    folder = write_folder(tmp_path / "mine")
+    (folder / "stack.tif").write_bytes((small_folder / "stack.tif").read_bytes())
+    assert main(["detect", str(folder / "stack.tif"), "--out", str(folder / "blobs.csv")]) == 0
+    assert "blobs on 4 frames" in capsys.readouterr().out
+    assert main(["check", str(folder)]) == 0
+    assert "labels: none" in capsys.readouterr().out
+
+
+def test_the_pixel_size_scales_positions(small_folder, tmp_path):
+    tables = []
+    for nm in ("120", "60"):
+        out = tmp_path / f"{nm}.csv"
+        assert main(["detect", str(small_folder / "stack.tif"), "--out", str(out), "--pixel-size", nm]) == 0
+        tables.append(pd.read_csv(out))
+    np.testing.assert_allclose(tables[0]["x [nm]"], 2 * tables[1]["x [nm]"], atol=0.02)
+
+
+@pytest.mark.parametrize("nm", ["0", "-3", "nan", "wide"])
+def test_a_pixel_size_that_is_none_is_refused(nm, small_folder, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["detect", str(small_folder / "stack.tif"), "--out", str(tmp_path / "b.csv"), "--pixel-size", nm])
+    assert "--pixel-size" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stack", ["nowhere.tif", "nosuch://bucket/stack.tif"])
+def test_detect_says_what_cannot_be_read_and_writes_nothing(stack, tmp_path, capsys):
+    assert main(["detect", stack, "--out", str(tmp_path / "b.csv")]) == 1
+    assert stack in said_once(capsys)
+    assert everything_in(tmp_path) == {}
+
+
+@pytest.mark.slow
+def test_quantify_writes_all_it_promises(classifier_folder, small_folder, tmp_path, capsys, in_process):
+    (tmp_path / "damaged.tif").write_bytes((small_folder / "stack.tif").read_bytes()[:5000])
+    given = [str(small_folder / "stack.tif"), str(tmp_path / "damaged.tif")]
+    out = tmp_path / "out"
+    assert main(["quantify", str(classifier_folder), *given, "--out", str(out)]) == 1  # one failed
+    said = capsys.readouterr().out
+    assert "damaged: not counted" in said
+    table = pd.read_csv(out / "abundance.csv")
+    assert table["class"].tolist() == ["red", "green", "blue"]
+    assert table["simulated"].all()
+    for name in ("stacks.csv", "fold_changes.csv", "abundance.png", "abundance.svg", "small/blobs_classified.csv"):
+        assert (out / name).stat().st_size > 0
+    page = (out / "notebooks" / "09_quantification.html").read_text(encoding="utf-8")
+    assert "damaged: not counted" in page
+    assert "../index.html" not in page
+
+
+def test_quantify_says_when_nothing_could_be_counted(classifier_folder, tmp_path, capsys):
+    assert main(["quantify", str(classifier_folder), "nowhere.tif", "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert "no stack could be counted" in error
+    assert "nowhere.tif: there is no such file" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--samples", "nowhere.csv"], "nowhere.csv: there is no such file"),
+        (["--blobs", "one.csv", "two.csv"], "2 tables for 1 stacks"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"),
+    ],
+)
+def test_what_is_wrong_with_quantify_is_one_line(
+    arguments, words, classifier_folder, small_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("mirnb.cluster.WAIT_S", 2)
+    given = [str(classifier_folder), str(small_folder / "stack.tif"), *arguments, "--out", str(tmp_path / "out")]
+    assert main(["quantify", *given]) == 1
+    assert words in said_once(capsys)
+
+
+def test_quantify_needs_a_classifier(small_folder, tmp_path, capsys):
+    assert main(["quantify", str(tmp_path), str(small_folder / "stack.tif"), "--out", str(tmp_path / "out")]) == 1
+    assert "no classifier here" in said_once(capsys)

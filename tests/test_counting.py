@@ -39,23 +39,11 @@ def sample_frames(small_settings, tmp_path_factory):
     return simulate_experiment(tmp_path_factory.mktemp("new") / "new", settings=settings, seed=8)
 
 
-@contextlib.contextmanager
-def _one_thread(scheduler="", *, n_workers=None):
-    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
-        yield client
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Work in this process: no processes to start."""
-    monkeypatch.setattr(counting, "open_client", _one_thread)
-
-
 def _count(stacks, folder, classifier, out, **options):
     return count_stacks(gather_inputs(stacks, classifier, **options), folder, out)
 
 
-def test_detected_blobs_are_counted_and_written(sample_frames, folder, small_classifier, tmp_path, here):
+def test_detected_blobs_are_counted_and_written(sample_frames, folder, small_classifier, tmp_path, in_process):
     (one,) = _count([sample_frames / "stack.tif"], folder, small_classifier, tmp_path)
     table = read_blobs(tmp_path / "new" / "blobs_classified.csv")
     assert one.error == ""
@@ -70,7 +58,7 @@ def test_detected_blobs_are_counted_and_written(sample_frames, folder, small_cla
         assert one.calls[frame - 1].sum() == (counted["frame"] == frame).sum()
 
 
-def test_a_partner_names_a_blob_above_it(sample_frames, folder, small_classifier, tmp_path, here):
+def test_a_partner_names_a_blob_above_it(sample_frames, folder, small_classifier, tmp_path, in_process):
     _count([sample_frames / "stack.tif"], folder, small_classifier, tmp_path)
     table = pd.read_csv(tmp_path / "new" / "blobs_classified.csv").set_index("id")
     lower = table[table["partner"].notna()]
@@ -81,7 +69,7 @@ def test_a_partner_names_a_blob_above_it(sample_frames, folder, small_classifier
     assert (np.abs(down_px - gaps) <= np.maximum(1.2, 0.1 * gaps) + 1e-3).all()
 
 
-def test_blobs_of_a_table_get_the_classes_that_classify_gives(small, folder, small_classifier, tmp_path, here):
+def test_blobs_of_a_table_get_the_classes_that_classify_gives(small, folder, small_classifier, tmp_path, in_process):
     (one,) = _count([small.folder], folder, small_classifier, tmp_path)
     counted = pd.read_csv(tmp_path / "small" / "blobs_classified.csv")
     straight = classify(small_classifier, small)
@@ -92,7 +80,7 @@ def test_blobs_of_a_table_get_the_classes_that_classify_gives(small, folder, sma
 
 
 @pytest.mark.parametrize("dispersion", ["left", "up", "right"])
-def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder, small_classifier, small, tmp_path, here):
+def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder, small_classifier, tmp_path, in_process):
     turns = {"left": 3, "up": 2, "right": 1}[dispersion]  # as recorded, so that turning it as read brings it back
     frames = [
         frame for _, frame in gather_inputs([sample_frames / "stack.tif"], small_classifier)[0].experiment.stack.frames()
@@ -116,7 +104,7 @@ def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder,
 
 
 def test_a_stack_whose_pairs_lie_another_way_fails_and_the_others_finish(
-    sample_frames, folder, small_classifier, tmp_path, here
+    sample_frames, folder, small_classifier, tmp_path, in_process
 ):
     frames = [
         frame for _, frame in gather_inputs([sample_frames / "stack.tif"], small_classifier)[0].experiment.stack.frames()
@@ -128,7 +116,7 @@ def test_a_stack_whose_pairs_lie_another_way_fails_and_the_others_finish(
     assert not (tmp_path / "out" / "upside").exists()
 
 
-def test_a_frame_that_cannot_be_used_fails_its_stack_alone(sample_frames, folder, small_classifier, tmp_path, here):
+def test_a_frame_that_cannot_be_used_fails_its_stack_alone(sample_frames, folder, small_classifier, tmp_path, in_process):
     frames = [np.full((256, 256), 900, np.float32) for _ in range(40)]
     frames[30][5, 5] = np.nan
     write_stack(tmp_path / "nan.tif", frames, pixel_size_nm=120, dtype=np.float32)
@@ -137,7 +125,7 @@ def test_a_frame_that_cannot_be_used_fails_its_stack_alone(sample_frames, folder
     assert good.calls.sum() > 0
 
 
-def test_a_stack_without_blobs_counts_none(folder, small_classifier, tmp_path, here):
+def test_a_stack_without_blobs_counts_none(folder, small_classifier, tmp_path, in_process):
     write_stack(tmp_path / "flat.tif", [np.full((64, 64), 900)] * 3, pixel_size_nm=120)
     (one,) = _count([tmp_path / "flat.tif"], folder, small_classifier, tmp_path / "out")
     assert one.error == ""
@@ -149,23 +137,24 @@ def test_a_stack_without_blobs_counts_none(folder, small_classifier, tmp_path, h
     assert any("density" in words for words in one.unlike)
 
 
-def test_interrupted_work_goes_on_with_what_is_missing(sample_frames, folder, small_classifier, tmp_path, here, monkeypatch):
+def test_interrupted_work_goes_on_with_what_is_missing(
+    sample_frames, folder, small_classifier, tmp_path, in_process, monkeypatch
+):
     stacks = [sample_frames / "stack.tif"]
     _count(stacks, folder, small_classifier, tmp_path / "whole")
-    monkeypatch.setattr(np, "savez_compressed", _stopped_after(2))
-    with pytest.raises(KeyboardInterrupt):
-        _count(stacks, folder, small_classifier, tmp_path / "halves")
-    monkeypatch.undo()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(np, "savez_compressed", _stopped_after(2))
+        with pytest.raises(KeyboardInterrupt):
+            _count(stacks, folder, small_classifier, tmp_path / "halves")
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "halves" / "cache").rglob("*.npz")}
     assert len(kept) == 2
     assert not (tmp_path / "halves" / "new").exists()
-    monkeypatch.setattr(counting, "open_client", _one_thread)
     _count(stacks, folder, small_classifier, tmp_path / "halves")
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert _rows(tmp_path / "halves") == _rows(tmp_path / "whole")
 
 
-def test_finished_work_starts_no_cluster(sample_frames, folder, small_classifier, tmp_path, here, monkeypatch):
+def test_finished_work_starts_no_cluster(sample_frames, folder, small_classifier, tmp_path, in_process, monkeypatch):
     stacks = [sample_frames / "stack.tif"]
     first = _count(stacks, folder, small_classifier, tmp_path)
     monkeypatch.setattr(counting, "open_client", None)
@@ -173,7 +162,7 @@ def test_finished_work_starts_no_cluster(sample_frames, folder, small_classifier
     assert (first[0].calls == again[0].calls).all()
 
 
-def test_another_table_is_counted_anew(small, folder, small_classifier, tmp_path, here):
+def test_another_table_is_counted_anew(small, folder, small_classifier, tmp_path, in_process):
     (one,) = _count([small.folder / "stack.tif"], folder, small_classifier, tmp_path, blobs=[small.blobs_path])
     few = tmp_path / "few.csv"
     few.write_text("\n".join(small.blobs_path.read_text().splitlines()[:50]) + "\n")

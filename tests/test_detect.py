@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage, optimize, special
 from scipy.spatial import cKDTree
+from skimage.feature import peak_local_max
 
 from mirnb.blobs import read_blobs, write_table
 from mirnb.detect import COLUMNS, as_thunderstorm, detect_frame, detect_stack, filtered_noise, fit_windows, wavelet
@@ -60,15 +61,34 @@ def test_two_blobs_of_a_green_pair_are_two():
     np.testing.assert_allclose(_at(found), [[25.3, 30.2], [30.05, 30.4]], atol=0.6)  # each fit sees the other
 
 
-def test_two_maxima_nearer_than_a_blob_are_one():
-    frame = 900 + _light((60, 60), 30.0, 30.0, 1.2, 60000)
-    frame += np.random.default_rng(3).normal(0, 900, frame.shape) * (_light((60, 60), 30, 30, 2, 1) > 0.005)
-    found = detect_frame(frame + np.random.default_rng(1).normal(0, NOISE_SD, frame.shape))
-    distances = cKDTree(_at(found)).query(_at(found), k=2)[0][:, 1]
-    assert (distances[np.isfinite(distances)] > 1.5).all()
+def test_several_maxima_of_one_wide_blob_are_one():
+    frame = np.random.default_rng(2).normal(900, NOISE_SD, (400, 400))
+    for row in range(0, 400, 40):
+        for col in range(0, 400, 40):
+            frame[row : row + 40, col : col + 40] += _light((40, 40), 20.3, 20.6, 4, 30000)
+    filtered = wavelet(frame)
+    peaks = peak_local_max(filtered, threshold_abs=5 * filtered_noise(filtered), exclude_border=3)
+    found = detect_frame(frame)
+    assert len(peaks) > 120  # more than one for each of 100 blobs
+    assert len(found) < len(peaks)
+    assert not cKDTree(_at(found)).query_pairs(1.5)
 
 
-@pytest.mark.parametrize("frame", [np.full((40, 40), 900), np.zeros((5, 5)), np.zeros((40, 40))])
+def test_dim_blobs_are_not_taken_for_one_bright_pixel():
+    rng, frame = np.random.default_rng(4), np.full((480, 480), 900.0)
+    frame += rng.normal(0, NOISE_SD, frame.shape)
+    rows, cols = 24 * np.indices((20, 20)).reshape(2, -1) + 12
+    for row, col in zip(rows, cols, strict=True):
+        frame[row - 10 : row + 11, col - 10 : col + 11] += _light((21, 21), *(10 + rng.random(2)), 1.15, 1200)
+    assert fit_windows(frame, rows, cols)["sigma_px"].notna().mean() > 0.97
+
+
+def test_a_dark_spot_is_no_blob():
+    frame = 900 - _light((21, 21), 10.5, 10.5, 1.15, 2500)
+    assert fit_windows(frame, np.array([10]), np.array([10])).isna().all(axis=None)
+
+
+@pytest.mark.parametrize("frame", [np.full((40, 40), 900), np.full((40, 40), 0.1), np.zeros((5, 50)), np.zeros((0, 0))])
 def test_nothing_gives_an_empty_table(frame):
     found = detect_frame(frame)
     assert len(found) == 0
@@ -88,6 +108,13 @@ def test_the_type_of_the_pixels_does_not_matter(dtype):
     assert len(expected) == 1
 
 
+def test_the_unit_of_the_pixels_does_not_matter():
+    frame = 900 + _light((64, 64), 30.4, 31.2, 1.2, 3000) + np.random.default_rng(2).normal(0, NOISE_SD, (64, 64))
+    found, scaled = detect_frame(frame), detect_frame(frame / 65535)
+    np.testing.assert_allclose(scaled[["y_px", "x_px", "sigma_px"]], found[["y_px", "x_px", "sigma_px"]], atol=1e-4)
+    np.testing.assert_allclose(65535 * scaled["flux"], found["flux"], rtol=1e-4)
+
+
 def test_the_wavelet_is_the_difference_of_two_b_spline_planes():
     frame = np.random.default_rng(0).normal(0, 1, (30, 40))
     spline = np.array([1, 4, 6, 4, 1]) / 16
@@ -98,21 +125,32 @@ def test_the_wavelet_is_the_difference_of_two_b_spline_planes():
     assert np.abs(wavelet(np.full((30, 30), 900.0))).max() < 1e-3
 
 
+def test_the_wavelet_is_symmetric_and_sums_to_nothing():
+    impulse = np.zeros((31, 31))
+    impulse[15, 15] = 1
+    plane = wavelet(impulse)
+    for turned in (plane[::-1], plane[:, ::-1], plane.T):
+        np.testing.assert_allclose(plane, turned, atol=1e-7)
+    assert plane.sum() == pytest.approx(0, abs=1e-6)
+    assert plane.argmax() == 15 * 31 + 15
+
+
 def test_blobs_hardly_raise_the_noise():
     rng = np.random.default_rng(4)
     noise = rng.normal(900, NOISE_SD, (256, 256))
     quiet = wavelet(noise)
     assert filtered_noise(quiet) == pytest.approx(quiet.std(), rel=0.03)
-    for y, x in rng.uniform(10, 246, (40, 2)):
-        noise += _light(noise.shape, y, x, 1.2, 5000)
+    for y, x in rng.uniform(10, 246, (364, 2)):  # of 3x3 pixels each: 5 % of the frame
+        noise += _light(noise.shape, y, x, 1.2, 2500)
     lit = wavelet(noise)
-    assert lit.std() > 1.5 * quiet.std()
-    assert filtered_noise(lit) < 1.15 * quiet.std()
+    assert lit.std() > 2 * quiet.std()
+    assert filtered_noise(lit) == pytest.approx(quiet.std(), rel=0.03)
 
 
-def test_the_fit_is_that_of_scipy():
-    rng = np.random.default_rng(6)
-    frame = 900 + _light((40, 40), 20.3, 19.8, 1.3, 2500) + rng.normal(0, NOISE_SD, (40, 40))
+@pytest.mark.parametrize("flux", [1500, 2500, 20000])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_fit_is_that_of_scipy(flux, seed):
+    frame = 900 + _light((40, 40), 20.3, 19.8, 1.3, flux) + np.random.default_rng(seed).normal(0, NOISE_SD, (40, 40))
     fitted = fit_windows(frame, np.array([20]), np.array([19])).iloc[0]
     window = frame[17:24, 16:23]
 
@@ -122,6 +160,7 @@ def test_the_fit_is_that_of_scipy():
 
     best = optimize.least_squares(residual, [20.5, 19.5, 1.2, 2000, 900], x_scale=[1, 1, 1, 1000, 1000])
     assert fitted[["y_px", "x_px", "sigma_px", "flux", "offset"]].tolist() == pytest.approx(best.x, rel=1e-3)
+    assert fitted["bkgstd"] == pytest.approx(np.sqrt(2 * best.cost / 44), rel=1e-4)  # 49 pixels, 5 parameters
 
 
 # ---------------------------------------------------------------------------------------------- how exactly, how many
@@ -199,14 +238,18 @@ def test_a_denoised_stack_does_not_drown_in_false_blobs(real_data):
 
 def test_a_stack_gives_a_table_that_can_be_read(tmp_path):
     rng = np.random.default_rng(8)
-    frames = [900 + _light((64, 80), 30.25, 50.75, 1.2, 4000) + rng.normal(0, NOISE_SD, (64, 80)) for _ in range(3)]
+    frames = [
+        900 + _light((64, 80), 30.25, 50.75, 1.2, flux) + rng.normal(0, NOISE_SD, (64, 80)) for flux in (4000, 0, 4000)
+    ]
     write_stack(tmp_path / "stack.tif", frames, pixel_size_nm=100)
     table = detect_stack(Stack([tmp_path / "stack.tif"]), pixel_size_nm=100)
     write_table(tmp_path / "blobs.csv", table)
     again = read_blobs(tmp_path / "blobs.csv")
-    assert again["frame"].tolist() == [1, 2, 3]
-    assert again["id"].tolist() == [1, 2, 3]
-    np.testing.assert_allclose(again[["y [nm]", "x [nm]"]], [[3025, 5075]] * 3, atol=25)
+    assert again["frame"].tolist() == [1, 3]
+    assert again["id"].tolist() == [1, 2]
+    np.testing.assert_allclose(again[["y [nm]", "x [nm]"]], [[3025, 5075]] * 2, atol=25)
+    np.testing.assert_allclose(again["sigma [nm]"], 120, rtol=0.15)
+    np.testing.assert_allclose(again["intensity [photon]"], 4000, rtol=0.15)
     # what Picasso's import of a ThunderSTORM table asks for
     picasso = {"frame", "x [nm]", "y [nm]", "sigma [nm]", "intensity [photon]", "offset [photon]", "uncertainty_xy [nm]"}
     assert picasso <= set(table)
@@ -225,8 +268,26 @@ def test_the_uncertainty_is_how_far_positions_scatter():
     assert table["uncertainty_xy [nm]"].median() == pytest.approx(np.std(off), rel=0.35)
 
 
+def test_the_uncertainty_worked_on_paper():
+    found = pd.DataFrame({name: [1.0] for name in COLUMNS}).assign(frame=1, flux=1000.0, bkgstd=30.0, sigma_px=1.1)
+    table = as_thunderstorm(found, 120.0, first_id=7)
+    # sa2 = 132^2 + 120^2 / 12 = 18624 nm2; sa2 / 1000 * (16 / 9 + 8 pi * sa2 * 900 / (1000 * 120^2)) = 577.5 nm2
+    assert table["uncertainty_xy [nm]"].item() == pytest.approx(24.03, abs=0.01)
+    assert table["id"].item() == 7
+
+
 def test_no_blobs_make_a_table_with_its_columns(tmp_path):
     write_stack(tmp_path / "flat.tif", [np.full((40, 40), 900)], pixel_size_nm=100)
     table = detect_stack(Stack([tmp_path / "flat.tif"]), pixel_size_nm=100)
     assert len(table) == 0
     assert {"id", "frame", "x [nm]", "uncertainty_xy [nm]"} <= set(table)
+    assert [table[name].dtype.kind for name in table] == list("ii" + 7 * "f")
+
+
+def test_a_background_cut_off_at_zero_hides_no_blob(rng):
+    frame = rng.normal(-40, NOISE_SD, (128, 128)).clip(0)
+    for row in range(20, 120, 30):
+        frame += _light(frame.shape, row + 0.4, 64.3, 1.15, 5000)
+    found = detect_frame(frame)
+    assert len(found) < 20
+    assert cKDTree(_at(found)).query([[row + 0.4, 64.3] for row in range(20, 120, 30)])[0].max() < 0.3

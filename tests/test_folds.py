@@ -1,0 +1,116 @@
+"""Out of fold: nobody is asked about crops they learned from, and the test set stays out of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mirnb import folds, rivals
+from mirnb.best import Recipe, train_best, tune_again
+from mirnb.folds import count_folds, fold_rows, hidden_pairs, out_of_fold
+from mirnb.likeness import N_BINS
+from mirnb.quiet import load_keras
+
+SHORT = Recipe(n_networks=2, twin_crops=400, twin_epochs=1, single_epochs=0, tune_epochs=2)
+
+
+def test_folds_cover_training_and_validation_once_and_hold_every_class(small_data):
+    rows, number = fold_rows(small_data, seed=3)
+    assert sorted(rows) == sorted([*small_data.split["training"], *small_data.split["validation"]])
+    assert not set(rows) & set(small_data.split["test"])
+    assert sorted(set(number)) == list(range(folds.N_FOLDS))
+    for fold in range(folds.N_FOLDS):
+        assert set(small_data.y_true[rows[number == fold]]) == set(small_data.y_true[rows])
+
+
+def test_nobody_is_asked_about_what_they_learned_from(small_data, small_run):
+    asked = []
+
+    def refit(learned, held, fold):
+        assert not set(learned) & set(held)
+        assert not (set(learned) | set(held)) & set(small_data.split["test"])
+        asked.extend(held)
+        return np.full((len(held), small_data.n_classes), fold)
+
+    rows, y_prob = out_of_fold(small_data, small_run, "spy", refit, "spied", seed=3)
+    assert sorted(asked) == rows.tolist()
+    assert sorted(set(y_prob[:, 0])) == [1, 2, 3, 4, 5]
+
+
+def test_what_is_known_by_heart_is_worth_nothing_out_of_fold(small_data, small_run, rng):
+    nonsense = replace(
+        small_data, blobs=small_data.blobs.assign(y=rng.integers(0, small_data.n_classes, len(small_data.blobs)))
+    )
+
+    def refit(learned, held, _):
+        by_heart = {nonsense.wide_crops[row].tobytes(): nonsense.y_true[row] for row in learned}
+        called = [by_heart.get(nonsense.wide_crops[row].tobytes(), 0) for row in held]
+        return np.eye(nonsense.n_classes)[called]
+
+    rows, y_prob = out_of_fold(nonsense, small_run, "by heart", refit, "x", seed=3)
+    assert (y_prob.argmax(axis=1) == nonsense.y_true[rows]).mean() < 0.45
+
+
+def test_finished_folds_are_kept_when_stopped(small_data, small_run):
+    done = []
+
+    def refit(learned, held, fold):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(fold)
+        return np.ones((len(held), small_data.n_classes))
+
+    with pytest.raises(KeyboardInterrupt):
+        out_of_fold(small_data, small_run, "stopped", refit, "y", seed=3)
+    again = []
+    out_of_fold(
+        small_data, small_run, "stopped", lambda _, held, fold: again.append(fold) or np.ones((len(held), 4)), "y", seed=3
+    )
+    assert (done, again) == ([1, 2], [3, 4, 5])
+
+
+def test_counts_add_up(small_data, small_run, rng):
+    rows, _ = fold_rows(small_data, seed=3)
+    y_prob = rng.dirichlet(np.ones(4), len(rows))
+    counts = count_folds(small_data, small_run, rows, y_prob)
+    np.testing.assert_array_equal(counts.confusion.sum(axis=1), np.bincount(small_data.y_true[rows], minlength=4))
+    np.testing.assert_array_equal(counts.confusion.sum(axis=0), np.bincount(y_prob.argmax(axis=1), minlength=4))
+    assert counts.hidden.shape == (3, 4)
+    assert (counts.hidden >= 0).all()
+    assert (counts.hidden.sum(axis=0) <= counts.confusion[3] + 1e-9).all()
+    assert counts.profile.shape == (3, N_BINS)
+    assert counts.profile.sum() == (y_prob.argmax(axis=1) < 3).sum()
+
+
+def test_only_noise_crops_may_be_hidden_pairs(small_data, small_run):
+    rows, _ = fold_rows(small_data, seed=3)
+    pairs = hidden_pairs(small_data, small_run, rows)
+    noise = small_data.y_true[rows] == small_data.panel.noise
+    assert (pairs[~noise] == 0).all()
+    assert (pairs[noise].sum(axis=1) <= 1 + 1e-9).all()
+    assert pairs[noise].sum() > 0
+
+
+@pytest.mark.parametrize("kind", ["matched_filter", "pca_svm", "lenet5", "best"])
+def test_each_kind_says_something_of_crops_it_did_not_see(kind, small_data, small_run, short_runs):
+    made = {
+        "matched_filter": lambda: rivals.train_matched_filter(small_data),
+        "pca_svm": lambda: rivals.train_pca_svm(small_data, small_run),
+        "lenet5": lambda: rivals.chosen_lenet5(short_runs, small_data),
+        "best": lambda: rivals.train_best_rival(small_data, small_run, recipe=SHORT),
+    }[kind]()
+    rows, y_prob = out_of_fold(small_data, small_run, kind, made.refit, made.y_prob, seed=3)
+    np.testing.assert_allclose(y_prob.sum(axis=1), 1, rtol=1e-5)
+    accuracy = (y_prob.argmax(axis=1) == small_data.y_true[rows]).mean()
+    assert accuracy > np.bincount(small_data.y_true[rows]).max() / len(rows) - 0.1
+    again = out_of_fold(small_data, small_run, kind, None, made.y_prob, seed=3)[1]  # read back
+    np.testing.assert_array_equal(y_prob, again)
+
+
+def test_folds_of_best_start_from_the_weights_before_the_labels(small_data, small_run):
+    trained = train_best(small_data, small_run, recipe=SHORT)
+    models = tune_again(small_data, replace(trained, tuned_epochs=[0, 0]), np.arange(20), 1, recipe=SHORT)
+    for model, path in zip(models, trained.model_paths, strict=True):
+        before = load_keras().saving.load_model(path.with_name(f"pretrained_{path.name}"), compile=False)
+        for one, other in zip(model.get_weights(), before.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -1,0 +1,125 @@
+"""From stacks to tables of samples: pooling, verdicts, what fails, and the demo's own samples."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mirnb import rivals
+from mirnb.blobs import write_table
+from mirnb.dataset import prepare
+from mirnb.experiment import load_experiment
+from mirnb.files import InputError
+from mirnb.quantification import in_words, plan_files, plan_notebook, quantify
+from mirnb.runs import RunFolder
+from mirnb.simulated_experiment import simulate_experiment, simulate_samples
+from mirnb.stacks import Stack, write_stack
+
+
+@pytest.fixture(scope="module")
+def folder(small_settings, tmp_path_factory):
+    """A classifier that is quickly trained, of labels enough to correct counts with."""
+    settings = replace(small_settings, n_frames=15)
+    experiment = load_experiment(simulate_experiment(tmp_path_factory.mktemp("more") / "more", settings=settings, seed=5))
+    run = RunFolder(experiment, tmp_path_factory.mktemp("run"))
+    data = prepare(experiment, run)
+    rivals.save_rival(rivals.train_pca_svm(data, run), experiment, data, run, {})
+    return run.root / "classifiers" / "pca_svm"
+
+
+@pytest.fixture(scope="module")
+def made(small, tmp_path_factory):
+    """Folders of a reference, a mixture and a blank."""
+    return simulate_samples(small, tmp_path_factory.mktemp("samples"), n_frames=4)
+
+
+def test_the_samples_of_a_simulated_experiment_are_what_they_say(made):
+    counts = {}
+    for one in made:
+        truth = pd.read_csv(one / "truth.csv")
+        counts[one.name] = truth[truth["kind"] == "upper"]["class"].value_counts()
+    assert list(counts) == ["reference", "mixture", "blank"]
+    assert len(counts["blank"]) == 0
+    reference, mixture = (counts[name][["red", "green", "blue"]].to_numpy() for name in ("reference", "mixture"))
+    assert reference.max() / reference.min() < 1.6
+    assert mixture[1] > mixture[2] > mixture[0]
+
+
+def test_reference_blank_and_replicates_are_put_together(made, folder, tmp_path, in_process):
+    reference, mixture, blank = (str(one / "stack.tif") for one in made)
+    samples = tmp_path / "samples.csv"
+    rows = [("reference", "known", "reference", 1), ("mixture", "mix", "sample", 1), ("blank", "empty", "blank", 1)]
+    write_table(samples, pd.DataFrame(rows, columns=["stack", "sample", "role", "replicate"]))
+    plan = plan_files(folder, [reference, mixture, blank], tmp_path / "out", samples=samples)
+    found = quantify(plan, n_resamples=500)
+    table = found.abundance.set_index(["sample", "class"])
+    assert table.index.get_level_values("sample").unique().tolist() == ["known", "mix", "empty"]
+    assert table.loc["mix", "relative_share"].sum() == pytest.approx(1)
+    assert table.loc["known", "relative_share"].isna().all()
+    assert set(found.fold_changes["sample"]) == {"mix"}
+    assert table["classifier"].str.startswith("pca_svm ").all()
+    assert (tmp_path / "out" / "abundance.csv").exists()
+    again = pd.read_csv(tmp_path / "out" / "abundance.csv")
+    np.testing.assert_allclose(again["molecules"], found.abundance["molecules"])
+
+
+def test_stacks_of_one_sample_are_pooled(made, folder, tmp_path, in_process):
+    stacks = [str(one / "stack.tif") for one in made[:2]]
+    samples = tmp_path / "samples.csv"
+    write_table(samples, pd.DataFrame({"stack": ["reference", "mixture"], "sample": "both", "role": "sample",
+                                       "replicate": ["a", "b"]}))  # fmt: skip
+    pooled = quantify(plan_files(folder, stacks, tmp_path / "pooled", samples=samples), n_resamples=500)
+    apart = quantify(plan_files(folder, stacks, tmp_path / "apart"), n_resamples=500)
+    assert pooled.abundance["counted"].tolist() == apart.abundance.groupby("class", sort=False)["counted"].sum().tolist()
+    assert pooled.abundance["frames"].tolist() == [8] * 3
+    assert pooled.abundance["spread_per_frame"].notna().all()
+
+
+def test_what_failed_is_left_out_and_said(made, folder, tmp_path, in_process):
+    (tmp_path / "broken.tif").write_text("no TIFF")
+    plan = plan_files(folder, [str(made[0] / "stack.tif"), str(tmp_path / "broken.tif")], tmp_path / "out")
+    found = quantify(plan, n_resamples=500)
+    assert found.abundance["sample"].unique().tolist() == ["reference"]
+    assert found.stacks["verdict"].tolist()[1] == "failed"
+    assert "not a readable TIFF" in in_words(found.stacks)[1]
+
+
+def test_nothing_counted_is_an_error_that_names_each(folder, tmp_path):
+    plan = plan_files(folder, ["nowhere.tif", "nor_here.tif"], tmp_path / "out")
+    with pytest.raises(InputError, match=r"(?s)no stack could be counted.*nowhere.tif.*nor_here.tif"):
+        quantify(plan)
+
+
+def test_a_stack_of_another_kind_is_unlike_in_plain_words(made, folder, tmp_path, in_process, rng):
+    frames = [frame + rng.normal(0, 60, frame.shape) for _, frame in Stack([made[0] / "stack.tif"]).frames()]
+    write_stack(tmp_path / "noisy.tif", frames, pixel_size_nm=120)
+    found = quantify(plan_files(folder, [str(tmp_path / "noisy.tif")], tmp_path / "out"), n_resamples=500)
+    assert found.abundance["verdict"].str.contains("unlike in noise").all()
+    assert in_words(found.stacks)[0].startswith("noisy: unlike in noise (")
+
+
+def test_same_seed_same_table(made, folder, tmp_path, in_process):
+    plan = plan_files(folder, [str(made[0] / "stack.tif")], tmp_path / "out")
+    first, same, other = (quantify(plan, n_resamples=500, seed=seed).abundance for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, same)
+    assert not np.allclose(first["low"], other["low"])
+
+
+@pytest.mark.parametrize("missing", ["classifier", "stacks", "out"])
+def test_a_notebook_is_told_what_goes_together(missing, tmp_path):
+    given = {"classifier": "c", "stacks": ["s.tif"], "out": str(tmp_path), missing: "" if missing != "stacks" else []}
+    with pytest.raises(InputError, match="go together"):
+        plan_notebook("data/demo", given.pop("out"), **given)
+
+
+@pytest.mark.slow
+def test_an_experiment_is_counted_with_its_own_best_classifier(small, tmp_path, in_process):
+    plan = plan_notebook(str(small.folder), str(tmp_path / "run"), quick=True)
+    found = quantify(plan, n_resamples=500)
+    assert plan.classifier.kind == "best"
+    assert found.abundance["sample"].unique().tolist() == ["reference", "mixture", "blank"]
+    assert plan.simulated
+    assert (tmp_path / "run" / "tables" / "abundance.csv").exists()
+    assert (tmp_path / "run" / "counted" / "mixture" / "blobs_classified.csv").exists()
+    assert plan_notebook(str(small.folder), str(tmp_path / "run"), quick=True).classifier_folder == plan.classifier_folder
