@@ -164,10 +164,11 @@ def relative_shares(one, reference, n_mirs):
     """Shares of a sample's miRs against a reference in which all are equally frequent: value, low, high, each (n_mirs,).
 
     Each miR is divided by what was found of it in the reference, so that what holds for a miR in both (its labelling, its
-    detection) drops out (thesis reference 2).
+    detection) drops out (thesis reference 2). NaN when the reference lacks a miR.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = _share(one.molecules[:n_mirs] / reference.molecules[:n_mirs])
+        known = np.where(reference.molecules[:n_mirs] > 0, reference.molecules[:n_mirs], np.nan)
+        value = _share(one.molecules[:n_mirs] / known)
         drawn = _share(one.draws[:, :n_mirs] / reference.draws[:, :n_mirs])
     ends = interval(value, drawn)
     return {"value": value, **{key: np.where(np.isnan(value), np.nan, end) for key, end in ends.items()}}
