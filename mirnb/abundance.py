@@ -201,8 +201,8 @@ def in_columns(table):
     shown["molecules (95 %)"] = _with_ends(table, "molecules", "low", "high", "{:.0f}")
     shown["share (95 %)"] = _with_ends(table, "share", "share_low", "share_high", "{:.1%}")
     shown["share as counted"] = table["counted_share"].map(_formatted("{:.1%}"))
-    shown["detection limit"] = table["detection_limit"].map(_formatted("{:.0f}"))
-    shown["remark"] = table["remark"]
+    below = np.where(table["molecules"] < table["detection_limit"], ", below", "")
+    shown["detection limit"] = table["detection_limit"].map(_formatted("{:.0f}")) + below
     return shown.set_index(["sample", "class"])
 
 

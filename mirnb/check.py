@@ -13,6 +13,7 @@ from mirnb.files import InputError
 from mirnb.panel import Window
 
 _LOOK_AT_FRAMES = 8  # for the direction of the dispersion
+MANY_REPEATED = 0.2  # share of blobs where the frame before has one; new fields of view have hardly any
 
 
 @dataclass
@@ -84,7 +85,7 @@ def _check_blobs(experiment, check):
         size = "x".join(map(str, panel.crop_window.shape))
         check.found.append(f"near the border: {np.sum(~kept)} blobs, whose {size} crop leaves the frame, will be left out")
     repeats = share_repeated(experiment.frame_index, experiment.rows, experiment.cols)
-    if repeats > 0.2:
+    if repeats > MANY_REPEATED:
         check.warnings.append(
             f"{repeats:.0%} of blobs lie where the frame before has one; if this is a time series of one field of view, "
             "every molecule is counted many times"

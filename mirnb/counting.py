@@ -15,7 +15,7 @@ from distributed import KilledWorker, as_completed
 from tqdm.auto import tqdm
 
 from mirnb import __version__
-from mirnb.check import require_dispersion
+from mirnb.check import MANY_REPEATED, require_dispersion, share_repeated
 from mirnb.classifier import classifier_fingerprint, find_crowded, load_classifier
 from mirnb.cluster import open_client
 from mirnb.crops import fits
@@ -203,7 +203,8 @@ def look_at_stack(packed, job):
 
     Returns
     -------
-    dict of arrays without dimensions, one for each of likeness.FEATURES
+    dict of arrays without dimensions
+        One for each of likeness.FEATURES, and repeated_share: of blobs that the next frame has in the same place.
 
     Raises
     ------
@@ -211,12 +212,15 @@ def look_at_stack(packed, job):
         If a frame cannot be read, or pairs plainly lie another way than the dispersion is said to run.
     """
     panel, stack = _unpacked(tuple(packed.items())).panel, _stack(job.paths, job.dispersion)
-    frames = [frame for _, frame in stack.frames(evenly_spread(len(stack), N_LOOKED))]
+    chosen = evenly_spread(len(stack), N_LOOKED)
+    chosen = np.union1d(chosen, np.minimum(chosen[:2] + 1, len(stack) - 1))  # the next of two, to see blobs that repeat
+    frames = [frame for _, frame in stack.frames(chosen)]
     looked = [look_at_frame(frame, panel, job.pixel_size_nm) for frame in frames]
     blobs = pd.concat([pixels_of(found, k) for k, (_, found) in enumerate(looked)], ignore_index=True)
     require_dispersion(held_experiment(frames, blobs, panel, job.pixel_size_nm, dispersion=job.dispersion, name=job.name))
     values = pd.DataFrame([values for values, _ in looked])
-    return {name: np.array(values[name].median()) for name in FEATURES}
+    repeated = share_repeated(chosen[blobs["frame"]], blobs["row"].to_numpy(), blobs["col"].to_numpy())
+    return {**{name: np.array(values[name].median()) for name in FEATURES}, "repeated_share": np.array(repeated)}
 
 
 def count_part(packed, job, start, blobs, noise_sd):
@@ -299,6 +303,10 @@ def _gather(job, experiment, classifier, cache, folder):
     crop = panel.crop_window.shape
     frame_um2 = (rows - crop[0] + 1) * (cols - crop[1] + 1) * (job.pixel_size_nm / 1000) ** 2
     unlike = verdict(values, profile, classifier.ranges, classifier.profile)
+    if values["repeated_share"] > MANY_REPEATED:
+        unlike.append(
+            f"{values['repeated_share']:.0%} of blobs repeat from frame to frame: a time series counts them many times"
+        )
     return CountedStack(
         job.name, calls=calls, n_blobs=n_blobs, n_partners=n_partners, frame_um2=frame_um2, values=values,
         unlike=tuple(unlike),

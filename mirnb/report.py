@@ -57,6 +57,7 @@ FIGURES = (
     ("–", "reliability_rivals", "08_classifiers", "Are the probabilities of each classifier right?"),
     ("–", "crosstalk", "08_classifiers", "Crosstalk between miRs against the share of calls rejected"),
     ("–", "mistakes_best", "08_classifiers", "Mistakes of the best classifier looked at"),
+    ("–", "confusion_folds", "09_quantification", "Confusion out of fold, which counts are corrected with"),
     ("–", "abundance", "09_quantification", "miRs counted in new samples, with intervals"),
 )
 _SHOWN = (

@@ -21,7 +21,7 @@ from mirnb.counting import count_stacks
 from mirnb.experiment import write_experiment
 from mirnb.samples import gather_inputs
 from mirnb.simulated_experiment import simulate_experiment
-from mirnb.stacks import write_stack
+from mirnb.stacks import Stack, write_stack
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,7 @@ def test_blobs_of_a_table_get_the_classes_that_classify_gives(small, folder, sma
 @pytest.mark.parametrize("dispersion", ["left", "up", "right"])
 def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder, small_classifier, tmp_path, in_process):
     turns = {"left": 3, "up": 2, "right": 1}[dispersion]  # as recorded, so that turning it as read brings it back
-    frames = [
-        frame for _, frame in gather_inputs([sample_frames / "stack.tif"], small_classifier)[0].experiment.stack.frames()
-    ]
+    frames = [frame for _, frame in Stack([sample_frames / "stack.tif"]).frames()]
     turned = tmp_path / "turned"
     turned.mkdir()
     write_stack(turned / "stack.tif", [np.rot90(frame, turns) for frame in frames], pixel_size_nm=120)
@@ -106,9 +104,7 @@ def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder,
 def test_a_stack_whose_pairs_lie_another_way_fails_and_the_others_finish(
     sample_frames, folder, small_classifier, tmp_path, in_process
 ):
-    frames = [
-        frame for _, frame in gather_inputs([sample_frames / "stack.tif"], small_classifier)[0].experiment.stack.frames()
-    ]
+    frames = [frame for _, frame in Stack([sample_frames / "stack.tif"]).frames()]
     write_stack(tmp_path / "upside.tif", [frame[::-1] for frame in frames], pixel_size_nm=120)
     bad, good = _count([tmp_path / "upside.tif", sample_frames / "stack.tif"], folder, small_classifier, tmp_path / "out")
     assert "second blobs lie up" in bad.error
@@ -123,6 +119,16 @@ def test_a_frame_that_cannot_be_used_fails_its_stack_alone(sample_frames, folder
     bad, good = _count([tmp_path / "nan.tif", sample_frames / "stack.tif"], folder, small_classifier, tmp_path / "out")
     assert "frame 31 has NaN" in bad.error
     assert good.calls.sum() > 0
+
+
+def test_a_time_series_is_said(sample_frames, folder, small_classifier, tmp_path, in_process):
+    frames = [frame for _, frame in Stack([sample_frames / "stack.tif"]).frames([0])] * 6
+    write_stack(tmp_path / "series.tif", frames, pixel_size_nm=120)
+    series, sample = _count(
+        [tmp_path / "series.tif", sample_frames / "stack.tif"], folder, small_classifier, tmp_path / "out"
+    )
+    assert any("repeat from frame to frame" in words for words in series.unlike)
+    assert not any("repeat from frame to frame" in words for words in sample.unlike)
 
 
 def test_a_stack_without_blobs_counts_none(folder, small_classifier, tmp_path, in_process):
