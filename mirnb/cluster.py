@@ -11,6 +11,7 @@ from mirnb.files import InputError
 
 WAIT_S = 20  # for a scheduler that does not answer, or has no worker
 _WORKER_BYTES = 1.5e9  # what a worker with TensorFlow may need
+_LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # to the client, which then ends workers
 _ONE_THREAD = {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
 
 
@@ -32,12 +33,15 @@ def open_client(scheduler="", *, n_workers=None):
     """
     from distributed import Client, LocalCluster
 
-    with contextlib.ExitStack() as opened, _quiet():
+    with _quiet(), contextlib.ExitStack() as opened:
         if not scheduler:
             n_workers = n_workers or _n_workers()
-            spawn = {"distributed.nanny.pre-spawn-environ": {**dask.config.get("distributed.nanny.pre-spawn-environ"),
-                                                             **_ONE_THREAD}}  # fmt: skip
-            opened.enter_context(dask.config.set(spawn))
+            environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **_ONE_THREAD}
+            opened.enter_context(
+                dask.config.set(
+                    {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.preload": [_LEAVE_CTRL_C]}
+                )
+            )
             scheduler = opened.enter_context(
                 LocalCluster(
                     n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
@@ -65,10 +69,12 @@ def _n_workers():
 @contextlib.contextmanager
 def _quiet():
     """Dask's log of workers that come and go is not for users."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    names = ["distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

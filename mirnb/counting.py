@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from distributed import KilledWorker, as_completed
+from distributed.client import FutureCancelledError
 from tqdm.auto import tqdm
 
 from mirnb import __version__
@@ -160,6 +161,12 @@ def _each(client, files, submit, errors, jobs, doing):
                 errors[name] = str(error)
             except KilledWorker:
                 errors[name] = f"{jobs[name].paths[0]}: workers died over it several times, perhaps for want of memory"
+            except FutureCancelledError:
+                raise InputError(
+                    "the scheduler went away in the middle; what was finished is kept, run the command again"
+                ) from None
+            except ModuleNotFoundError as error:
+                raise InputError(f"the workers lack {error.name}; install mirnb {__version__} where they run, too") from None
             else:
                 with whole_file(files[task]) as temporary, temporary.open("wb") as file:
                     np.savez_compressed(file, **arrays)
