@@ -3,13 +3,16 @@
 import contextlib
 import logging
 import os
+import socket
 
 import dask
 import psutil
+from distributed import Client, LocalCluster
+from distributed.comm import get_address_host_port
 
 from mirnb.files import InputError
 
-WAIT_S = 20  # for a scheduler that does not answer, or has no worker
+WAIT_S = 6  # for an answer of a scheduler, and again for its first worker
 _WORKER_BYTES = 1.5e9  # what a worker with TensorFlow may need
 _LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # to the client, which then ends workers
 _ONE_THREAD = {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
@@ -29,10 +32,8 @@ def open_client(scheduler="", *, n_workers=None):
     Raises
     ------
     InputError
-        If the scheduler cannot be reached, or has no worker, within WAIT_S.
+        If the scheduler cannot be reached within WAIT_S, or has no worker.
     """
-    from distributed import Client, LocalCluster
-
     with _quiet(), contextlib.ExitStack() as opened:
         if not scheduler:
             n_workers = n_workers or _n_workers()
@@ -49,13 +50,15 @@ def open_client(scheduler="", *, n_workers=None):
                 )
             )  # fmt: skip
         try:
+            if isinstance(scheduler, str):  # Dask itself tries for much longer
+                socket.create_connection(get_address_host_port(scheduler, strict=True), timeout=WAIT_S).close()
             client = opened.enter_context(Client(scheduler, timeout=WAIT_S, set_as_default=False))
         except (OSError, ValueError, TypeError) as error:
             raise InputError(
                 f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); is it running, and the address right?"
             ) from None
         try:
-            client.wait_for_workers(1, timeout=WAIT_S / 2)
+            client.wait_for_workers(1, timeout=WAIT_S)
         except TimeoutError:
             raise InputError(f"--scheduler {scheduler}: has no worker; start some with `dask worker {scheduler}`") from None
         yield client

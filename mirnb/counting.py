@@ -23,7 +23,17 @@ from mirnb.crops import fits
 from mirnb.detect import as_thunderstorm, detect_frame
 from mirnb.experiment import QUARTER_TURNS
 from mirnb.files import InputError, fingerprint, whole_file
-from mirnb.likeness import FEATURES, N_LOOKED, evenly_spread, held_experiment, look_at_frame, pixels_of, profile_of, verdict
+from mirnb.likeness import (
+    FEATURES,
+    N_LOOKED,
+    evenly_spread,
+    held_experiment,
+    look_at_frame,
+    pixels_of,
+    profile_distance,
+    profile_of,
+    verdict,
+)  # fmt: skip
 from mirnb.partners import find_partners
 from mirnb.stacks import Stack, is_address, stack_fingerprint
 
@@ -53,7 +63,7 @@ class CountedStack:
     n_blobs: int = 0
     n_partners: int = 0
     frame_um2: float = 0.0  # of a frame, where blobs are counted: their crops lie inside
-    values: dict | None = None  # of likeness.FEATURES
+    values: dict | None = None  # of likeness.FEATURES, profile_distance and repeated_share
     unlike: tuple = ()  # what is not like the training data
 
 
@@ -310,6 +320,7 @@ def _gather(job, experiment, classifier, cache, folder):
     crop = panel.crop_window.shape
     frame_um2 = (rows - crop[0] + 1) * (cols - crop[1] + 1) * (job.pixel_size_nm / 1000) ** 2
     unlike = verdict(values, profile, classifier.ranges, classifier.profile)
+    values["profile_distance"] = profile_distance(profile, classifier.profile)[0]
     if values["repeated_share"] > MANY_REPEATED:
         unlike.append(
             f"{values['repeated_share']:.0%} of blobs repeat from frame to frame: a time series counts them many times"

@@ -154,16 +154,16 @@ def beside_training(stacks, ranges):
     Parameters
     ----------
     stacks : DataFrame
-        One row a stack: stack, and a column for each of FEATURES.
+        One row a stack: stack, profile_distance, and a column for each of FEATURES.
     ranges : dict
         As `training_ranges` gives them.
     """
     units = {"noise_sd_counts": "{:.1f}", "background_counts": "{:.0f}", "blobs_per_um2": "{:.4f}", "psf_sigma_px": "{:.2f}",
-             "flux_counts": "{:.0f}"}  # fmt: skip
+             "flux_counts": "{:.0f}", "profile_distance": "{:.2f}"}  # fmt: skip
     rows = {}
     for row in stacks.to_dict("records"):
         rows[row["stack"]] = {
-            name: "" if np.isnan(row.get(name, np.nan)) else units[name].format(row[name]) for name in FEATURES
+            name: "" if np.isnan(row.get(name, np.nan)) else form.format(row[name]) for name, form in units.items()
         }
     rows["(training frames)"] = {name: " to ".join(units[name].format(end) for end in ranges[name]) for name in FEATURES}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -11,7 +11,6 @@ from mirnb.blobs import write_table
 from mirnb.classifier import classifier_fingerprint, load_classifier
 from mirnb.counting import count_stacks
 from mirnb.files import InputError, make_folder
-from mirnb.likeness import FEATURES
 from mirnb.quantify import Correction
 from mirnb.rivals import best_classifier
 from mirnb.runs import ROOT, open_run, save_figure
@@ -162,7 +161,7 @@ def stack_table(inputs, counted, panel):
         source = "detected" if one.experiment.table is None else one.experiment.blobs_path.name
         row |= {"frames": len(stack.calls), "blobs": stack.n_blobs, "blobs_from": source, "partners": stack.n_partners}
         row |= {f"called_{name}": int(n) for name, n in zip(panel.names, stack.calls.sum(axis=0), strict=True)}
-        row |= {name: stack.values[name] for name in FEATURES}
+        row |= stack.values
         row["verdict"] = "like the training data" if not stack.unlike else "unlike in " + ", ".join(stack.unlike)
         rows.append({**row, "error": ""})
     return pd.DataFrame(rows)
