@@ -104,8 +104,9 @@ def main():
     efficiency = detected.sum(axis=0) / drawn.sum(axis=0)
     print("detection efficiency", dict(zip(THESIS.mir_names, efficiency.round(3), strict=True)))
     rates = N_MIRS * np.array(mixtures) * efficiency
+    classifiers = [load_classifier(folder) for folder in folders]
     for hidden in (True, False):
-        rows = [_judge(load_classifier(folders[k % len(folders)]), calls[k], rates[k], hidden, k) for k in range(len(calls))]
+        rows = [_judge(classifiers[k % len(folders)], calls[k], rates[k], hidden, k) for k in range(len(calls))]
         table = pd.DataFrame(rows)
         table["mixture"] = ["random"] * options.samples + ["training-like"] * options.training_like
         print("\nhidden pairs go with their miR" if hidden else "\nnoise row as it is")
