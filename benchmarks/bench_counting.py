@@ -8,14 +8,15 @@ given). Ours: `mirnb quantify` without its start-up, `best` on detected blobs. F
 """
 
 import argparse
-import resource
-import sys
+import contextlib
 import tempfile
+import threading
 import time
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import psutil
 from bench_response import thesis_way
 
 from mirnb.classifier import load_classifier
@@ -66,11 +67,23 @@ def frames_a_second(folder, path, n_frames, n_workers):
 
 
 def peak_mib(folder, path, out, answer):
-    """Peak resident memory of this process and of its workers while a stack is counted, MiB."""
+    """Peak resident memory of this process and of its largest worker while a stack is counted, MiB."""
     inputs = gather_inputs([path], load_classifier(folder))
+    peaks, done = [0.0, 0.0], threading.Event()
+
+    def watch():
+        me = psutil.Process()
+        while not done.wait(0.2):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                own, workers = me.memory_info().rss, [one.memory_info().rss for one in me.children(recursive=True)]
+                peaks[:] = max(peaks[0], own), max(peaks[1], *workers, 0)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     count_stacks(inputs, folder, out, n_workers=1)
-    scale = 2**20 if sys.platform == "darwin" else 2**10
-    answer.put([resource.getrusage(who).ru_maxrss / scale for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)])
+    done.set()
+    watcher.join()
+    answer.put([one / 2**20 for one in peaks])
 
 
 def main():
