@@ -53,7 +53,7 @@ def check_experiment(folder):
     ]
     _read_all_frames(stack, check)
     if experiment.table is None:
-        check.warnings.append("experiment.toml names no blobs; export them from ThunderSTORM to blobs.csv")
+        check.warnings.append("experiment.toml names no blobs; export them from ThunderSTORM or run mirnb detect")
     elif len(experiment.table) == 0:
         check.warnings.append(f"{experiment.blobs_path}: no blobs, only a header")
     elif not check.problems:

@@ -79,7 +79,9 @@ class Experiment:
     def require_blobs(self):
         """Raise one sentence if there is no blob table."""
         if self.table is None:
-            raise InputError(f"{self.folder}: experiment.toml names no blobs; export them from ThunderSTORM to blobs.csv")
+            raise InputError(
+                f"{self.folder}: experiment.toml names no blobs; export them from ThunderSTORM or run mirnb detect"
+            )
 
     def require_labels(self):
         """Raise one sentence if training is not possible: no labels, or a class of the panel without any."""

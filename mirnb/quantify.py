@@ -191,6 +191,7 @@ def _most_likely(counts, yields, *, n_rounds=300):
 
 def interval(value, draws):
     """Ends of a value's 95 % interval from its draws along the first axis, low and high; the value lies between."""
-    with np.errstate(invalid="ignore"):
-        low, high = np.nanpercentile(draws, _ENDS, axis=0, method="linear") if len(draws) else (value, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # shares of nothing are NaN
+        low, high = np.nanpercentile(draws, _ENDS, axis=0)
     return {"low": np.fmin(low, value), "high": np.fmax(high, value)}

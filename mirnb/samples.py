@@ -14,6 +14,7 @@ from mirnb.stacks import Stack
 
 ROLES = ("sample", "reference", "blank")
 _COLUMNS = ("stack", "sample", "role", "replicate")
+_TAKEN = ("cache", "notebooks")  # folders beside those of the stacks
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def gather_inputs(stacks, classifier, *, blobs=(), samples=None):
 
 def _unique_names(stacks):
     """A name for each stack: of its file or folder, with a number where two are the same."""
-    names = []
+    names = list(_TAKEN)
     for given in stacks:
         place = Path(given.split("://", 1)[-1])
         stem = place.name
@@ -85,7 +86,7 @@ def _unique_names(stacks):
         while name in names:
             name, number = f"{stem}_{number}", number + 1
         names.append(name)
-    return names
+    return names[len(_TAKEN) :]
 
 
 def _open(given, name, classifier, blobs):

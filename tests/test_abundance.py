@@ -48,6 +48,12 @@ def test_what_a_blank_has_more_of_is_none():
     assert "below its detection limit" in table.loc[("one", "red"), "remark"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_sample_with_less_than_the_blank_has_no_shares():
+    table = _table(_sample("one", [1, 1, 60]), _sample("empty", [300, 300, 50], role="blank"))
+    assert table.loc["one", ["share", "share_low", "share_high"]].isna().all(axis=None)
+
+
 def test_without_anything_to_confuse_the_limit_is_curries():
     table = _table(_sample("one", [0, 10, 60]))
     assert table.loc[("one", "red"), "detection_limit"] == pytest.approx(2.71, abs=0.3)

@@ -43,6 +43,8 @@ def test_names_differ_even_where_files_do_not(tmp_path):
     assert [one.name for one in gather_inputs(given, CLASSIFIER)] == ["run", "run_2"]
     given = [_stack(tmp_path / folder / "stack.tif") for folder in ("one", "two")]
     assert [one.name for one in gather_inputs(given, CLASSIFIER)] == ["one", "two"]
+    given = [_stack(tmp_path / "cache.tif")]
+    assert [one.name for one in gather_inputs(given, CLASSIFIER)] == ["cache_2"]  # that folder is taken
 
 
 def test_the_table_tells_sample_role_and_replicate(tmp_path, stacks):
