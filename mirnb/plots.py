@@ -472,8 +472,11 @@ def draw_abundance(table, panel):
     """
     names = list(dict.fromkeys(table["sample"]))
     measured = list(dict.fromkeys(table["sample"][table["role"] != "blank"]))
-    width = 1.0 + 0.3 * (panel.n_mirs + 1) * len(names)
-    figure, axes = plt.subplots(1, 2, figsize=(2 * min(max(width, 3.6), 12), 3.8))
+    width = max(1.0 + 0.3 * (panel.n_mirs + 1) * len(names), 3.6)
+    if width < 7:
+        figure, axes = plt.subplots(1, 2, figsize=(2 * width, 3.8))
+    else:  # one above the other
+        figure, axes = plt.subplots(2, 1, figsize=(min(1.5 + 0.7 * width, 16), 6.4))
     half = 0.3 / panel.n_mirs
     for k, name in enumerate(panel.mir_names):
         style = {"color": panel.colours[k], "marker": panel.markers[k], "ls": "", "capsize": 3}

@@ -71,3 +71,20 @@ def test_a_gallery_takes_rows_of_different_length():
 def test_a_gallery_of_nothing_says_none():
     figure = plots.draw_gallery({}, share_range=True)
     assert figure.axes[0].texts[0].get_text() == "none"
+
+
+@pytest.mark.parametrize("n_samples", [1, 6])
+def test_abundances_show_each_sample_and_no_shares_of_a_blank(panel, n_samples):
+    names = [f"sample {k}" for k in range(n_samples)] + ["empty"]
+    rows = [
+        {
+            "sample": name, "role": "blank" if name == "empty" else "sample", "class": mir, "frames": 10,
+            **{f"{key}{end}": value for key in ("per_frame", "share") for end, value in (("", 2), ("_low", 1), ("_high", 3))},
+            "counted_share": np.nan if name == "empty" else 0.1, "detection_limit": 5.0,
+        }
+        for name in names
+        for mir in panel.mir_names
+    ]  # fmt: skip
+    left, right = plots.draw_abundance(pd.DataFrame(rows), panel).axes
+    assert [label.get_text() for label in left.get_xticklabels()] == names
+    assert [label.get_text() for label in right.get_xticklabels()] == names[:-1]
