@@ -79,7 +79,7 @@ def test_abundances_show_each_sample_and_no_shares_of_a_blank(panel, n_samples):
     rows = [
         {
             "sample": name, "role": "blank" if name == "empty" else "sample", "class": mir, "frames": 10,
-            **{f"{key}{end}": value for key in ("per_frame", "share") for end, value in (("", 2), ("_low", 1), ("_high", 3))},
+            "per_frame": 2, "per_frame_low": 1, "per_frame_high": 3, "share": 0.2, "share_low": 0.1, "share_high": 0.3,
             "counted_share": np.nan if name == "empty" else 0.1, "detection_limit": 5.0,
         }
         for name in names
