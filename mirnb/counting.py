@@ -86,12 +86,15 @@ def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None
     """
     out = Path(out)
     classifier, version = load_classifier(classifier_folder), classifier_fingerprint(classifier_folder)
-    jobs, errors = {}, {}
+    jobs, errors, known = {}, {}, {}
     for one in inputs:
         try:
             if one.experiment is None:
                 raise InputError(one.error)
-            jobs[one.name] = _job(one, version)
+            job = _job(one, version)
+            if known.setdefault(job.key, one.name) != one.name:
+                raise InputError(f"{one.given}: has the same frames as {known[job.key]}; it would be counted twice")
+            jobs[one.name] = job
         except (InputError, OSError) as error:
             errors[one.name] = str(error)
     experiments = {one.name: one.experiment for one in inputs}

@@ -1,6 +1,7 @@
 """Count the miRs of new samples: from stacks to a table of abundances with intervals, and whether to trust it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ class Plan:
     tables: Path
     figures: Path
 
-    @property
+    @cached_property
     def classifier(self):
         return load_classifier(self.classifier_folder)
 

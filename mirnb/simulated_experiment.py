@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb.blobs import label_columns, write_table
-from mirnb.experiment import write_experiment
+from mirnb.experiment import load_experiment, write_experiment
 from mirnb.files import InputError, make_folder
 from mirnb.panel import NAMED_PANELS, THESIS
 from mirnb.sample import Settings
@@ -124,18 +124,25 @@ def simulate_samples(experiment, folder, *, n_frames=8, seed=3):
     list of path
         Their folders, <folder>/reference, mixture and blank.
     """
-    told = {key: tuple(value) if isinstance(value, list) else value for key, value in experiment.simulated.items()}
+    told = _as_settings(experiment.simulated)
     settings = Settings(**{name: told[name] for name in asdict(Settings()) if name in told})
     settings = replace(settings, n_frames=n_frames)
     panel, folders = experiment.panel, []
     for number, (name, shares) in enumerate({"reference": (1,), "mixture": (2, 5, 3), "blank": (1,)}.items()):
         mirs = tuple(replace(mir, share=float(shares[k % len(shares)])) for k, mir in enumerate(panel.mirs))
         own = replace(settings, mir_share=0.0, unseen_share=0.0) if name == "blank" else settings
-        target = Path(folder) / name
-        if not (target / "experiment.toml").exists():
-            simulate_experiment(target, panel=replace(panel, mirs=mirs), settings=own, seed=seed + 2000 + number)
+        target, own_seed = Path(folder) / name, seed + 2000 + number
+        wanted = {"seed": own_seed, **asdict(own)}
+        there = load_experiment(target).simulated if (target / "experiment.toml").exists() else {}
+        if _as_settings(there) != wanted:
+            simulate_experiment(target, panel=replace(panel, mirs=mirs), settings=own, seed=own_seed)
         folders.append(target)
     return folders
+
+
+def _as_settings(values):
+    """Values of [simulated] as `Settings` holds them: lists are tuples there."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _require_own(folder):

@@ -121,6 +121,13 @@ def test_a_frame_that_cannot_be_used_fails_its_stack_alone(sample_frames, folder
     assert good.calls.sum() > 0
 
 
+def test_a_copy_of_a_stack_is_not_counted_again(sample_frames, folder, small_classifier, tmp_path, in_process):
+    (tmp_path / "copy.tif").write_bytes((sample_frames / "stack.tif").read_bytes())
+    first, copy = _count([sample_frames / "stack.tif", tmp_path / "copy.tif"], folder, small_classifier, tmp_path / "out")
+    assert first.error == ""
+    assert "same frames as new" in copy.error
+
+
 def test_a_time_series_is_said(sample_frames, folder, small_classifier, tmp_path, in_process):
     frames = [frame for _, frame in Stack([sample_frames / "stack.tif"]).frames([0])] * 6
     write_stack(tmp_path / "series.tif", frames, pixel_size_nm=120)

@@ -46,6 +46,15 @@ def test_the_samples_of_a_simulated_experiment_are_what_they_say(made):
     assert mixture[1] > mixture[2] > mixture[0]
 
 
+def test_samples_that_are_there_are_kept_and_others_drawn_anew(small, tmp_path):
+    first = simulate_samples(small, tmp_path, n_frames=1)[0] / "stack.tif"
+    made = first.stat().st_mtime_ns
+    simulate_samples(small, tmp_path, n_frames=1)
+    assert first.stat().st_mtime_ns == made
+    simulate_samples(small, tmp_path, n_frames=1, seed=4)
+    assert first.stat().st_mtime_ns != made
+
+
 def test_reference_blank_and_replicates_are_put_together(made, folder, tmp_path, in_process):
     reference, mixture, blank = (str(one / "stack.tif") for one in made)
     samples = tmp_path / "samples.csv"
