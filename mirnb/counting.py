@@ -357,8 +357,10 @@ def _part_table(part, experiment, panel, *, first_id):
     table["class"] = names[called]
     for k, name in enumerate(panel.names):
         table[f"p_{name}"] = y_prob[:, k].astype(float).round(6)
-    table["crowded"] = find_crowded(frame, rows, cols, panel.crop_window)
     upper = find_partners(frame, y_px, x_px, called, panel)
+    alone, crowded = upper < 0, np.zeros(len(upper), bool)  # its own lower half does not crowd a blob
+    crowded[alone] = find_crowded(frame[alone], rows[alone], cols[alone], panel.crop_window)
+    table["crowded"] = crowded
     table["partner"] = pd.array(np.where(upper >= 0, ids[upper], 0), dtype="Int64") if len(ids) else pd.array([], "Int64")
     table.loc[upper < 0, "partner"] = pd.NA
     return table

@@ -67,6 +67,8 @@ def test_a_partner_names_a_blob_above_it(sample_frames, folder, small_classifier
     down_px = (lower["y [nm]"].to_numpy() - upper["y [nm]"].to_numpy()) / 120
     gaps = np.array([small_classifier.panel.mirs[small_classifier.panel.index(name)].gap_px for name in upper["class"]])
     assert (np.abs(down_px - gaps) <= np.maximum(1.2, 0.1 * gaps) + 1e-3).all()
+    assert not lower["crowded"].any()
+    assert not upper["crowded"].all()  # its own lower half does not crowd a blob
 
 
 def test_blobs_of_a_table_get_the_classes_that_classify_gives(small, folder, small_classifier, tmp_path, in_process):
