@@ -134,9 +134,7 @@ def load_classifier(folder, *, kind=""):
     InputError
         If a file is missing or was changed since it was written, or the folder is of another format, kind, panel or window.
     """
-    folder = Path(folder)
-    if not (folder / "classifier.json").is_file() and (folder / "classifier").is_dir():
-        folder = folder / "classifier"
+    folder = classifier_of(folder)
     if kind:
         folder = _folder_of_kind(folder, kind)
     if not (folder / "classifier.json").is_file():
@@ -181,6 +179,13 @@ def is_of(folder, experiment):
     path = Path(folder) / "classifier.json"
     values = read_json(path) if path.exists() else {}
     return values.get("format") == _FORMAT and values["trained_on"].get("fingerprints") == experiment.fingerprints()
+
+
+def classifier_of(folder):
+    """The classifier folder that is meant: the folder itself, or classifier/ of a run folder."""
+    folder = Path(folder)
+    inner = folder / "classifier"
+    return inner if not (folder / "classifier.json").is_file() and inner.is_dir() else folder
 
 
 def _folder_of_kind(folder, kind):

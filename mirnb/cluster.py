@@ -1,14 +1,15 @@
 """One Dask client: processes of this machine by default, a cluster's scheduler when given. No other module makes one."""
 
+import asyncio
 import contextlib
 import logging
 import os
-import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import dask
 import psutil
 from distributed import Client, LocalCluster
-from distributed.comm import get_address_host_port
+from distributed.comm import connect
 
 from mirnb.files import InputError
 
@@ -49,19 +50,30 @@ def open_client(scheduler="", *, n_workers=None):
                     silence_logs=logging.CRITICAL,
                 )
             )  # fmt: skip
-        try:
-            if isinstance(scheduler, str):  # Dask itself tries for much longer
-                socket.create_connection(get_address_host_port(scheduler, strict=True), timeout=WAIT_S).close()
-            client = opened.enter_context(Client(scheduler, timeout=WAIT_S, set_as_default=False))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(
-                f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); is it running, and the address right?"
-            ) from None
+        else:
+            _require_answer(scheduler)
+        client = opened.enter_context(Client(scheduler, timeout=WAIT_S, set_as_default=False))
         try:
             client.wait_for_workers(1, timeout=WAIT_S)
         except TimeoutError:
             raise InputError(f"--scheduler {scheduler}: has no worker; start some with `dask worker {scheduler}`") from None
         yield client
+
+
+def _require_answer(address):
+    """Refuse an address where no scheduler answers; asked before a client is made, which would try for much longer."""
+
+    async def ask():
+        (await connect(address, timeout=WAIT_S)).abort()
+
+    try:
+        with ThreadPoolExecutor(1) as aside:  # a notebook has a running loop of its own
+            aside.submit(asyncio.run, ask()).result()
+    except Exception as error:  # what answers may be no scheduler at all, and its answer anything
+        what = str(error) or type(error).__name__
+        raise InputError(
+            f"--scheduler {address}: no Dask scheduler answers there ({what}); is it running, and the address right?"
+        ) from None
 
 
 def _n_workers():

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mirnb.abundance import Sample, abundance_table, estimate_abundances, fold_changes
 from mirnb.blobs import write_table
-from mirnb.classifier import classifier_fingerprint, load_classifier
+from mirnb.classifier import classifier_fingerprint, classifier_of, load_classifier
 from mirnb.counting import count_stacks
 from mirnb.files import InputError, make_folder
 from mirnb.quantify import Correction
@@ -51,9 +51,7 @@ class Plan:
 
 def plan_files(classifier_folder, stacks, out, *, blobs=(), samples=""):
     """Count given stacks with a given classifier, all results below `out` (see `samples.gather_inputs`)."""
-    folder = Path(classifier_folder)
-    if not (folder / "classifier.json").is_file() and (folder / "classifier").is_dir():
-        folder = folder / "classifier"
+    folder = classifier_of(classifier_folder)
     classifier = load_classifier(folder)
     make_folder(out)
     inputs = gather_inputs(stacks, classifier, blobs=blobs, samples=samples or None)
@@ -106,7 +104,7 @@ class Quantified:
     remark: str  # on the matrix of confusion
 
 
-def quantify(plan, *, scheduler="", n_workers=None, n_resamples=10_000, seed=3):
+def quantify(plan, *, scheduler="", n_resamples=10_000, seed=3):
     """Count all stacks of a plan and estimate the abundances of their samples; tables are written.
 
     Raises
@@ -115,7 +113,7 @@ def quantify(plan, *, scheduler="", n_workers=None, n_resamples=10_000, seed=3):
         If no stack could be counted.
     """
     classifier = plan.classifier
-    counted = count_stacks(plan.inputs, plan.classifier_folder, plan.stacks, scheduler=scheduler, n_workers=n_workers)
+    counted = count_stacks(plan.inputs, plan.classifier_folder, plan.stacks, scheduler=scheduler)
     if all(one.error for one in counted):
         raise InputError("no stack could be counted:\n" + "\n".join(f"{one.name}: {one.error}" for one in counted))
     correction = Correction(

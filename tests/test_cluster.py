@@ -1,5 +1,8 @@
 """One Dask client: on this machine, or at an address that answers; else a sentence, soon."""
 
+import contextlib
+import socket
+import threading
 import time
 
 import pytest
@@ -27,6 +30,27 @@ def test_what_is_no_address_is_said(monkeypatch, address):
     monkeypatch.setattr(cluster, "WAIT_S", 2)
     with pytest.raises(InputError, match="no Dask scheduler answers"), open_client(address):
         pass
+
+
+def test_what_answers_but_is_no_scheduler_is_said(monkeypatch, capfd):
+    monkeypatch.setattr(cluster, "WAIT_S", 2)
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer():  # as a web server would
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                connection.recv(100)
+
+    threading.Thread(target=answer, daemon=True).start()
+    address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    with server, pytest.raises(InputError, match="no Dask scheduler answers"), open_client(address):
+        pass
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_scheduler_without_workers_is_said(monkeypatch):
