@@ -1,4 +1,4 @@
-"""The commands: mirnb simulate, check, report, classify, detect, quantify."""
+"""The commands: mirnb simulate, check, report, tune, classify, detect, quantify."""
 
 import argparse
 import sys
@@ -56,6 +56,20 @@ def _parser():
         help="set a notebook parameter; may be repeated",
     )  # fmt: skip
     report.set_defaults(run=_report)
+
+    tune = commands.add_parser("tune", help="vary the network's settings over many trainings; goes on where it was stopped")
+    tune.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
+    tune.add_argument(
+        "--setting", metavar="NAME[=VALUES]", action="append", default=[],
+        help="such as filter1, or kernel=3,5,7; may be repeated (default: all sweeps of the thesis)",
+    )  # fmt: skip
+    tune.add_argument("--repeats", type=_positive, default=30, help="trainings of each value (default 30)")
+    tune.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster; processes of this machine by default"
+    )
+    tune.add_argument("--seed", type=_not_negative, default=3, help="of the split and the weights (default 3)")
+    tune.add_argument("--out", type=Path, help="run folder (default reports/NAME)")
+    tune.set_defaults(run=_tune)
 
     classify = commands.add_parser("classify", help="classify the blobs of an experiment with a trained classifier")
     classify.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
@@ -156,6 +170,24 @@ def _report(options):
         options.folder, out=options.out, only=options.only, quick=options.quick, parameters=dict(options.parameters)
     )
     print(f"report: {page}")
+    return 0
+
+
+def _tune(options):
+    from mirnb import tuning
+    from mirnb.dataset import prepare
+    from mirnb.experiment import load_experiment
+    from mirnb.runs import ROOT, RunFolder, make_demo_if_missing
+
+    make_demo_if_missing(options.folder)
+    experiment = load_experiment(options.folder)
+    run = RunFolder(experiment, options.out or ROOT / "reports" / experiment.name)
+    data = prepare(experiment, run, seed=options.seed)
+    sweeps = tuning.plan(options.setting or tuning.NETWORK + tuning.OPTIMIZERS, data.crops.shape[1:])
+    table = tuning.tune(sweeps, data, run, n_repeats=options.repeats, seed=options.seed, scheduler=options.scheduler)
+    for name in tuning.write_tables(table, sweeps, run):
+        print(f"written: {name}")
+    print(tuning.summary(table).round(3).to_string())
     return 0
 
 

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dask
 import psutil
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, as_completed
+from distributed.client import FutureCancelledError
 from distributed.comm import connect
 
+from mirnb import __version__
 from mirnb.files import InputError
 
 WAIT_S = 6  # for an answer of a scheduler, and again for its first worker
@@ -58,6 +60,55 @@ def open_client(scheduler="", *, n_workers=None):
         except TimeoutError:
             raise InputError(f"--scheduler {scheduler}: has no worker; start some with `dask worker {scheduler}`") from None
         yield client
+
+
+def in_turn(client, tasks, submit):
+    """Do tasks on the workers, only a few under way at any time; yields each with its future when that is done.
+
+    A task whose worker was lost is done again by another, three times at most; its future then raises KilledWorker.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    tasks : iterable
+    submit : callable
+        Takes a task and returns its future, or None to pass the task over.
+
+    Yields
+    ------
+    task, future
+        The future is None for a task that was passed over.
+
+    Raises
+    ------
+    InputError
+        If the scheduler goes away, or the workers lack a module.
+    """
+    todo, running, under_way = iter(tasks), as_completed(loop=client.loop), {}
+
+    def fill_up():
+        n_workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+        while len(under_way) < 3 * n_workers and (task := next(todo, None)) is not None:
+            future = submit(task)
+            if future is None:
+                yield task, None
+            else:
+                under_way[future] = task
+                running.add(future)
+
+    yield from fill_up()
+    for future in running:
+        task = under_way.pop(future)
+        try:
+            error = future.exception()
+        except FutureCancelledError:
+            raise InputError(
+                "the scheduler went away in the middle; what was finished is kept, run the command again"
+            ) from None
+        if isinstance(error, ModuleNotFoundError):
+            raise InputError(f"the workers lack {error.name}; install mirnb {__version__} where they run, too")
+        yield task, future
+        yield from fill_up()
 
 
 def _require_answer(address):

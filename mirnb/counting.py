@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from distributed import KilledWorker, as_completed
-from distributed.client import FutureCancelledError
+from distributed import KilledWorker
 from tqdm.auto import tqdm
 
 from mirnb import __version__
 from mirnb.check import MANY_REPEATED, require_dispersion, share_repeated
 from mirnb.classifier import classifier_fingerprint, find_crowded, load_classifier
-from mirnb.cluster import open_client
+from mirnb.cluster import in_turn, open_client
 from mirnb.crops import fits
 from mirnb.detect import as_thunderstorm, detect_frame
 from mirnb.experiment import QUARTER_TURNS
@@ -148,43 +147,22 @@ def _run(client, jobs, experiments, classifier_folder, cache):
 
 
 def _each(client, files, submit, errors, jobs, doing):
-    """Make each file that is missing, only a few under way at any time; the files of a stack that failed are passed over."""
-    todo = iter([task for task, path in files.items() if not path.exists()])
-    n_tasks = sum(not path.exists() for path in files.values())
-    running, under_way = as_completed(loop=client.loop), {}
-
-    def submit_next():
-        n_workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
-        while len(under_way) < 3 * n_workers and (task := next(todo, None)):
-            if task[0] in errors:
-                bar.update()
-                continue
-            future = submit(*task)
-            under_way[future] = task
-            running.add(future)
-
-    with tqdm(total=n_tasks, desc=doing, unit="part", leave=False, disable=n_tasks == 0) as bar:
-        submit_next()
-        for future in running:
-            task = under_way.pop(future)
-            name = task[0]
-            try:
-                arrays = future.result()
-            except InputError as error:
-                errors[name] = str(error)
-            except KilledWorker:
-                errors[name] = f"{jobs[name].paths[0]}: workers died over it several times, perhaps for want of memory"
-            except FutureCancelledError:
-                raise InputError(
-                    "the scheduler went away in the middle; what was finished is kept, run the command again"
-                ) from None
-            except ModuleNotFoundError as error:
-                raise InputError(f"the workers lack {error.name}; install mirnb {__version__} where they run, too") from None
-            else:
-                with whole_file(files[task]) as temporary, temporary.open("wb") as file:
-                    np.savez_compressed(file, **arrays)
-            bar.update()
-            submit_next()
+    """Make each file that is missing; the files of a stack that failed are passed over."""
+    todo = [task for task, path in files.items() if not path.exists()]
+    done = in_turn(client, todo, lambda task: None if task[0] in errors else submit(*task))
+    for task, future in tqdm(done, total=len(todo), desc=doing, unit="part", leave=False, disable=not todo):
+        if future is None:
+            continue
+        name = task[0]
+        try:
+            arrays = future.result()
+        except InputError as error:
+            errors[name] = str(error)
+        except KilledWorker:
+            errors[name] = f"{jobs[name].paths[0]}: workers died over it several times, perhaps for want of memory"
+        else:
+            with whole_file(files[task]) as temporary, temporary.open("wb") as file:
+                np.savez_compressed(file, **arrays)
 
 
 def _read(path):

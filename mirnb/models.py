@@ -15,7 +15,9 @@ MIRACLE_C = 0.05
 NOISE_COPIES = 6
 
 
-def lenet5(crop_shape, n_classes, *, filter1=12, filter2=16, filter3=20, kernel=(5, 5), pool=(2, 2), seed=0):
+def lenet5(
+    crop_shape, n_classes, *, filter1=12, filter2=16, filter3=20, kernel=(5, 5), pool=(2, 2), padding="valid", seed=0
+):
     """LeNet-5 as in Fig 3 of the thesis: 10,952 weights for crops of (34, 10, 3) and 4 classes.
 
     Two convolutions with "same" padding, each followed by unpadded max pooling, then two dense layers. The weights start
@@ -29,6 +31,8 @@ def lenet5(crop_shape, n_classes, *, filter1=12, filter2=16, filter3=20, kernel=
     filter1, filter2, filter3 : int
         Width of the convolutions and of the first dense layer; filter3 is 20 in Fig 3, 30 elsewhere in the thesis.
     kernel, pool : (int, int)
+    padding : "valid" or "same"
+        Of the pooling; "same" makes 14,472 weights, as the thesis's code for its sweeps does.
     seed : int
 
     Returns
@@ -45,9 +49,9 @@ def lenet5(crop_shape, n_classes, *, filter1=12, filter2=16, filter3=20, kernel=
         [
             keras.Input(tuple(crop_shape)),
             layers.Conv2D(filter1, tuple(kernel), padding="same", activation="relu", kernel_initializer=start(1)),
-            layers.MaxPooling2D(tuple(pool)),
+            layers.MaxPooling2D(tuple(pool), padding=padding),
             layers.Conv2D(filter2, tuple(kernel), padding="same", activation="relu", kernel_initializer=start(2)),
-            layers.MaxPooling2D(tuple(pool)),
+            layers.MaxPooling2D(tuple(pool), padding=padding),
             layers.Flatten(),
             layers.Dense(filter3, activation="relu", kernel_initializer=start(3)),
             layers.Dense(n_classes, activation="softmax", kernel_initializer=start(4)),

@@ -497,3 +497,99 @@ def draw_abundance(table, panel):
         ax.set_xticks(range(len(shown)), shown, rotation=0 if max(map(len, shown), default=0) * len(shown) < 45 else 45)
     figure.legend(*axes[1].get_legend_handles_labels(), fontsize="small", loc="outside right center")
     return figure
+
+
+def draw_sweep(table, panel, *, x_scale="linear", marked=None):
+    """Precision and recall of each miR against a setting, on training and validation (thesis Figs 5, 6, 11 to 14).
+
+    Lines are medians over the repeats, bands go from the 10th to the 90th percentile; crosses tell how many of the repeats
+    diverged.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of one sweep, as `tuning.tune` gives them.
+    panel : Panel
+    x_scale : "linear" or "log"
+    marked : str, optional
+        A value to mark: where the thesis says that scores decline.
+    """
+    setting, values = table["setting"].iloc[0], list(dict.fromkeys(table["value"]))
+    is_number = all(value.replace(".", "", 1).replace("e-", "", 1).isdigit() for value in values)
+    x = np.array([float(value) for value in values]) if is_number else np.arange(len(values))
+    figure, axes = plt.subplots(2, 2, figsize=(10.5, 6.4), sharex=True, sharey=True)
+    for row, measure in zip(axes, ("precision", "recall"), strict=True):
+        for ax, name in zip(row, ("training", "validation"), strict=True):
+            own = table[table["set"] == name]
+            for k, mir in enumerate(panel.mir_names):
+                scores = own[own["class"] == mir].groupby("value", sort=False)[measure]
+                low, middle, high = (scores.quantile(share).loc[values] for share in (0.1, 0.5, 0.9))
+                style = {"color": panel.colours[k], "ls": panel.line_styles[k], "marker": panel.markers[k], "ms": 4}
+                ax.plot(x, middle, label=mir, **style)
+                ax.fill_between(x, low, high, color=panel.colours[k], alpha=0.15, lw=0)
+            if marked in values:
+                ax.axvline(x[values.index(marked)], color="0.5", lw=1, ls=(0, (1, 2)), label="declines from here, thesis")
+            _cross_diverged(own, values, x, ax)
+            ax.set_xscale(x_scale)
+        row[0].set_ylabel(measure)
+    for ax, name in zip(axes[0], ("training", "validation"), strict=True):
+        ax.set_title(f"{name}, {table['seed'].nunique()} repeats")
+    _label_values(axes[1], setting, values, x)
+    lines = {label: line for ax in axes.flat for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(lines.values(), lines.keys(), fontsize="small", loc="outside right center")
+    return figure
+
+
+def _cross_diverged(rows, values, x, ax):
+    """A cross and a count at the foot of each value at which trainings diverged."""
+    counts = rows.groupby(["value", "seed"], sort=False)["diverged"].first().groupby("value", sort=False).sum()
+    for at, value in zip(x, values, strict=True):
+        if counts[value]:
+            foot = {"transform": ax.get_xaxis_transform(), "color": "0.3", "clip_on": False}
+            ax.plot([at], [0.03], marker="x", ls="", **foot, label="diverged (number)")
+            ax.text(at, 0.07, str(counts[value]), ha="center", fontsize="small", **foot)
+
+
+def _label_values(axes, setting, values, x):
+    """The values of a setting as ticks, those that would overlap left out."""
+    names = {
+        "filter1": "filters of the first convolution", "filter2": "filters of the second convolution",
+        "filter3": "units of the first dense layer", "kernel": "side of the kernels, px", "pool": "pooling, rows x columns",
+        "sgd": "learning rate of SGD", "adam": "learning rate of Adam", "epochs": "epochs", "batch_size": "crops a batch",
+        "padding": "padding of the pooling",
+    }  # fmt: skip
+    for ax in axes:
+        is_log = ax.get_xscale() == "log"
+        place = np.log(x) if is_log else x
+        room, shown = 0.06 * (place.max() - place.min()), []
+        for k in range(len(x)):
+            if not shown or place[k] - place[shown[-1]] >= room:
+                shown.append(k)
+        ax.set_xticks(x[shown], [values[k] for k in shown])
+        ax.minorticks_off()
+        ax.set_xlabel(names[setting])
+
+
+def draw_complexity(summary):
+    """Median F1 against the number of weights, for each sweep, on training and validation (thesis Fig 4, a schematic there).
+
+    The optimum, the highest median on validation, is marked.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `tuning.summary` gives it: index setting, others, value; columns training, validation, weights.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), sharex=True, sharey=True)
+    best = summary["validation"].idxmax()
+    for ax, name in zip(axes, ("training", "validation"), strict=True):
+        for k, (setting, own) in enumerate(summary.groupby(level="setting", sort=False)):
+            own = own.sort_values("weights")
+            style = {"color": sns.color_palette("colorblind")[k], "marker": "oDs^vP"[k % 6], "ms": 5}
+            ax.plot(own["weights"], own[name], ls=("-", "--", "-.", ":")[k % 4], label=setting, **style)
+        at = summary.loc[best]
+        ax.plot(at["weights"], at[name], "*", ms=17, mfc="none", mec="k", ls="", label=f"optimum: {best[0]} = {best[2]}")
+        ax.set(title=name, xscale="log", xlabel="weights")
+    axes[0].set_ylabel("mean F1 over the miRs, median")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize="small", loc="outside right center")
+    return figure

@@ -30,6 +30,7 @@ _CHATTER = (
 def load_keras():
     """The `keras` module, imported on first use (3 to 8 s); the backend is TensorFlow unless KERAS_BACKEND is set."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # or the first worker would take all of a GPU's memory
     with _chatter_held():
         import keras
 

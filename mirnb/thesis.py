@@ -1,5 +1,7 @@
 """What the thesis printed, to stand beside our numbers. Figures and facts only; None where a run is not of its panel."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +16,27 @@ PRECISION = {"red": 0.90, "green": 0.82, "blue": 0.74}
 N_WEIGHTS = 10952
 MIRACLE_RECALL = {"red": 0.869, "green": 0.657, "blue": 0.672}  # reference 2, on nearly the same labels
 MIRACLE_PRECISION = {"red": 0.841, "green": 0.758, "blue": 0.861}
+N_WEIGHTS_SWEEPS = 14472  # of the code for the sweeps, whose pooling is padded
+
+
+@dataclass(frozen=True)
+class Decline:
+    """Where a figure's caption says that a score on validation begins to fall: overfitting."""
+
+    figure: str
+    setting: str
+    value: str  # as tables of sweeps show it
+    measures: tuple[str, ...]
+    classes: tuple[str, ...] = ("red", "green", "blue")
+
+
+DECLINES = (
+    Decline("5", "filter1", "50", ("precision",), ("red", "blue")),
+    Decline("11", "filter2", "16", ("precision",)),
+    Decline("12", "filter3", "30", ("precision",)),
+    Decline("13", "kernel", "5", ("precision", "recall")),
+    Decline("14", "sgd", "0.002", ("recall", "precision")),
+)
 
 
 def is_thesis_panel(panel):

@@ -11,7 +11,7 @@ from distributed import Client
 
 matplotlib.use("Agg")
 
-from mirnb import counting, dataset, evaluate, folds, likeness, rivals, training
+from mirnb import counting, dataset, evaluate, folds, likeness, rivals, training, tuning
 from mirnb.classifier import Classifier
 from mirnb.experiment import load_experiment
 from mirnb.runs import RunFolder
@@ -65,14 +65,15 @@ def small_classifier(small, small_data, small_run, short_runs):
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """Stacks are counted in this process: no workers to start."""
+    """Stacks are counted, and networks tuned, in this process: no workers to start."""
 
     @contextlib.contextmanager
     def one_thread(scheduler="", *, n_workers=None):
         with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
             yield client
 
-    monkeypatch.setattr(counting, "open_client", one_thread)
+    for module in (counting, tuning):
+        monkeypatch.setattr(module, "open_client", one_thread)
 
 
 @pytest.fixture

@@ -1,18 +1,12 @@
 """Stacks counted in parts: same rows whatever does them, in which order, and how often it was stopped."""
 
-import contextlib
-import json
-import signal
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client
+from dask_cluster import kill_after, two_workers
 
 from mirnb import counting
 from mirnb.blobs import read_blobs
@@ -188,8 +182,8 @@ def test_another_table_is_counted_anew(small, folder, small_classifier, tmp_path
 def test_a_worker_that_is_killed_changes_nothing(small_settings, folder, small_classifier, tmp_path):
     """A scheduler and two workers as Dask's own commands start them; one is killed in the middle."""
     frames = simulate_experiment(tmp_path / "many", settings=replace(small_settings, n_frames=96), seed=9) / "stack.tif"
-    with _dask_processes(tmp_path) as (address, workers):
-        killer = threading.Thread(target=_kill_after, args=(workers[0], tmp_path / "killed" / "cache", 3))
+    with two_workers(tmp_path) as (address, workers):
+        killer = threading.Thread(target=kill_after, args=(workers[0], tmp_path / "killed" / "cache", "0*.npz", 3))
         killer.start()
         inputs = gather_inputs([frames], small_classifier)
         count_stacks(inputs, folder, tmp_path / "killed", scheduler=address)
@@ -203,37 +197,6 @@ def test_a_worker_that_is_killed_changes_nothing(small_settings, folder, small_c
     probabilities = [f"p_{name}" for name in small_classifier.panel.names]
     pd.testing.assert_frame_equal(killed.drop(columns=probabilities), undisturbed.drop(columns=probabilities))
     np.testing.assert_allclose(killed[probabilities], undisturbed[probabilities], atol=1e-5)
-
-
-@contextlib.contextmanager
-def _dask_processes(folder):
-    """Address of a scheduler, and its two workers without nannies: killed, they stay so."""
-    file = folder / "scheduler.json"
-    dask = [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = [subprocess.Popen([*dask, "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", file], **quiet)]
-    try:
-        for _ in range(600):
-            if file.exists() and file.stat().st_size:
-                break
-            time.sleep(0.1)
-        address = json.loads(file.read_text())["address"]
-        worker = [*dask, "worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-        started += [subprocess.Popen(worker, cwd=folder, **quiet) for _ in range(2)]
-        with Client(address) as client:
-            client.wait_for_workers(2, timeout=60)
-        yield address, started[1:]
-    finally:
-        for process in reversed(started):
-            process.kill()
-            process.wait()
-
-
-def _kill_after(process, cache, n_parts):
-    """Kill a process as soon as so many parts are there."""
-    while len(list(cache.rglob("0*.npz"))) < n_parts:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
 
 
 def _rows(out):

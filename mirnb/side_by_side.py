@@ -1,0 +1,123 @@
+"""Several networks that differ in their seeds alone, trained side by side as one model on the same batches.
+
+On a processor this is faster than one after another: the first convolution of all is a single large one, a step's overhead
+is shared, and Keras's own `fit`, whose input pipeline keeps the processor waiting for crops in memory, is left out. Nothing
+that is learned is shared, both optimizers go weight by weight, and sums run over the same numbers in the same order however
+many networks there are: on one machine, what a network learns follows from its seed, bit for bit where we looked.
+"""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from mirnb.models import lenet5
+from mirnb.quiet import load_keras
+
+
+def train_side_by_side(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed=3):
+    """Train one LeNet-5 (thesis 2.2) a seed, with categorical cross-entropy.
+
+    Parameters
+    ----------
+    crops : float32 ndarray of shape (n, rows, cols, channels)
+        Scaled training crops.
+    y_true : int ndarray of shape (n,)
+    n_classes : int
+    hyper : Hyperparameters
+    seeds : sequence of int
+        Of the initial weights, one a network.
+    shuffle_seed : int
+        Order of the crops in the batches, the same for all networks.
+
+    Returns
+    -------
+    keras.Model
+        For `predict_side_by_side` and `weights_of`, until the next training of as many such networks: it is used again.
+    """
+    alike = replace(hyper, epochs=1, learning_rate=1.0)  # neither is part of the graph
+    model, untrained = _compiled(crops.shape[1:], n_classes, alike, len(seeds))
+    for variable, value in zip(model.optimizer.variables, untrained, strict=True):
+        variable.assign(value)
+    model.optimizer.learning_rate = hyper.learning_rate
+    _set_weights(model, [_alone(crops.shape[1:], n_classes, hyper, seed).get_weights() for seed in seeds])
+    rng = np.random.default_rng([shuffle_seed, 9])
+    for _ in range(hyper.epochs):
+        for rows, weights in _batches(rng.permutation(len(crops)), hyper.batch_size):
+            model.train_on_batch(crops[rows], y_true[rows], sample_weight=weights)
+    return model
+
+
+def predict_side_by_side(model, crops, *, batch_size=128):
+    """Probabilities of each network for crops in its input form, (n_networks, n, n_classes)."""
+    order = np.arange(len(crops))
+    parts = [model.predict_on_batch(crops[rows]) for rows, _ in _batches(order, batch_size)]
+    return np.concatenate(parts)[: len(crops)].transpose(1, 0, 2)
+
+
+def weights_of(model, number):
+    """Weights of one network, in the order of `models.lenet5`'s."""
+    first, bias = (np.split(values, model.output_shape[1], axis=-1) for values in model.get_layer("first").get_weights())
+    dense = [model.get_layer(name).get_weights()[0][number] for name in ("dense", "classes")]
+    second = model.get_layer(f"second_{number}").get_weights()
+    return [first[number], bias[number], *second, *(values for one in dense for values in (one[:-1], one[-1]))]
+
+
+def _set_weights(model, weights):
+    """Set the weights of all networks, given as `weights_of` gives those of one."""
+    model.get_layer("first").set_weights([np.concatenate([one[at] for one in weights], axis=-1) for at in (0, 1)])
+    for number, one in enumerate(weights):
+        model.get_layer(f"second_{number}").set_weights(one[2:4])
+    for name, at in (("dense", 4), ("classes", 6)):
+        model.get_layer(name).set_weights([np.stack([np.vstack([one[at], one[at + 1]]) for one in weights])])
+
+
+def _batches(order, batch_size):
+    """Rows and weights of full batches; the last is filled up with rows of weight 0, as another size is another graph."""
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        weights = np.zeros(batch_size, np.float32)
+        weights[: len(rows)] = batch_size / len(rows)
+        yield np.resize(rows, batch_size), weights
+
+
+def _alone(crop_shape, n_classes, hyper, seed):
+    """The network of one seed by itself, not trained."""
+    return lenet5(
+        crop_shape, n_classes, filter1=hyper.filter1, filter2=hyper.filter2, filter3=hyper.filter3,
+        kernel=(hyper.kernel, hyper.kernel), pool=hyper.pool, padding=hyper.padding, seed=seed,
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1)  # the next group of the same networks need not be compiled again
+def _compiled(crop_shape, n_classes, hyper, n_networks):
+    """The model, and the state its optimizer starts from."""
+    keras = load_keras()
+    keras.utils.clear_session(free_memory=True)  # of the model before
+    layers, ops = keras.layers, keras.ops
+
+    def convolved(maps, filters, name):
+        """Pooled before the ReLU: the outcome is the same, bit for bit, with less to do."""
+        maps = layers.Conv2D(filters, hyper.kernel, padding="same", name=name)(maps)
+        return layers.Activation("relu")(layers.MaxPooling2D(hyper.pool, padding=hyper.padding)(maps))
+
+    def dense(values, units, activation, name):
+        """A dense layer for each network; its kernel's last row is the bias, whose sum over a batch has a fixed shape so."""
+        values = ops.pad(values, ((0, 0), (0, 0), (0, 1)), constant_values=1.0)
+        return layers.EinsumDense("brf,rfg->brg", (n_networks, units), activation=activation, name=name)(values)
+
+    crop = keras.Input(crop_shape)
+    maps = ops.split(convolved(crop, n_networks * hyper.filter1, "first"), n_networks, axis=-1)
+    maps = [convolved(one, hyper.filter2, f"second_{k}") for k, one in enumerate(maps)]
+    values = ops.stack([layers.Flatten()(one) for one in maps], axis=1)  # (batch, n_networks, n_values)
+    model = keras.Model(crop, dense(dense(values, hyper.filter3, "relu", "dense"), n_classes, "softmax", "classes"))
+
+    def summed_loss(y_true, y_prob):
+        """Categorical cross-entropy of each crop, summed over the networks: each gets the gradient of its own."""
+        y_true = ops.broadcast_to(ops.reshape(y_true, (-1, 1)), ops.shape(y_prob)[:2])
+        return ops.sum(keras.losses.sparse_categorical_crossentropy(y_true, y_prob), axis=1)
+
+    optimizer = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[hyper.optimizer](hyper.learning_rate)
+    model.compile(optimizer, loss=summed_loss)
+    optimizer.build(model.trainable_variables)
+    return model, [ops.convert_to_numpy(variable) for variable in optimizer.variables]
