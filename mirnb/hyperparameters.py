@@ -19,11 +19,11 @@ VALUES = {
     "padding": ("valid", "same"),
 }
 FEW_VALUES = {
-    "filter1": (4, 12, 24, 50, 64),
-    "filter2": (4, 8, 16, 32, 64),
+    "filter1": (4, 8, 12, 50, 64),
+    "filter2": (4, 8, 16, 32, 48),
     "filter3": (5, 10, 20, 30, 80),
-    "kernel": (1, 3, 5, 7, 9),
-    "pool": ((1, 1), (2, 1), (2, 2), (3, 3), (5, 3)),
+    "kernel": (1, 3, 5, 6, 7),
+    "pool": ((2, 1), (1, 2), (2, 2), (3, 3), (5, 3)),
     "sgd": (2e-3, 1e-2, 5e-2, 2e-1, 5e-1),
     "adam": (1e-4, 5e-4, 2e-3, 5e-3, 2e-2),
 }
@@ -68,16 +68,18 @@ class Hyperparameters:
             f"{self.optimizer}{self.learning_rate:g}-e{self.epochs}-b{self.batch_size}"
         )
 
+    def kernel_shapes(self, crop_shape, n_classes):
+        """Shapes of the four kernels, from the crop on; each layer has as many biases as its kernel's last side."""
+        *_, flat = self._sizes(crop_shape)
+        area = (self.kernel, self.kernel)
+        return (
+            (*area, crop_shape[2], self.filter1), (*area, self.filter1, self.filter2), (flat, self.filter3),
+            (self.filter3, n_classes),
+        )  # fmt: skip
+
     def n_weights(self, crop_shape, n_classes):
         """Trainable weights for crops of (rows, cols, channels)."""
-        *_, flat = self._sizes(crop_shape)
-        area = self.kernel**2
-        return (
-            (area * crop_shape[2] + 1) * self.filter1
-            + (area * self.filter1 + 1) * self.filter2
-            + (flat + 1) * self.filter3
-            + (self.filter3 + 1) * n_classes
-        )
+        return sum(math.prod(shape) + shape[-1] for shape in self.kernel_shapes(crop_shape, n_classes))
 
     def multiplied(self, crop_shape, n_crops):
         """Multiply-adds of a training, there and back."""

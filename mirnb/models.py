@@ -42,7 +42,7 @@ def lenet5(
     keras = load_keras()
 
     def start(layer):
-        return keras.initializers.GlorotUniform(seed=1000 * seed + layer)
+        return glorot(seed, layer)
 
     layers = keras.layers
     return keras.Sequential(
@@ -58,6 +58,11 @@ def lenet5(
         ],
         name="lenet5",
     )
+
+
+def glorot(seed, layer):
+    """Where the kernel of a layer starts from, the first being 1: Keras's default, with a seed of its own."""
+    return load_keras().initializers.GlorotUniform(seed=1000 * seed + layer)
 
 
 def best(crop_shape, n_classes, *, seed=0):
@@ -79,12 +84,11 @@ def best(crop_shape, n_classes, *, seed=0):
     layers = keras.layers
 
     def convolution(number, filters, kernel):
-        start = keras.initializers.GlorotUniform(seed=1000 * seed + number)
+        start = glorot(seed, number)
         return layers.Conv2D(filters, kernel, padding="same", activation="relu", kernel_initializer=start)
 
     def dense(number, units, activation):
-        start = keras.initializers.GlorotUniform(seed=1000 * seed + number)
-        return layers.Dense(units, activation=activation, kernel_initializer=start)
+        return layers.Dense(units, activation=activation, kernel_initializer=glorot(seed, number))
 
     return keras.Sequential(
         [

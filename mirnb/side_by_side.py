@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mirnb.models import lenet5
+from mirnb.models import glorot
 from mirnb.quiet import load_keras
 
 
@@ -40,7 +40,8 @@ def train_side_by_side(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed=3
     for variable, value in zip(model.optimizer.variables, untrained, strict=True):
         variable.assign(value)
     model.optimizer.learning_rate = hyper.learning_rate
-    _set_weights(model, [_alone(crops.shape[1:], n_classes, hyper, seed).get_weights() for seed in seeds])
+    shapes = hyper.kernel_shapes(crops.shape[1:], n_classes)
+    _set_weights(model, [_untrained(shapes, seed) for seed in seeds])
     rng = np.random.default_rng([shuffle_seed, 9])
     for _ in range(hyper.epochs):
         for rows, weights in _batches(rng.permutation(len(crops)), hyper.batch_size):
@@ -81,12 +82,11 @@ def _batches(order, batch_size):
         yield np.resize(rows, batch_size), weights
 
 
-def _alone(crop_shape, n_classes, hyper, seed):
-    """The network of one seed by itself, not trained."""
-    return lenet5(
-        crop_shape, n_classes, filter1=hyper.filter1, filter2=hyper.filter2, filter3=hyper.filter3,
-        kernel=(hyper.kernel, hyper.kernel), pool=hyper.pool, padding=hyper.padding, seed=seed,
-    )  # fmt: skip
+def _untrained(shapes, seed):
+    """The weights `models.lenet5` starts from, for kernels of these shapes."""
+    ops = load_keras().ops
+    kernels = [ops.convert_to_numpy(glorot(seed, layer)(shape)) for layer, shape in enumerate(shapes, 1)]
+    return [values for kernel in kernels for values in (kernel, np.zeros(kernel.shape[-1], np.float32))]
 
 
 @functools.lru_cache(maxsize=1)  # the next group of the same networks need not be compiled again

@@ -303,11 +303,11 @@ def train_group(arrays, n_classes, hyper, seeds, shuffle_seed):
     model = train_side_by_side(
         arrays["x_training"], arrays["y_training"], n_classes, hyper, seeds, shuffle_seed=shuffle_seed
     )
-    found = [{} for _ in seeds]
+    found = [{"diverged": np.array(False)} for _ in seeds]
     for name in SETS:
         for one, y_prob in zip(found, predict_side_by_side(model, arrays[f"x_{name}"]), strict=True):
             one[name] = confusion(arrays[f"y_{name}"], y_prob.argmax(axis=1), n_classes)
-            one["diverged"] = np.array(not np.isfinite(y_prob).all())
+            one["diverged"] |= not np.isfinite(y_prob).all()
     seconds = np.array((time.perf_counter() - start) / len(seeds))
     return [{**one, "seconds": seconds} for one in found]
 

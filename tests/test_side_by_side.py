@@ -102,7 +102,25 @@ def test_predictions_are_those_of_each_network_alone(crops):
         np.testing.assert_allclose(y_prob[number], load_keras().ops.convert_to_numpy(alone(x)), atol=1e-5)
 
 
-def test_a_rate_that_is_too_high_ends_in_nan_and_not_in_an_error(crops):
+def test_a_loss_that_explodes_ends_in_nan_and_not_in_an_error(crops):
     hyper = Hyperparameters(epochs=3, batch_size=16, optimizer="sgd", learning_rate=9.0)
-    model = train_side_by_side(*crops["training"], 4, hyper, [4])
-    assert predict_side_by_side(model, crops["validation"][0]).shape[0] == 1
+    x, y = crops["training"]
+    model = train_side_by_side(1e6 * x, y, 4, hyper, [4])
+    assert np.isnan(predict_side_by_side(model, x)).any()
+
+
+def test_a_network_that_explodes_leaves_its_neighbours_alone(crops):
+    """NaN in the weights of one: its own predictions alone become NaN, and a step leaves the others as they would be."""
+    hyper = Hyperparameters(epochs=1, batch_size=16)
+    x, y = (values[:16] for values in crops["training"])
+    healthy = weights_of(train_side_by_side(x, y, 4, hyper, SEEDS[:2]), 1)
+    model = train_side_by_side(x, y, 4, hyper, SEEDS[:2])
+    dense = model.get_layer("dense").get_weights()[0]
+    dense[0] = np.nan
+    model.get_layer("dense").set_weights([dense])
+    y_prob = predict_side_by_side(model, x)
+    assert np.isnan(y_prob[0]).all()
+    assert np.isfinite(y_prob[1]).all()
+    assert _largest_difference(weights_of(model, 1), healthy) == 0
+    model.train_on_batch(x, y)
+    assert np.isfinite(np.concatenate([values.ravel() for values in weights_of(model, 1)])).all()
