@@ -88,3 +88,49 @@ def test_abundances_show_each_sample_and_no_shares_of_a_blank(panel, n_samples):
     left, right = plots.draw_abundance(pd.DataFrame(rows), panel).axes
     assert [label.get_text() for label in left.get_xticklabels()] == names
     assert [label.get_text() for label in right.get_xticklabels()] == names[:-1]
+
+
+def _sweep(panel, setting, values, *, n_repeats=4):
+    """A sweep's table with scores that rise from value to value; the last repeat of the last value diverged."""
+    rows = []
+    for k, value in enumerate(values):
+        for seed in range(n_repeats):
+            diverged = k == len(values) - 1 and seed == n_repeats - 1
+            for name in panel.names:
+                for set_name in ("training", "validation"):
+                    score = np.nan if diverged else 0.5 + 0.1 * k + 0.01 * seed
+                    rows.append({"setting": setting, "value": value, "seed": seed, "class": name, "set": set_name,
+                                 "precision": score, "recall": score, "diverged": diverged})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_sweep_shows_the_median_of_each_class_at_its_value(panel):
+    figure = plots.draw_sweep(_sweep(panel, "adam", ["0.0001", "0.002"]), panel, x_scale="log", marked="0.002")
+    ax = figure.axes[1]
+    assert ax.get_xscale() == "log"
+    first = ax.lines[0]
+    np.testing.assert_allclose(first.get_xdata(), [1e-4, 2e-3])
+    np.testing.assert_allclose(first.get_ydata(), [0.515, 0.61])  # of 4 repeats, and of the 3 that did not diverge
+    assert [text.get_text() for text in ax.texts] == ["1"]
+    assert "diverged (number)" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert (
+        len({(line.get_color(), line.get_linestyle(), line.get_marker()) for line in ax.lines[: panel.n_mirs]})
+        == panel.n_mirs
+    )
+
+
+def test_pooling_has_its_values_side_by_side_and_nothing_is_marked_that_is_not_there():
+    figure = plots.draw_sweep(_sweep(THESIS, "pool", ["1x1", "2x1", "2x2"]), THESIS, marked="7x7")
+    assert [tick.get_text() for tick in figure.axes[2].get_xticklabels()] == ["1x1", "2x1", "2x2"]
+    assert "declines from here, thesis" not in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_the_optimum_is_the_highest_on_validation():
+    index = pd.MultiIndex.from_tuples([("kernel", "", "3"), ("kernel", "", "5"), ("pool", "", "1x1")])
+    table = pd.DataFrame(
+        {"training": [0.7, 0.8, 0.99], "validation": [0.7, 0.78, 0.75], "weights": [7, 11, 99]}, index=index
+    )
+    figure = plots.draw_complexity(table.rename_axis(["setting", "others", "value"]))
+    star = figure.axes[1].lines[-1]
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (11, 0.78)
+    assert star.get_label() == "optimum: kernel = 5"

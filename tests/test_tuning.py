@@ -237,7 +237,7 @@ from mirnb.hyperparameters import Hyperparameters
 from mirnb.tuning import train_group
 rng = np.random.default_rng(0)
 arrays = {}
-for name, n in (("training", 2421), ("validation", 807)):
+for name, n in (("training", 512), ("validation", 128)):
     arrays["x_" + name] = rng.normal(size=(n, 34, 10, 3)).astype(np.float32)
     arrays["y_" + name] = rng.integers(0, 4, n)
 memory = []
