@@ -1,4 +1,4 @@
-"""The commands: mirnb simulate, check, report, tune, classify, detect, quantify."""
+"""The commands: mirnb simulate, check, report, tune, import-rois, export-rois, classify, detect, quantify."""
 
 import argparse
 import sys
@@ -70,6 +70,20 @@ def _parser():
     tune.add_argument("--seed", type=_not_negative, default=3, help="of the split and the weights (default 3)")
     tune.add_argument("--out", type=Path, help="run folder (default reports/NAME)")
     tune.set_defaults(run=_tune)
+
+    import_rois = commands.add_parser("import-rois", help="labels from ImageJ's point ROIs, to the nearest blobs")
+    import_rois.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
+    import_rois.add_argument("rois", metavar="FILE", type=Path, nargs="+", help=".roi or .zip; name or group says the class")
+    import_rois.add_argument(
+        "--class", dest="unnamed", default="", metavar="CLASS", help="of ROIs whose name and group say none"
+    )
+    import_rois.add_argument("--annotator", default="imagej", metavar="NAME", help="whose labels they are (default imagej)")
+    import_rois.set_defaults(run=_import_rois)
+
+    export_rois = commands.add_parser("export-rois", help="labels as a ROI set, to open on the stack in ImageJ")
+    export_rois.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
+    export_rois.add_argument("--out", type=Path, required=True, metavar="FILE.zip", help="ROI set to write")
+    export_rois.set_defaults(run=_export_rois)
 
     classify = commands.add_parser("classify", help="classify the blobs of an experiment with a trained classifier")
     classify.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
@@ -188,6 +202,39 @@ def _tune(options):
     for name in tuning.write_tables(table, sweeps, run):
         print(f"written: {name}")
     print(tuning.summary(table).round(3).to_string())
+    return 0
+
+
+def _import_rois(options):
+    import pandas as pd
+
+    from mirnb.annotations import give_labels
+    from mirnb.experiment import load_experiment
+    from mirnb.rois import NEAR_PX, nearest_blobs, read_points
+
+    experiment = load_experiment(options.folder)
+    experiment.require_blobs()
+    stack = experiment.panel, len(experiment.stack)
+    read = [read_points(path, *stack, unnamed=options.unnamed) for path in options.rois]
+    points = pd.concat(read, ignore_index=True)
+    blobs = nearest_blobs(points, experiment)
+    near = blobs >= 0
+    give_labels(experiment, options.annotator, blobs[near], points["label"].to_numpy()[near])
+    print(f"{near.sum()} of {len(points)} points became labels of {options.annotator}")
+    for point in points[~near].itertuples():
+        print(
+            f"no blob within {NEAR_PX:g} px: {point.roi}, frame {point.frame + 1}, x {point.x_px:.1f}, y {point.y_px:.1f} px"
+        )
+    return 0
+
+
+def _export_rois(options):
+    from mirnb.experiment import load_experiment
+    from mirnb.rois import write_rois
+
+    experiment = load_experiment(options.folder)
+    experiment.require_blobs()
+    print(f"{write_rois(options.out, experiment)} labels written: {options.out}")
     return 0
 
 

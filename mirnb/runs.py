@@ -11,10 +11,11 @@ from mirnb import __version__
 from mirnb.blobs import write_table
 from mirnb.experiment import load_experiment, write_mask
 from mirnb.files import InputError, fingerprint, read_json, whole_file, write_json
-from mirnb.simulated_experiment import simulate_with_single_types
+from mirnb.sample import Settings
+from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
 
 ROOT = Path(__file__).resolve().parent.parent  # of the repository: relative paths in notebooks start here
-DEMO = "data/demo"
+DEMO, PRACTICE = "data/demo", "data/practice"
 
 
 class RunFolder:
@@ -108,9 +109,14 @@ def save_figure(figure, path, *, simulated):
 
 
 def make_demo_if_missing(folder):
-    """Simulate the demo experiment if that is the folder asked for and it is not there."""
-    if Path(folder).resolve() == ROOT / DEMO and not (ROOT / DEMO / "experiment.toml").exists():
-        simulate_with_single_types(ROOT / DEMO)
+    """Simulate the demo, or the unlabelled practice experiment, if that is the folder asked for and it is not there."""
+    folder = Path(folder).resolve()
+    if (folder / "experiment.toml").exists():
+        return
+    if folder == ROOT / DEMO:
+        simulate_with_single_types(folder)
+    if folder == ROOT / PRACTICE:
+        simulate_experiment(folder, settings=Settings(n_frames=5), seed=5, labelled=False)
 
 
 def open_run(experiment, out="", *, quick=False):

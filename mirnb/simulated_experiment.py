@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb.blobs import label_columns, write_table
+from mirnb.blobs import LABEL_COLUMNS, label_columns, write_table
 from mirnb.experiment import load_experiment, write_experiment
 from mirnb.files import InputError, make_folder
 from mirnb.panel import NAMED_PANELS, THESIS
@@ -23,7 +23,7 @@ _MARK = ".simulating"
 PHOTONS_PER_COUNT = 1 / 1.3  # of the simulated table's photon columns: one over the default gain
 
 
-def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=None, pretrain=()):
+def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=None, pretrain=(), labelled=True):
     """Simulate a sample and write it as an experiment folder.
 
     Parameters
@@ -38,6 +38,8 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
         Only this miR and noise: a single-type sample.
     pretrain : sequence of str
         Single-type experiments to name in experiment.toml.
+    labelled : bool
+        Without, the blob table has no label columns: something to label.
 
     Returns
     -------
@@ -75,7 +77,8 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
         blobs = pd.concat(tables, ignore_index=True)
         blobs["blob_id"] = pd.array(np.where(blobs["detected"], blobs["detected"].cumsum(), 0), dtype="Int64")
         blobs.loc[~blobs["detected"], "blob_id"] = pd.NA
-        write_table(folder / "blobs.csv", _as_thunderstorm(blobs[blobs["detected"]], panel, settings))
+        table = _as_thunderstorm(blobs[blobs["detected"]], panel, settings)
+        write_table(folder / "blobs.csv", table if labelled else table.drop(columns=list(LABEL_COLUMNS)))
         truth = blobs[_TRUTH_COLUMNS].round({"y_px": 4, "x_px": 4, "flux": 2, "sigma_y_px": 4, "sigma_x_px": 4})
         truth["class"] = [panel.names[k] for k in truth["class"]]
         write_table(folder / "truth.csv", truth.replace({"kind": {"faint": "single"}}))

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import nbformat
 import papermill
 import pytest
+from lab_browser import CHROMIUM, browser
 
 from mirnb import report
 from mirnb.cli import main
@@ -46,6 +47,24 @@ def test_every_notebook_runs_and_is_rendered(reported):
         outputs = [out for cell in done.cells if cell.cell_type == "code" for out in cell.outputs]
         assert not [out for out in outputs if out.output_type == "error" or out.get("name") == "stderr"], name
         assert (page.parent / "notebooks" / f"{name}.html").stat().st_size > 5000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
+def test_pages_load_in_a_browser_without_an_error_or_a_broken_picture(reported):
+    _, page = reported
+    said = []
+    with browser() as opened:
+        shown = opened.new_page()
+        shown.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+        shown.on("pageerror", lambda error: said.append(str(error)))
+        shown.on("requestfailed", lambda request: said.append(request.url))
+        for path in (page, page.parent / "notebooks" / "03_training.html"):
+            shown.goto(path.as_uri(), wait_until="load")
+            broken = "() => [...document.images].filter(one => !one.complete || !one.naturalWidth).map(one => one.src)"
+            assert shown.evaluate(broken) == []
+            assert shown.locator("img").count() > 3
+    assert said == []
 
 
 @pytest.mark.slow

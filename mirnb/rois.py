@@ -1,0 +1,159 @@
+"""Labels from ImageJ's point ROIs, and back: to look at, correct and show them on the stack in ImageJ.
+
+A ROI's name or group says the class: "red", "0001-red", or group 1, 2, ... in the panel's order, noise last. ImageJ counts
+points from the centre of the first pixel, blob tables from its outer corner.
+"""
+
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import roifile
+from matplotlib.colors import to_rgb
+
+from mirnb.blobs import ERASED
+from mirnb.files import InputError, whole_file
+
+NEAR_PX = 3.0
+_NAME_OF_ERASED = "erased"
+
+
+def read_points(path, panel, n_frames, *, unnamed=""):
+    """Points of a .roi file or of a .zip of them.
+
+    Parameters
+    ----------
+    path : path
+    panel : Panel
+    n_frames : int
+        Of the stack.
+    unnamed : str
+        Class of ROIs that name none; they are refused when empty.
+
+    Returns
+    -------
+    DataFrame, one row a point
+        frame (from 0), y_px, x_px (from the outer corner), label (class or ERASED), roi (its name).
+
+    Raises
+    ------
+    InputError
+        If the file is none, or a ROI is no point, names no class, or says no frame of the stack.
+    """
+    path, rows = Path(path), []
+    for roi in _read(path):
+        name = roi.name or path.stem
+        if roi.roitype != roifile.ROI_TYPE.POINT:
+            kind = roi.roitype.name.lower()
+            raise InputError(
+                f"{path}: {name!r} is a {kind}; only point and multi-point ROIs can be labels, one point a molecule, on its "
+                "upper blob (ImageJ's point tool)"
+            )
+        label = _label_of(roi, name, panel, path, unnamed)
+        points = np.atleast_2d(roi.coordinates())
+        positions = (
+            roi.counter_positions if roi.counter_positions is not None else [roi.t_position or roi.position] * len(points)
+        )
+        for (x, y), position in zip(points, positions, strict=True):
+            if not (1 <= position <= n_frames or (position == 0 and n_frames == 1)):
+                raise InputError(
+                    f"{path}: {name!r} lies on frame {position}, the stack has {n_frames}; add ROIs to ImageJ's manager "
+                    "with their positions in the stack (0 is none)"
+                )
+            rows.append({"frame": max(position, 1) - 1, "y_px": y + 0.5, "x_px": x + 0.5, "label": label, "roi": name})
+    return pd.DataFrame(rows, columns=["frame", "y_px", "x_px", "label", "roi"])
+
+
+def _read(path):
+    try:
+        found = roifile.roiread(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # whatever an odd file does to the reader
+        raise InputError(f"{path}: not a file of ImageJ's ROIs (.roi or .zip): {error}") from None
+    return found if isinstance(found, list) else [found]
+
+
+def _label_of(roi, name, panel, path, unnamed):
+    words = re.split(r"[^A-Za-z0-9]+", name.removesuffix(".roi"))
+    named = {one for one in [*panel.names, _NAME_OF_ERASED] if one in words or one == name}
+    if len(named) == 1:
+        (one,) = named
+        return ERASED if one == _NAME_OF_ERASED else panel.index(one)
+    if not named and 1 <= roi.group <= len(panel.names):
+        return roi.group - 1
+    if not named and not roi.group and unnamed:
+        return panel.index(unnamed)
+    raise InputError(
+        f"{path}: {name!r} (group {roi.group}) names no class, or several; its name should be or hold one of "
+        f"{', '.join([*panel.names, _NAME_OF_ERASED])}, or its group be 1 to {len(panel.names)} in that order"
+    )
+
+
+def nearest_blobs(points, experiment):
+    """The blob of each point: the nearest on its frame, each blob once, nearest pairs first.
+
+    Parameters
+    ----------
+    points : DataFrame
+        As `read_points` gives them.
+    experiment : Experiment
+
+    Returns
+    -------
+    blobs : int ndarray of shape (n_points,)
+        Rows of the blob table, -1 where none is within NEAR_PX or a nearer point has it.
+    """
+    y, x = (experiment.table[name].to_numpy(float) / experiment.pixel_size_nm for name in ("y [nm]", "x [nm]"))
+    blobs, frames = np.full(len(points), -1), experiment.frame_index
+    for frame, rows in points.groupby("frame").indices.items():
+        own = np.flatnonzero(frames == frame)
+        distance = np.hypot(points["y_px"].to_numpy()[rows, None] - y[own], points["x_px"].to_numpy()[rows, None] - x[own])
+        taken = np.zeros(len(own), bool)
+        for flat in np.argsort(distance, axis=None, kind="stable"):
+            point, blob = np.unravel_index(flat, distance.shape)
+            if distance[point, blob] > NEAR_PX:
+                break
+            if blobs[rows[point]] < 0 and not taken[blob]:
+                blobs[rows[point]], taken[blob] = own[blob], True
+    return blobs
+
+
+def write_rois(path, experiment):
+    """Write the labels of a blob table as a ROI set (.zip): a multi-point ROI for each class and frame, in its colour.
+
+    Returns
+    -------
+    int : points written
+
+    Raises
+    ------
+    InputError
+        If there are no labels, or the file is no .zip.
+    """
+    path, panel = Path(path), experiment.panel
+    if path.suffix.lower() != ".zip":
+        raise InputError(f"{path}: a set of ROIs is a .zip file")
+    chosen = (experiment.labels >= 0) | (experiment.labels == ERASED)
+    if not chosen.any():
+        raise InputError(f"{experiment.blobs_path}: has no labels to export")
+    y, x = (experiment.table[name].to_numpy(float) / experiment.pixel_size_nm - 0.5 for name in ("y [nm]", "x [nm]"))
+    names, colours = [*panel.names, _NAME_OF_ERASED], [*panel.colours, "#000000"]  # ERASED counts from the end
+    rois = []
+    for frame in np.unique(experiment.frame_index[chosen]):
+        for label in np.unique(experiment.labels[chosen & (experiment.frame_index == frame)]):
+            own = np.flatnonzero((experiment.frame_index == frame) & (experiment.labels == label))
+            position = int(frame) + 1
+            roi = roifile.ImagejRoi.frompoints(np.column_stack([x[own], y[own]]), name=f"{position:04d}-{names[label]}")
+            roi.roitype, roi.position = roifile.ROI_TYPE.POINT, position
+            roi.group = 0 if label == ERASED else int(label) + 1
+            roi.stroke_color = bytes([255, *(round(255 * part) for part in to_rgb(colours[label]))])
+            rois.append(roi)
+    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for roi in rois:
+            archive.writestr(f"{roi.name}.roi", roi.tobytes())
+    return int(chosen.sum())
