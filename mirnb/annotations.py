@@ -15,13 +15,12 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pandas as pd
-from sklearn.metrics import cohen_kappa_score
 
 from mirnb.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_labels
 from mirnb.files import InputError, make_folder, read_text, whole_file
+from mirnb.label_table import AS_BEFORE, LabelTable, file_state
 
 SETTLED = "settled"
-AS_BEFORE = -3  # nobody looked at the blob: what the table said before
 _OPENED = {}  # path -> Annotation, of this process
 _COLUMNS = ("id", "frame", "x [nm]", "y [nm]", *LABEL_COLUMNS, "doubt", "annotator", "time")
 
@@ -63,8 +62,8 @@ class Annotation:
         try:
             read = read_annotation(experiment, annotator)
             self.labels, self.doubts = (read[name].to_numpy(copy=True) for name in ("label", "doubt"))
-            self._times = read["time"].to_list()
-            self._table = _Table(experiment)
+            self._times, self._read = read["time"].to_numpy(object, copy=True), {}
+            self._table = LabelTable(experiment)
         except BaseException:
             self.close()
             raise
@@ -87,52 +86,61 @@ class Annotation:
         return (self.labels != UNLABELLED) | self.doubts
 
     def set(self, blob, label, *, doubt=False):
-        """Give a blob a label and write it; both files are whole, and on disk, when this returns.
+        """Give a blob a label: `give` for one."""
+        self.give([blob], [label], doubts=doubt)
+
+    def give(self, blobs, labels, *, doubts=False):
+        """Give blobs labels and write them; both files are whole, and on disk, when this returns.
 
         Parameters
         ----------
-        blob : int
-            Row of the blob table, from 0.
-        label : int
-            Class, ERASED or UNLABELLED.
-        doubt : bool
+        blobs : sequence of int
+            Rows of the blob table, from 0.
+        labels : sequence of int
+            Classes, ERASED or UNLABELLED.
+        doubts : bool, or sequence of bool
             Not sure: the label is UNLABELLED then.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be written, or the blob table is another one by now; nothing is given then.
         """
         if _OPENED.get(self.path) is not self:
             raise InputError(f"{self.path}: was opened again since; go on there, or run this cell again")
-        before = self.labels[blob], self.doubts[blob], self._times[blob]
-        self.labels[blob], self.doubts[blob] = UNLABELLED if doubt else label, doubt
-        self._times[blob] = datetime.now(UTC).isoformat(timespec="seconds") if self.looked_at[blob] else ""
+        before = self.labels.copy(), self.doubts.copy(), self._times.copy()
+        self.labels[blobs], self.doubts[blobs] = np.where(doubts, UNLABELLED, labels), doubts
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._times[blobs] = np.where(self.looked_at[blobs], now, "")
         try:
-            self._write()
-            self._table.write([blob], _agreed(self._experiment, [blob], self))
+            _write_annotation(self)
+            self._table.write(blobs, self._agreed(blobs))
         except BaseException:
-            self.labels[blob], self.doubts[blob], self._times[blob] = before
+            self.labels, self.doubts, self._times = before
             raise
 
-    def _write(self):
-        blobs = np.flatnonzero(self.looked_at)
-        _write_annotation(self._experiment, self.annotator, blobs, self.labels[blobs], self.doubts[blobs], self._times)
+    def _agreed(self, blobs):
+        """Label of each of some blobs for the table: what all annotators agree on, settled ones as they were settled."""
+        said = [(self.annotator, self.labels, self.doubts), *self._others()]
+        settled = next((labels[blobs] for name, labels, _ in said if name == SETTLED), np.full(len(blobs), UNLABELLED))
+        labels, doubts = (np.stack([one[at][blobs] for one in said]) for at in (1, 2))
+        found = []
+        for k in range(len(blobs)):
+            given = set(labels[:, k]) - {UNLABELLED}
+            agreed = given.pop() if len(given) == 1 else UNLABELLED if given else AS_BEFORE
+            found.append(settled[k] if settled[k] != UNLABELLED else UNLABELLED if doubts[:, k].any() else agreed)
+        return np.array(found, int)
 
-
-def give_labels(experiment, annotator, blobs, labels):
-    """Give many blobs labels at once, as one annotator; both files are written once.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    annotator : str
-    blobs : int ndarray of shape (n,)
-        Rows of the blob table, from 0.
-    labels : int ndarray of shape (n,)
-        Classes or ERASED.
-    """
-    with Annotation(experiment, annotator) as own:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        for blob, label in zip(blobs, labels, strict=True):
-            own.labels[blob], own.doubts[blob], own._times[blob] = label, False, now
-        own._write()
-        own._table.write(blobs, _agreed(experiment, blobs, own))
+    def _others(self):
+        """Name, labels and doubts of the other annotators; a file is read again when it has changed."""
+        for name in annotators(self._experiment):
+            if name == self.annotator:
+                continue
+            state = file_state(_path(self._experiment, name))
+            if self._read.get(name, (None,))[0] != state:
+                read = read_annotation(self._experiment, name)
+                self._read[name] = state, read["label"].to_numpy(), read["doubt"].to_numpy()
+            yield name, *self._read[name][1:]
 
 
 def annotators(experiment):
@@ -200,144 +208,22 @@ def blob_ids(experiment):
     return ids.to_numpy() if good else np.arange(1, len(experiment.table) + 1)
 
 
-def agreement(experiment):
-    """How well the annotators agree, two by two.
-
-    Returns
-    -------
-    table : DataFrame
-        One row a pair of annotators: both (blobs both gave a label), same (share with the same), kappa (Cohen's; NaN where
-        there is no blob or one class alone).
-    differing : DataFrame
-        One row a blob with different labels that is not settled: id, frame, and each annotator's class.
-    """
-    names = [name for name in annotators(experiment) if name != SETTLED]
-    said = {name: read_annotation(experiment, name) for name in names}
-    rows = []
-    for k, one in enumerate(names):
-        for other in names[k + 1 :]:
-            first, second = said[one]["label"].to_numpy(), said[other]["label"].to_numpy()
-            both = (first != UNLABELLED) & (second != UNLABELLED)
-            told_apart = len(np.unique(np.concatenate([first[both], second[both]]))) > 1
-            rows.append(
-                {
-                    "one": one, "other": other, "both": int(both.sum()),
-                    "same": float(np.mean(first[both] == second[both])) if both.any() else np.nan,
-                    "kappa": float(cohen_kappa_score(first[both], second[both])) if told_apart else np.nan,
-                }
-            )  # fmt: skip
-    table = pd.DataFrame(rows, columns=["one", "other", "both", "same", "kappa"])
-    blobs = disagreements(experiment)
-    words = np.array([*experiment.panel.names, "", "erased"], dtype=object)  # UNLABELLED and ERASED count from the end
-    columns = {name: words[said[name]["label"].to_numpy()[blobs]] for name in names}
-    ids = blob_ids(experiment)[blobs].astype(int)
-    return table, pd.DataFrame({"id": ids, "frame": experiment.table["frame"].to_numpy()[blobs], **columns})
-
-
-def disagreements(experiment):
-    """Rows of the blob table that annotators gave different labels and nobody settled."""
-    said = [read_annotation(experiment, name) for name in annotators(experiment) if name != SETTLED]
-    if len(said) < 2:
-        return np.zeros(0, int)
-    labels = np.stack([one["label"].to_numpy() for one in said]).astype(float)
-    labels[labels == UNLABELLED] = np.nan
-    given = np.isfinite(labels).any(axis=0)
-    differ = np.zeros(len(given), bool)
-    differ[given] = np.nanmin(labels[:, given], axis=0) != np.nanmax(labels[:, given], axis=0)
-    settled = read_annotation(experiment, SETTLED)["label"].to_numpy() != UNLABELLED
-    return np.flatnonzero(differ & ~settled)
-
-
-def _agreed(experiment, blobs, own):
-    """Label of each of some blobs for the table; own: an Annotation, newer than its file."""
-    said = {own.annotator: (own.labels[blobs], own.doubts[blobs])}
-    for name in set(annotators(experiment)) - set(said):
-        read = read_annotation(experiment, name)
-        said[name] = read["label"].to_numpy()[blobs], read["doubt"].to_numpy()[blobs]
-    settled, _ = said.get(SETTLED, (np.full(len(blobs), UNLABELLED), None))
-    labels, doubts = (np.stack(parts) for parts in zip(*said.values(), strict=True))
-    found = []
-    for k in range(len(blobs)):
-        given = set(labels[:, k]) - {UNLABELLED}
-        one = given.pop() if len(given) == 1 else UNLABELLED if given or doubts[:, k].any() else AS_BEFORE
-        found.append(settled[k] if settled[k] != UNLABELLED else UNLABELLED if doubts[:, k].any() else one)
-    return np.array(found, int)
-
-
 def _path(experiment, annotator):
     if not isinstance(annotator, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", annotator):
         raise InputError(f"annotator is letters, digits, - and _ (it names a file), got {annotator!r}")
     return Path(experiment.folder) / "labels" / f"{annotator}.csv"
 
 
-def _write_annotation(experiment, annotator, blobs, labels, doubts, times):
+def _write_annotation(own):
+    """Write an annotator's file: a row for each blob looked at."""
+    experiment, blobs = own._experiment, np.flatnonzero(own.looked_at)
     table, ids = experiment.table, blob_ids(experiment)
-    columns = label_columns(labels, experiment.panel.n_mirs)
     rows = pd.DataFrame(
         {
             "id": ids[blobs].astype(int), **{name: table[name].to_numpy()[blobs] for name in ("frame", "x [nm]", "y [nm]")},
-            **columns, "doubt": doubts.astype(int), "annotator": annotator, "time": [times[blob] for blob in blobs],
+            **label_columns(own.labels[blobs], experiment.panel.n_mirs), "doubt": own.doubts[blobs].astype(int),
+            "annotator": own.annotator, "time": own._times[blobs],
         }
     )  # fmt: skip
-    with whole_file(_path(experiment, annotator)) as temporary:
+    with whole_file(own.path) as temporary:
         rows.to_csv(temporary, index=False, lineterminator="\n")
-
-
-class _Table:
-    """The label columns of the blob table, as text: everything else in the file stays as it is."""
-
-    def __init__(self, experiment):
-        self._path, self._n_mirs, self._n = experiment.blobs_path, experiment.panel.n_mirs, len(experiment.table)
-        self._lock = filelock.FileLock(experiment.folder / "labels" / ".table.lock")
-        self._seen, self._before = None, {}
-        self._read()
-
-    def write(self, blobs, labels):
-        """Write labels of some blobs, AS_BEFORE among them, the others as they are in the file now."""
-        with self._lock:
-            self._read()
-            cells = label_columns(np.where(labels == AS_BEFORE, UNLABELLED, labels), self._n_mirs)
-            texts = zip(*(column.astype("string").fillna("") for column in cells.values()), strict=True)
-            for blob, label, new in zip(blobs, labels, texts, strict=True):
-                row = self._rows[blob]
-                before = self._before.setdefault(blob, [row[at] for at in self._columns])
-                for at, text in zip(self._columns, before if label == AS_BEFORE else new, strict=True):
-                    row[at] = text
-                self._lines[blob] = _line(row)
-            with whole_file(self._path) as temporary:
-                temporary.write_text("\n".join([self._header, *self._lines]) + "\n", encoding="utf-8")
-            self._seen = self._state()
-
-    def _state(self):
-        state = self._path.stat()
-        return state.st_mtime_ns, state.st_size, state.st_ino
-
-    def _read(self):
-        """Read the file if it is another than the one last seen."""
-        try:
-            state = self._state()
-        except FileNotFoundError:
-            raise InputError(f"{self._path}: is gone; put the blob table back, nothing was written") from None
-        if state == self._seen:
-            return
-        header, *rows = csv.reader(io.StringIO(read_text(self._path)))
-        header = [name.strip() for name in header]
-        rows = [row for row in rows if any(cell.strip() for cell in row)]
-        if len(rows) != self._n:
-            raise InputError(
-                f"{self._path}: has {len(rows)} blobs now, and had {self._n} when labelling began; nothing was written, "
-                "open it again"
-            )
-        for name in LABEL_COLUMNS:
-            if name not in header:
-                header.append(name)
-        self._rows = [row[: len(header)] + [""] * (len(header) - len(row)) for row in rows]
-        self._columns = [header.index(name) for name in LABEL_COLUMNS]
-        self._header, self._lines = _line(header), [_line(row) for row in self._rows]
-        self._seen = state
-
-
-def _line(cells):
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()

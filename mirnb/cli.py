@@ -208,7 +208,7 @@ def _tune(options):
 def _import_rois(options):
     import pandas as pd
 
-    from mirnb.annotations import give_labels
+    from mirnb.annotations import Annotation
     from mirnb.experiment import load_experiment
     from mirnb.rois import NEAR_PX, nearest_blobs, read_points
 
@@ -219,7 +219,8 @@ def _import_rois(options):
     points = pd.concat(read, ignore_index=True)
     blobs = nearest_blobs(points, experiment)
     near = blobs >= 0
-    give_labels(experiment, options.annotator, blobs[near], points["label"].to_numpy()[near])
+    with Annotation(experiment, options.annotator) as own:
+        own.give(blobs[near], points["label"].to_numpy()[near])
     print(f"{near.sum()} of {len(points)} points became labels of {options.annotator}")
     for point in points[~near].itertuples():
         print(

@@ -8,7 +8,8 @@ import functools
 import numpy as np
 import pandas as pd
 
-from mirnb.annotations import Annotation, annotators, blob_ids, disagreements, read_annotation
+from mirnb.agreement import disagreements
+from mirnb.annotations import Annotation, annotators, blob_ids, read_annotation
 from mirnb.blobs import ERASED, UNLABELLED
 from mirnb.classifier import Classifier
 from mirnb.correlate import cross_correlate

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from mirnb import annotations
-from mirnb.annotations import SETTLED, Annotation, agreement, disagreements, give_labels, read_annotation
+from mirnb.agreement import agreement, disagreements
+from mirnb.annotations import SETTLED, Annotation, read_annotation
 from mirnb.blobs import ERASED, UNLABELLED, read_blobs, read_labels
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
@@ -24,6 +25,11 @@ def folder(tmp_path, small_settings):
 def sample(folder):
     """An experiment without labels."""
     return load_experiment(folder)
+
+
+def give_labels(experiment, annotator, blobs, labels):
+    with Annotation(experiment, annotator) as own:
+        own.give(blobs, labels)
 
 
 def _in_table(experiment):
