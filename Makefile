@@ -1,7 +1,6 @@
 # Everything a newcomer needs; the work itself is done by `python -m mirnb`, so nothing depends on make.
 PYTHON ?= python3
 BIN := .venv/bin
-export MPLBACKEND ?= Agg
 
 .PHONY: report test lab bench strip clean
 

@@ -106,9 +106,27 @@ def in_turn(client, tasks, submit):
                 "the scheduler went away in the middle; what was finished is kept, run the command again"
             ) from None
         if isinstance(error, ModuleNotFoundError):
-            raise InputError(f"the workers lack {error.name}; install mirnb {__version__} where they run, too")
+            raise _lacking(error)
         yield task, future
         yield from fill_up()
+
+
+def ask_all(client, question):
+    """Answers of all workers to a function without arguments.
+
+    Raises
+    ------
+    InputError
+        If the workers lack a module.
+    """
+    try:
+        return list(client.run(question).values())
+    except ModuleNotFoundError as error:
+        raise _lacking(error) from None
+
+
+def _lacking(error):
+    return InputError(f"the workers lack {error.name}; install mirnb {__version__} where they run, too")
 
 
 def _require_answer(address):

@@ -9,6 +9,7 @@ import numpy as np
 import traitlets
 from PIL import Image
 
+from mirnb.blobs import ERASED
 from mirnb.classifier import load_classifier
 from mirnb.files import InputError
 from mirnb.labelling import BACK_KEY, DOUBT_KEY, ERASE_KEY, FORTH_KEY, UNDO_KEY, Labeller
@@ -66,7 +67,7 @@ class LabellingTool(anywidget.AnyWidget):
             return view
         row = labeller.blobs["table_row"].iloc[labeller.current]
         label, doubt = int(labeller.labels[labeller.current]), bool(labeller.own.doubts[row])
-        word = "not sure" if doubt else "erased" if label == -1 else labeller.panel.names[label] if label >= 0 else ""
+        word = "not sure" if doubt else "erased" if label == ERASED else labeller.panel.names[label] if label >= 0 else ""
         view |= {
             "blob": int(labeller.ids[labeller.current]), "frame": int(labeller.blobs["frame"].iloc[labeller.current]) + 1,
             "label": word, "suggestion": labeller.suggestion() if labeller.show_suggestion else None,

@@ -1,6 +1,8 @@
 """Run the notebooks through papermill, render them to HTML, write the index page: all plain files that work offline."""
 
+import contextlib
 import json
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -232,11 +234,12 @@ def _execute(notebook, root, parameters):
     failed = target.with_suffix(".failed.ipynb")
     running = target.with_name(f".{notebook}.running.ipynb")
     try:
-        papermill.execute_notebook(
-            _papermill_path(ROOT / "notebooks" / f"{notebook}.ipynb"), _papermill_path(running),
-            parameters=parameters, kernel_name="python3", progress_bar=False,
-            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-        )  # fmt: skip
+        with _kernels_own_backend():
+            papermill.execute_notebook(
+                _papermill_path(ROOT / "notebooks" / f"{notebook}.ipynb"), _papermill_path(running),
+                parameters=parameters, kernel_name="python3", progress_bar=False,
+                config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         running.replace(failed)
         message = re.sub(r"\x1b\[[0-9;]*m", "", str(error.evalue)).strip()
@@ -259,6 +262,17 @@ def _execute(notebook, root, parameters):
     nbformat.write(done, running)
     running.replace(target)
     failed.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _kernels_own_backend():
+    """A kernel shows figures in the notebook unless the environment says MPLBACKEND: then they would be missing."""
+    kept = os.environ.pop("MPLBACKEND", None)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            os.environ["MPLBACKEND"] = kept
 
 
 def _papermill_path(path):

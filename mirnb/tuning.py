@@ -6,7 +6,6 @@ folder's cache, one file a training: a sweep that was stopped goes on with what 
 in common share it.
 """
 
-import contextlib
 import time
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from distributed import KilledWorker
 from tqdm.auto import tqdm
 
 from mirnb import __version__
-from mirnb.cluster import in_turn, open_client
+from mirnb.cluster import ask_all, in_turn, open_client
 from mirnb.evaluate import confusion, macro_f1_mir, score_confusion
 from mirnb.files import InputError, fingerprint, whole_file
 from mirnb.hyperparameters import VALUES, Hyperparameters, from_words, in_words, possible_values, require_possible
@@ -243,7 +242,7 @@ def _file(folder, hyper, seed):
 def _train_missing(missing, crops, folder, scheduler):
     """Train what is missing, {hyperparameters: seeds}, the longest first; each is written as soon as it is there."""
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}), open_client(scheduler) as client:
-        n_at_once = None if all(client.run(_has_gpu).values()) else GROUP
+        n_at_once = None if all(ask_all(client, _has_gpu)) else GROUP
         groups = [
             (hyper, tuple(seeds[start : start + (n_at_once or len(seeds))]))
             for hyper, seeds in missing.items()
@@ -258,23 +257,27 @@ def _train_missing(missing, crops, folder, scheduler):
             hyper, seeds = group
             return client.submit(train_group, sent, crops.n_classes, hyper, seeds, crops.seed, pure=False)
 
-        failed, n_done, n_all = [], 0, sum(len(seeds) for seeds in missing.values())
+        failed, n_done, n_all = {}, 0, sum(len(seeds) for seeds in missing.values())
         total = sum(work[hyper] * len(seeds) for hyper, seeds in groups)
         with tqdm(total=total, desc="tuning", leave=False, bar_format=_BAR) as bar:
             for (hyper, seeds), future in in_turn(client, groups, submit):
-                with contextlib.suppress(KilledWorker):
-                    for seed, arrays in zip(seeds, future.result(), strict=True):
+                try:
+                    trained = future.result()
+                except KilledWorker:
+                    failed[hyper.name] = "workers died over it several times, perhaps for want of memory"
+                except Exception as error:  # what a network too large does to TensorFlow has many names
+                    failed[hyper.name] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]
+                else:
+                    for seed, arrays in zip(seeds, trained, strict=True):
                         with whole_file(_file(folder, hyper, seed)) as temporary, temporary.open("wb") as file:
                             np.savez(file, **arrays)
-                        n_done += 1
-                if future.status == "error":
-                    failed.append(hyper.name)
+                    n_done += len(seeds)
                 bar.set_postfix_str(f"{n_done} of {n_all} trainings", refresh=False)
                 bar.update(work[hyper] * len(seeds))
     if failed:
+        words = "; ".join(f"{name} ({why})" for name, why in failed.items())
         raise InputError(
-            f"workers died several times over {', '.join(dict.fromkeys(failed))}, perhaps for want of memory; the other "
-            "trainings are kept: leave these values out, or run the command again"
+            f"could not be trained: {words}. The other trainings are kept; leave these values out, or run again"
         )
 
 

@@ -38,7 +38,8 @@ def lab(folder, home):
         "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
         "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython",
     }  # fmt: skip
-    environment = {**os.environ, **{name: str(home / place) for name, place in places.items()}}
+    shown = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}  # figures stand in the notebook
+    environment = {**shown, **{name: str(home / place) for name, place in places.items()}}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -24,7 +24,9 @@ SMALL = Settings(n_frames=4, frame_shape=(512, 512), n_labelled_per_frame=60.0, 
 def reported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     sample = simulate_with_single_types(folder / "small", settings=SMALL)
-    page = report.make_report(sample, out=folder / "run", quick=True, parameters={"learning_rate": "1e-3"})
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MPLBACKEND", "Agg")  # figures stand in the notebooks all the same
+        page = report.make_report(sample, out=folder / "run", quick=True, parameters={"learning_rate": "1e-3"})
     return sample, page
 
 
@@ -46,6 +48,7 @@ def test_every_notebook_runs_and_is_rendered(reported):
         done = nbformat.read(page.parent / "notebooks" / f"{name}.ipynb", as_version=4)
         outputs = [out for cell in done.cells if cell.cell_type == "code" for out in cell.outputs]
         assert not [out for out in outputs if out.output_type == "error" or out.get("name") == "stderr"], name
+        assert [out for out in outputs if "image/png" in out.get("data", {})], name
         assert (page.parent / "notebooks" / f"{name}.html").stat().st_size > 5000
 
 

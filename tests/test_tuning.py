@@ -131,6 +131,33 @@ def test_a_diverged_training_is_a_marked_row_without_scores(small_data, run, in_
     assert summary(table)["diverged"].tolist() == [1]
 
 
+def test_a_value_that_fails_costs_its_own_trainings_alone(small_data, run, in_process, monkeypatch):
+    real = tuning.train_group
+
+    def failing(arrays, n_classes, hyper, seeds, shuffle_seed):
+        if hyper.kernel == 3:
+            raise MemoryError("OOM when allocating a tensor\nwith more lines")
+        return real(arrays, n_classes, hyper, seeds, shuffle_seed)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tuning, "train_group", failing)
+        with pytest.raises(
+            InputError, match=r"could not be trained: 12-16-20-k3-.*\(MemoryError: OOM when allocating a tensor\)"
+        ):
+            tune([KERNELS], small_data, run, n_repeats=2)
+    assert len(_files(run)) == 2
+    assert len(tune([KERNELS], small_data, run, n_repeats=2)) == 32
+
+
+def test_workers_without_mirnb_are_said(small_data, run, in_process, monkeypatch):
+    def lacking(*_):
+        raise ModuleNotFoundError("No module named 'mirnb'", name="mirnb")
+
+    monkeypatch.setattr(tuning, "_has_gpu", lacking)
+    with pytest.raises(InputError, match="the workers lack mirnb; install mirnb"):
+        tune([KERNELS], small_data, run, n_repeats=1)
+
+
 def test_the_plan_is_the_thesis_sweeps():
     every = plan(tuning.NETWORK + tuning.OPTIMIZERS, (34, 10, 3))
     assert [sweep.name for sweep in every] == [
