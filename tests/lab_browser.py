@@ -18,8 +18,9 @@ _CONNECTED = """async () => {
   const kernel = panel.sessionContext.session?.kernel;
   return !!kernel && kernel.status === 'idle' && kernel.connectionStatus === 'connected';
 }"""
+# textContent, as cells out of sight have no innerText
 _ALL_RAN = r"""() => {
-  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(one => one.innerText.trim());
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(one => one.textContent.trim());
   return prompts.length > 0 && prompts.every(one => /^\[\d+\]:?$/.test(one));
 }"""
 _NO_CALLS_HOME = (
