@@ -245,7 +245,7 @@ def test_the_command_refuses_in_one_line(setting, words, small_folder, tmp_path,
 @pytest.mark.slow
 def test_a_worker_that_is_killed_changes_nothing(small_data, small, tmp_path):
     """A scheduler and two workers as Dask's own commands start them; one is killed in the middle."""
-    sweeps = [Sweep("kernel", (1, 2, 3, 4, 5), Hyperparameters(epochs=5, batch_size=32))]
+    sweeps = [Sweep("kernel", (1, 2, 3), Hyperparameters(epochs=5, batch_size=32))]
     killed, undisturbed = (RunFolder(small, tmp_path / name) for name in ("killed", "undisturbed"))
     with two_workers(tmp_path) as (address, workers):
         killer = threading.Thread(target=kill_after, args=(workers[0], killed.root, "*-seed*.npz", 5))
