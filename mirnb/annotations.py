@@ -6,6 +6,7 @@ they differ, or one is not sure, both cells are empty until the blob is settled:
 no annotator looked at keep what the table says. A lock for each file keeps two browsers from writing over each other.
 """
 
+import contextlib
 import csv
 import io
 import re
@@ -113,10 +114,13 @@ class Annotation:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._times[blobs] = np.where(self.looked_at[blobs], now, "")
         try:
+            agreed = self._agreed(blobs)
             _write_annotation(self)
-            self._table.write(blobs, self._agreed(blobs))
+            self._table.write(blobs, agreed)
         except BaseException:
             self.labels, self.doubts, self._times = before
+            with contextlib.suppress(InputError):  # of the two files the first may have been written
+                _write_annotation(self)
             raise
 
     def _agreed(self, blobs):
@@ -189,7 +193,8 @@ def read_annotation(experiment, annotator):
         raise InputError(f"{path}, line {twice[0] + 2}: id {table['id'][twice[0]]:g} is there twice; keep one of the two")
     blobs = row_of_id[table["id"]].to_numpy()
     there = experiment.table.iloc[blobs][["frame", "x [nm]", "y [nm]"]].to_numpy(float)
-    moved = np.flatnonzero(np.abs(there - table[["frame", "x [nm]", "y [nm]"]].to_numpy(float)).max(axis=1) > 0.5)
+    apart = np.abs(there - table[["frame", "x [nm]", "y [nm]"]].to_numpy(float)).max(axis=1)
+    moved = np.flatnonzero(~(apart <= 0.5))  # an empty cell is elsewhere, too
     if len(moved):
         raise InputError(
             f"{path}, line {moved[0] + 2}: blob {table['id'][moved[0]]:g} lies elsewhere in {experiment.blobs_path} "

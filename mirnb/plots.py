@@ -5,6 +5,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.colors import to_rgb
 from matplotlib.patches import ConnectionPatch, Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from mirnb import thesis
@@ -590,6 +591,9 @@ def draw_complexity(summary):
         at = summary.loc[best]
         ax.plot(at["weights"], at[name], "*", ms=17, mfc="none", mec="k", ls="", label=f"optimum: {best[0]} = {best[2]}")
         ax.set(title=name, xscale="log", xlabel="weights")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("mean F1 over the miRs, median")
     figure.legend(*axes[0].get_legend_handles_labels(), fontsize="small", loc="outside right center")
     return figure

@@ -135,7 +135,7 @@ def tune(sweeps, data, run, *, n_repeats=30, seed=3, scheduler=""):
     if any(missing.values()):
         _train_missing({hyper: own for hyper, own in missing.items() if own}, crops, folder, scheduler)
     rows = [row for sweep in sweeps for row in _rows(sweep, seeds, folder, data)]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).drop_duplicates(ignore_index=True)  # a value may be asked for twice
 
 
 def rows_of(table, setting, others=""):

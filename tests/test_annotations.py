@@ -86,6 +86,17 @@ def test_a_label_that_could_not_be_written_is_not_had(sample, monkeypatch):
         assert not own.looked_at.any()
 
 
+def test_a_table_that_could_not_be_written_leaves_the_annotators_file_as_it_was(sample, monkeypatch):
+    with Annotation(sample, "anna") as own:
+        own.set(1, 0)
+        with monkeypatch.context() as full:
+            full.setattr(own._table, "write", lambda *_: (_ for _ in ()).throw(InputError("disk full")))
+            with pytest.raises(InputError, match="disk full"):
+                own.set(3, 1)
+        assert np.flatnonzero(read_annotation(sample, "anna")["label"] != UNLABELLED).tolist() == [1]
+        assert own.looked_at.sum() == 1
+
+
 def test_the_table_holds_what_all_agree_on_and_settled_has_the_last_word(sample):
     given = {"anna": {1: 0, 2: 1, 3: 2, 4: UNLABELLED}, "ben": {1: 0, 2: 2, 4: 1, 5: 1}}
     for name, labels in given.items():
@@ -138,6 +149,7 @@ def test_names_that_are_no_files_are_refused(name, sample):
         (lambda row: {**row, "selected_mir_type": "red"}, "line 3: selected_mir_type must be a number, got 'red'"),
         (lambda row: {**row, "is_really_mir": ""}, "line 3: selected_mir_type has a value but is_really_mir is empty"),
         (lambda row: {**row, "x [nm]": "12"}, "line 3: blob 2 lies elsewhere in .*exported anew"),
+        (lambda row: {**row, "y [nm]": ""}, "line 3: blob 2 lies elsewhere in .*exported anew"),
     ],
 )
 def test_a_file_edited_by_hand_is_refused_by_its_line(change, words, sample):

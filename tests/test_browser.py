@@ -57,7 +57,10 @@ def _give(page, key, *, by_mouse=False):
     _wait_for_answer(page, before)
 
 
-def _start(page):
+def _open_tool(page, address):
+    """Open labelling.ipynb, run it, and click into the tool."""
+    open_notebook(page, address("labelling.ipynb"))
+    assert run_all_from_menu(page, timeout_s=120) == []
     page.wait_for_selector(f"{TOOL} .pictures img", timeout=60_000)
     page.locator(f"{TOOL} .foot").click()
 
@@ -66,17 +69,13 @@ def test_labels_given_in_jupyterlab_are_on_disk(practice, tmp_path, page):
     """Twenty labels by keyboard and five by mouse, two undone, the page reloaded in the middle."""
     sample, work = practice
     with lab(work, tmp_path / "home") as address:
-        open_notebook(page, address("labelling.ipynb"))
-        assert run_all_from_menu(page, timeout_s=120) == []
-        _start(page)
+        _open_tool(page, address)
         given = [*"1230x", *"s1231", *"2301x", *"12030"]  # twenty
         for key in given[:12]:
             _give(page, key)
         page.screenshot(path=tmp_path / "tool.png")
         page.reload(wait_until="domcontentloaded")
-        open_notebook(page, address("labelling.ipynb"))
-        assert run_all_from_menu(page, timeout_s=120) == []
-        _start(page)
+        _open_tool(page, address)
         for key in given[12:]:
             _give(page, key)
         by_mouse = list("10x23")
@@ -101,9 +100,7 @@ def test_labels_given_in_jupyterlab_are_on_disk(practice, tmp_path, page):
 def test_a_killed_kernel_loses_no_label_and_says_so(practice, tmp_path, page):
     sample, work = practice
     with lab(work, tmp_path / "home") as address:
-        open_notebook(page, address("labelling.ipynb"))
-        assert run_all_from_menu(page, timeout_s=120) == []
-        _start(page)
+        _open_tool(page, address)
         for key in "123":
             _give(page, key)
         kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
@@ -115,9 +112,7 @@ def test_a_killed_kernel_loses_no_label_and_says_so(practice, tmp_path, page):
         page.keyboard.press("1")
         page.wait_for_function(f"() => document.querySelector('{TOOL} .message').textContent.includes('does not answer')")
         assert (read_labels(read_blobs(sample.blobs_path), 3) != UNLABELLED).sum() == 3
-        open_notebook(page, address("labelling.ipynb"))
-        assert run_all_from_menu(page, timeout_s=120) == []
-        _start(page)
+        _open_tool(page, address)
         assert page.locator(f"{TOOL} .place").inner_text().startswith("4 of ")
         _give(page, "2")
     assert (read_labels(read_blobs(sample.blobs_path), 3) != UNLABELLED).sum() == 4
@@ -127,9 +122,7 @@ def test_a_key_that_is_no_label_does_nothing_to_the_notebook(practice, tmp_path,
     """In JupyterLab's command mode d d deletes a cell and b adds one."""
     sample, work = practice
     with lab(work, tmp_path / "home") as address:
-        open_notebook(page, address("labelling.ipynb"))
-        assert run_all_from_menu(page, timeout_s=120) == []
-        _start(page)
+        _open_tool(page, address)
         before = page.locator(".jp-Cell").count()
         for key in "ddbazv":
             page.keyboard.press(key)

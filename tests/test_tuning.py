@@ -67,6 +67,12 @@ def test_what_is_finished_is_not_trained_again(small_data, run, in_process, monk
     pd.testing.assert_frame_equal(first, kept)
 
 
+def test_a_value_asked_for_twice_stands_in_the_table_once(small_data, run, in_process):
+    once = tune([KERNELS], small_data, run, n_repeats=1)
+    twice = tune([KERNELS, Sweep("kernel", (5, 5), SHORT)], small_data, run, n_repeats=1)
+    pd.testing.assert_frame_equal(once, twice)
+
+
 def test_another_seed_is_another_sweep(small_data, run, in_process):
     one = tune([Sweep("kernel", (3,), SHORT)], small_data, run, n_repeats=1, seed=3)
     other = tune([Sweep("kernel", (3,), SHORT)], small_data, run, n_repeats=1, seed=4)
