@@ -24,7 +24,7 @@ from mirnb.cluster import open_client
 from mirnb.counting import Job, count_part, count_stacks, look_at_stack
 from mirnb.crops import cut_crops, fits
 from mirnb.models import lenet5, predict
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.sample import Settings
 from mirnb.samples import gather_inputs
 from mirnb.simulate import simulate_frames

@@ -21,7 +21,7 @@ from scipy import signal
 from skimage import feature
 
 from mirnb.correlate import Correlator
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.preprocess import preprocess
 from mirnb.sample import Settings, draw_sample
 from mirnb.simulate import draw_light, expose

@@ -23,7 +23,7 @@ from mirnb.calibration import chance_calibration_error, expected_calibration_err
 from mirnb.crops import cut_crops
 from mirnb.experiment import load_experiment, write_experiment
 from mirnb.models import best, best_input, predict
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.quiet import load_keras
 from mirnb.runs import RunFolder
 from mirnb.sample import Settings

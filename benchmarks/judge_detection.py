@@ -23,7 +23,7 @@ from scipy.special import ndtr
 
 from mirnb.blobs import read_blobs
 from mirnb.detect import detect_frame
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.sample import Settings
 from mirnb.simulate import simulate_frames
 

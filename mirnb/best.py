@@ -154,7 +154,7 @@ def tune_again(dataset, trained, rows, fold, *, recipe=None, seed=3):
         rng = np.random.default_rng([number, 7, fold])
         stages = set(trained.history["stage"])
         plan = _labelled(dataset, rows, recipe, rng, twin="twin" in stages, learned=len(stages) > 1)
-        for _ in _stage(model, number, *plan, n_epochs=trained.tuned_epochs[k]):
+        for _ in learn(model, number, *plan, n_epochs=trained.tuned_epochs[k]):
             pass
         models.append(model)
     return models
@@ -194,7 +194,7 @@ def _train_network(dataset, recipe, twin, singles, seed, pretrained_path):
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
 
     def watched(name, *plan):
-        for epoch, loss in _stage(model, seed, *plan):
+        for epoch, loss in learn(model, seed, *plan):
             val_loss = _loss(model, *checked)
             history.append({"stage": name, "epoch": epoch, "loss": loss, "val_loss": val_loss})
             yield epoch, val_loss
@@ -215,8 +215,11 @@ def _train_network(dataset, recipe, twin, singles, seed, pretrained_path):
     return model, pd.DataFrame(history), chosen
 
 
-def _stage(model, seed, epochs, rate, batch_size, draw, *, n_epochs=None):
+def learn(model, seed, epochs, rate, batch_size, draw, *, n_epochs=None):
     """Learn from what `draw` gives for each epoch, at a rate that falls along a cosine: yields (epoch from 1, loss).
+
+    draw : callable
+        Epoch from 0 -> crops of (n, rows, cols) in units of the noise, and y_true.
 
     n_epochs : int, optional
         Stop after so many of the `epochs` that the rate falls over.

@@ -16,7 +16,8 @@ from mirnb.dataset import cut_raw_crops, cut_response_crops, kept_blobs, stack_n
 from mirnb.experiment import QUARTER_TURNS
 from mirnb.files import InputError, fingerprint, read_json, write_json
 from mirnb.likeness import FEATURES, N_BINS
-from mirnb.panel import Panel, panel_from_dict
+from mirnb.panel import Panel
+from mirnb.panel_file import panel_from_dict
 from mirnb.predictors import N_NOISE_DRAWS, PREDICTORS, SAME_NOISE, read_predictor
 from mirnb.stacks import Stack
 

@@ -148,7 +148,7 @@ def _share(text):
 
 
 def _simulate(options):
-    from mirnb.panel import load_panel
+    from mirnb.panel_file import load_panel
     from mirnb.sample import Settings
     from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
 

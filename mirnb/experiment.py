@@ -12,7 +12,8 @@ import tifffile
 
 from mirnb.blobs import ERASED, UNLABELLED, blob_pixels, read_blobs, read_labels
 from mirnb.files import InputError, read_text, whole_file
-from mirnb.panel import NAMED_PANELS, Panel, load_panel
+from mirnb.panel import Panel
+from mirnb.panel_file import load_panel, panel_files
 from mirnb.stacks import Stack, is_address, path_fingerprint, read_image
 
 QUARTER_TURNS = {"down": 0, "left": 1, "up": 2, "right": 3}  # against the clock, until the dispersion runs down
@@ -164,8 +165,8 @@ def inspect_experiment(folder):
     if stack.frame_shape[0] < shape[0] or stack.frame_shape[1] < shape[1]:
         problems.append(f"{stack.paths[0]}: a frame of {stack.frame_shape} (rows, cols) is smaller than a crop of {shape}")
     rows = cols = np.zeros(0, int)
-    others = [*values["masks"].values()] if masks is not None else []
-    others += [] if values["panel"] in NAMED_PANELS else [values["panel"]]
+    others = [folder / one for one in values["masks"].values()] if masks is not None else []
+    others += panel_files(values["panel"], folder=folder)
     if table is not None and values["pixel_size_nm"]:
         rows, cols, wrong = turned_pixels(table, blobs_path, stack, values["pixel_size_nm"], turns)
         problems += wrong
@@ -174,7 +175,7 @@ def inspect_experiment(folder):
         labels=np.full(len(rows), UNLABELLED) if labels is None else labels, pixel_size_nm=values["pixel_size_nm"],
         panel=panel, dispersion=values["dispersion"], masks=masks,
         pretrain=[folder / name for name in values["pretrain"]], simulated=values["simulated"],
-        other_paths=tuple(folder / name for name in others),
+        other_paths=tuple(others),
     )  # fmt: skip
     return experiment, problems
 
@@ -322,9 +323,13 @@ def write_experiment(folder, values, *, file_name="experiment.toml"):
     tables = {key: value for key, value in values.items() if isinstance(value, dict)}
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if key not in tables]
     for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+        lines += ["", f"[{name}]", *(f"{_toml_key(key)} = {_toml(value)}" for key, value in table.items())]
     with whole_file(Path(folder) / file_name) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml_key(key):
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
 
 
 def _toml(value):
@@ -333,7 +338,7 @@ def _toml(value):
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return repr(value)

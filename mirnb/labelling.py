@@ -19,7 +19,6 @@ from mirnb.experiment import Experiment
 from mirnb.files import InputError
 from mirnb.plots import composite
 from mirnb.preprocess import preprocess
-from mirnb.sample import Settings
 from mirnb.simulate import draw_light
 from mirnb.templates import median_templates
 
@@ -288,7 +287,7 @@ def display_templates(experiment):
 
 def ideal_pair(panel, k):
     """The light of a typical molecule of a miR in the template window, noise-free."""
-    window, mir, psf = panel.template_window, panel.mirs[k], Settings().psf_sigma_px
+    window, mir, psf = panel.template_window, panel.mirs[k], panel.psf_sigma_px
     blobs = pd.DataFrame(
         {
             "y_px": window.above + 0.5 + np.array([0.0, mir.gap_px]), "x_px": window.left + 0.5,

@@ -1,8 +1,8 @@
 """The prism: where on the camera the light of a dye lands (CoCoS microscopy).
 
 A prism pair shifts light by its wavelength along the rows; the shift depends on the relative prism angle. The dispersion
-curve is the published calibration of the CoCoS microscope (thesis reference 1), the dyes' emission is described by a peak
-and the widths at half and tenth height read off published spectra. Everything here is noise-free and has no state.
+curve is the published calibration of the CoCoS microscope (thesis reference 1), in its pixels of 120 nm. Everything here is
+noise-free and has no state.
 """
 
 import math
@@ -11,40 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirnb.files import InputError
+from mirnb.spectra import DYES, VALID_NM
 
-VALID_NM = (448.0, 809.0)  # the calibration of the dispersion curve ends here
+PIXEL_NM = 120.0  # of the calibration
 PSF_SIGMA_PX = 1.12  # measured: 1.10 to 1.15
-
-
-@dataclass(frozen=True)
-class Dye:
-    """Emission of a dye: peak and half widths, all in nm (left and right at half height, right at a tenth)."""
-
-    peak_nm: float
-    left_half_nm: float
-    right_half_nm: float
-    right_tenth_nm: float
-
-    def emission(self, wavelength_nm):
-        """Relative emission (peak 1): Gaussian on the left, stretched exponential through two points on the right."""
-        distance = np.asarray(wavelength_nm, float) - self.peak_nm
-        power = math.log(math.log(10) / math.log(2)) / math.log(self.right_tenth_nm / self.right_half_nm)
-        left = np.exp2(-((distance / self.left_half_nm) ** 2))
-        right = np.exp2(-((np.maximum(distance, 0) / self.right_half_nm) ** power))
-        return np.where(distance < 0, left, right)
-
-
-DYES = {
-    "Alexa 405": Dye(422, 14, 38, 77),
-    "Alexa 488": Dye(520, 16, 24, 70),
-    "Alexa 532": Dye(553, 17, 28, 79),
-    "Alexa 546": Dye(572, 13, 20, 73),
-    "Alexa 568": Dye(603, 19, 26, 88),
-    "Alexa 594": Dye(618, 19, 30, 95),
-    "Alexa 647": Dye(668, 16, 19, 58),
-    "Cy3": Dye(568, 13, 21, 92),
-    "Cy5.5": Dye(690, 17, 25, 95),
-}
 
 
 def shift_px(wavelength_nm, prism_angle_deg=177.5):
@@ -70,7 +40,12 @@ def shift_px(wavelength_nm, prism_angle_deg=177.5):
         )
     z = (wavelength_nm - 593.667) / 108.333
     curve = -10 * z**3 + 66.4996 * z**2 - 188.2963 * z + 142.9853
-    return 2 * math.sin(math.radians((180 - prism_angle_deg) / 2)) * curve
+    return dispersed(prism_angle_deg) * curve
+
+
+def dispersed(prism_angle_deg):
+    """How much a prism pair disperses, in units of the curve: all shifts and streaks go with it."""
+    return 2 * math.sin(math.radians((180 - prism_angle_deg) / 2))
 
 
 @dataclass(frozen=True)
@@ -84,7 +59,7 @@ class Streak:
 
     centroid_px: float
     offsets_px: np.ndarray  # (n_points,) equally bright point sources along the rows, about their own mean
-    transmitted: float  # share of the dye's light that the bands let through
+    transmitted: float  # share of the dye's light that the filter lets through
 
     @property
     def sd_px(self):
@@ -92,36 +67,59 @@ class Streak:
         return float(self.offsets_px.std())
 
 
-def streak(dye_name, bands_nm, prism_angle_deg=177.5, *, n_points=7):
-    """Where the light of a dye lands behind the pass bands and the prism.
+def streak(dye_name, bands_nm, prism_angle_deg=177.5, *, transmission=None, dyes=DYES, pixel_size_nm=PIXEL_NM, n_points=7):
+    """Where the light of a dye lands behind the emission filter and the prism.
 
     Parameters
     ----------
     dye_name : str
-        A key of `DYES`.
+        A key of `dyes`.
     bands_nm : sequence of (low, high)
         Pass bands of the emission filter, nm.
+    transmission : Spectrum, optional
+        Of the filter; without, it is 1 inside the bands and 0 outside.
+    dyes : mapping
+        Name -> `Dye` or `Spectrum`.
+    pixel_size_nm : float
+        Of the camera, in the sample.
     n_points : int
         Point sources that stand for the continuous spectrum, each with the same light.
 
     Raises
     ------
     InputError
-        If the dye is unknown or the bands let less than 0.5 % of its light through.
+        If the dye is unknown, its peak lies outside the range of the dispersion, or the filter lets less than 0.5 % of its
+        light through.
     """
-    if dye_name not in DYES:
-        raise InputError(f"unknown dye {dye_name!r}; known are {', '.join(DYES)}")
+    if dye_name not in dyes:
+        raise InputError(f"unknown dye {dye_name!r}; known are {', '.join(dyes)}; a [dyes] table names files with others")
+    dye = dyes[dye_name]
+    if not VALID_NM[0] <= dye.peak_nm <= VALID_NM[1]:
+        raise InputError(
+            f"{dye_name} peaks at {dye.peak_nm:g} nm, outside the range of the dispersion, {VALID_NM[0]:g} to {VALID_NM[1]:g} nm"
+        )
     wavelength_nm = np.arange(VALID_NM[0], VALID_NM[1] + 0.25, 0.5)
-    emission = DYES[dye_name].emission(wavelength_nm)
-    in_band = np.array([(wavelength_nm >= low) & (wavelength_nm <= high) for low, high in bands_nm])
-    light = emission * in_band.any(axis=0)
+    emission = dye.emission(wavelength_nm)
+    in_band = np.array([(wavelength_nm >= low) & (wavelength_nm <= high) for low, high in bands_nm]).reshape(
+        -1, len(emission)
+    )
+    passed = in_band.any(axis=0) if transmission is None else transmission.at(wavelength_nm)
+    light = emission * passed
     transmitted = float(light.sum() / emission.sum())
     if transmitted < 0.005:
-        raise InputError(f"{dye_name} is not seen: the bands {list(bands_nm)} nm let {transmitted:.1%} of its light through")
-    position_px = shift_px(wavelength_nm, prism_angle_deg)
+        raise InputError(
+            f"{dye_name}: this dye is not seen: the filter, with bands at {_in_words(bands_nm)}, lets {transmitted:.1%} of its "
+            "light through"
+        )
+    position_px = PIXEL_NM / pixel_size_nm * shift_px(wavelength_nm, prism_angle_deg)
     centroid_px = float(np.sum(light * position_px) / light.sum())
-    brightest = emission * in_band[np.argmax(in_band @ emission)]
+    in_brightest = in_band[np.argmax(in_band @ light)] & (light > 0)
+    brightest = light * in_brightest if in_brightest.any() else light
     # equally bright points: the middle of each of n_points slices of the cumulated light
     cumulated = (np.cumsum(brightest) - brightest / 2) / brightest.sum()
     points_px = np.interp((np.arange(n_points) + 0.5) / n_points, cumulated, position_px)
     return Streak(centroid_px, points_px - points_px.mean(), transmitted)
+
+
+def _in_words(bands_nm):
+    return ", ".join(f"{low:g} to {high:g}" for low, high in bands_nm) + " nm"

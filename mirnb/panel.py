@@ -1,30 +1,19 @@
 """The classes of a panel: names, dyes, colours, line styles, order, noise last. The only place that knows them.
 
 A panel holds 1 to 12 miR classes. Each miR carries two dyes, so it shows as two blobs `gap_px` apart along the dispersion;
-template and crop windows follow from the largest gap. The panel named "thesis" is the thesis's; others are read from a
-TOML file (see data/README.md).
+template and crop windows follow from the largest gap. `panel_file` reads panels, the named ones too.
 """
 
 import math
-import re
-import tomllib
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 
-from mirnb.files import InputError, read_text
-from mirnb.optics import streak
+from mirnb.files import InputError
+from mirnb.optics import PIXEL_NM, PSF_SIGMA_PX, dispersed, streak
+from mirnb.spectra import DYES, Spectrum
 
 NOISE = "noise"
 NOISE_COLOUR = "#999999"
 MAX_CLASSES = 12
-
-# Okabe and Ito's hues first, then hues between them: told apart with every common colour vision, for lines and markers
-_COLOURS = (
-    "#D55E00", "#009E73", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9",
-    "#882255", "#44AA99", "#332288", "#999933", "#AA4499", "#661100",
-)  # fmt: skip
-_LINE_STYLES = ("-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "h")
 
 
 @dataclass(frozen=True)
@@ -53,7 +42,9 @@ class MirClass:
     dyes: tuple[str, str]
     gap_px: float  # distance between its two blobs
     mir: str = ""  # the microRNA it stands for
+    brightness: float = 1.0  # light of its upper blobs, as a share of a sample's median flux
     lower_flux: float = 0.5  # light of the lower blob, as a share of the upper one's
+    lower_sigma_y_px: tuple[float, float] = (1.35, 1.65)  # range of the lower blob's width along the dispersion
     lower_detected: float = 0.1  # share of its lower blobs that are detected as blobs of their own
     share: float = 1.0  # relative abundance in simulated samples
     colour: str = ""
@@ -69,6 +60,10 @@ class Panel:
     mirs: tuple[MirClass, ...]
     bands_nm: tuple[tuple[float, float], ...]
     prism_angle_deg: float = 177.5
+    lasers_nm: tuple[float, ...] = ()
+    transmission: Spectrum | None = None  # of a measured filter; `bands_nm` are then where it lets most through
+    own_dyes: dict[str, Spectrum] = field(default_factory=dict)  # beside those of `spectra.DYES`
+    camera: dict = field(default_factory=dict)  # what of `sample.Settings` is this microscope's own
 
     @property
     def n_mirs(self):
@@ -101,9 +96,23 @@ class Panel:
         return [*(mir.marker for mir in self.mirs), "."]
 
     @property
+    def dyes(self):
+        """All dyes that can be named: name -> `Dye` or `Spectrum`."""
+        return {**DYES, **self.own_dyes}
+
+    @property
+    def pixel_size_nm(self):
+        return self.camera.get("pixel_size_nm", PIXEL_NM)
+
+    @property
+    def psf_sigma_px(self):
+        return self.camera.get("psf_sigma_px", PSF_SIGMA_PX * PIXEL_NM / self.pixel_size_nm)
+
+    @property
     def look(self):
         """What of a panel decides how its molecules look: classifiers are good for panels of the same look alone."""
-        return [(mir.name, mir.dyes, mir.gap_px) for mir in self.mirs], self.bands_nm, self.prism_angle_deg
+        mirs = [(mir.name, mir.dyes, mir.gap_px) for mir in self.mirs]
+        return mirs, self.bands_nm, self.transmission, self.prism_angle_deg
 
     def index(self, name):
         """Index of a class by its name."""
@@ -124,158 +133,46 @@ class Panel:
 
     def to_dict(self):
         """Plain values, as `panel_from_dict` and a panel file take them."""
-        values = asdict(self)
-        mirs = [dict(mir, dyes=list(mir["dyes"])) for mir in values.pop("mirs")]
-        return {**values, "bands_nm": [list(band) for band in self.bands_nm], "mir": mirs}
+        values = {
+            "name": self.name, "prism_angle_deg": self.prism_angle_deg, "lasers_nm": self.lasers_nm,
+            "dyes": {name: one.points for name, one in self.own_dyes.items()}, "camera": self.camera,
+            "mir": [asdict(mir) for mir in self.mirs],
+        }  # fmt: skip
+        if self.transmission is None:
+            values["bands_nm"] = self.bands_nm
+        else:
+            values["filter"] = self.transmission.points
+        return _plain({key: value for key, value in values.items() if value})
+
+    def streak(self, dye):
+        """Where the light of a dye lands on this panel's microscope (`optics.streak`)."""
+        return streak(
+            dye, self.bands_nm, self.prism_angle_deg, transmission=self.transmission, dyes=self.dyes,
+            pixel_size_nm=self.pixel_size_nm,
+        )  # fmt: skip
+
+    def at_angle(self, prism_angle_deg):
+        """The panel at another prism angle: all separations, and what dispersion adds to the widths, go with it."""
+        by = dispersed(prism_angle_deg) / dispersed(self.prism_angle_deg)
+        psf = self.psf_sigma_px
+
+        def wider(sigma_px):
+            return math.hypot(psf, by * math.sqrt(max(sigma_px**2 - psf**2, 0)))
+
+        mirs = tuple(
+            replace(mir, gap_px=by * mir.gap_px, lower_sigma_y_px=tuple(map(wider, mir.lower_sigma_y_px)))
+            for mir in self.mirs
+        )
+        return self if by == 1 else replace(self, prism_angle_deg=prism_angle_deg, mirs=mirs)
 
 
-def panel_from_dict(values, *, source="panel"):
-    """Make a panel from plain values; gaps that are not given are computed from the dyes.
-
-    Parameters
-    ----------
-    values : dict
-        `name`, `bands_nm` (list of [low, high]), `prism_angle_deg` (optional) and `mir`, a list of tables with at least
-        `name` and `dyes`, and any further field of `MirClass`.
-    source : str
-        Where the values come from, for messages.
-
-    Raises
-    ------
-    InputError
-        On an unknown or missing key, a value of the wrong type, a name used twice, dyes that are not seen, pairs of twice
-        the same dye, or more than 12 classes.
-    """
-    _refuse_unknown(values, {field.name for field in fields(Panel)} - {"mirs"} | {"mir"}, source)
-    for key in ("name", "bands_nm", "mir"):
-        if key not in values:
-            raise InputError(f"{source}: {key!r} is missing")
-    name = _typed(values, "name", str, source)
-    bands = _typed(values, "bands_nm", list, source)
-    if not bands or not all(
-        isinstance(band, list) and len(band) == 2 and all(_is_number(edge) for edge in band) and band[0] < band[1]
-        for band in bands
-    ):
-        raise InputError(f"{source}: bands_nm must be a list of [low, high] in nm, got {bands!r}")
-    angle = float(_typed(values, "prism_angle_deg", float, source, 177.5))
-    if not 90 < angle < 180:
-        raise InputError(f"{source}: prism_angle_deg must lie between 90 and 180 (180 disperses nothing), got {angle:g}")
-    tables = _typed(values, "mir", list, source)
-    if not 1 <= len(tables) <= MAX_CLASSES:
-        raise InputError(f"{source}: a panel has 1 to {MAX_CLASSES} miR classes, got {len(tables)}")
-    mirs = tuple(_mir_class(table, k, bands, angle, f"{source}: mir {k + 1}") for k, table in enumerate(tables))
-    names = [mir.name for mir in mirs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if not any(mir.share > 0 for mir in mirs):
-        raise InputError(f"{source}: at least one class needs a share above 0")
-    if twice:
-        raise InputError(f"{source}: class names must differ, {', '.join(twice)} came twice")
-    return Panel(name=name, mirs=mirs, bands_nm=tuple((float(a), float(b)) for a, b in bands), prism_angle_deg=angle)
-
-
-def _mir_class(table, k, bands_nm, angle_deg, source):
-    if not isinstance(table, dict):
-        raise InputError(f"{source}: expected a table with name and dyes, got {table!r}")
-    _refuse_unknown(table, {field.name for field in fields(MirClass)}, source)
-    for key in ("name", "dyes"):
-        if key not in table:
-            raise InputError(f"{source}: {key!r} is missing")
-    name = _typed(table, "name", str, source)
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name) or name == NOISE:
-        raise InputError(f"{source}: a class name is letters, digits, - and _, and not {NOISE!r}; got {name!r}")
-    dyes = _typed(table, "dyes", list, source)
-    if len(dyes) != 2 or not all(isinstance(dye, str) for dye in dyes):
-        raise InputError(f"{source}: dyes must be two names, got {dyes!r}")
-    if dyes[0] == dyes[1]:
-        raise InputError(f"{source}: the two dyes must differ, got {dyes[0]!r} twice")
-    try:
-        centroids_px = [streak(dye, bands_nm, angle_deg).centroid_px for dye in dyes]
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from None
-    values = {
-        key: float(_typed(table, key, float, source))
-        for key in ("lower_flux", "lower_detected", "share", "gap_px")
-        if key in table
-    }
-    values.setdefault("gap_px", round(abs(centroids_px[0] - centroids_px[1]), 2))
-    if not 1 <= values["gap_px"] <= 60:
-        raise InputError(f"{source}: gap_px must lie between 1 and 60 px, got {values['gap_px']:g} for {' + '.join(dyes)}")
-    for key, top in (("lower_flux", 10.0), ("lower_detected", 1.0), ("share", 1e9)):
-        if key in values and not 0 <= values[key] <= top:
-            raise InputError(f"{source}: {key} must lie between 0 and {top:g}, got {values[key]:g}")
-    colour = _typed(table, "colour", str, source, "") or _COLOURS[k]
-    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
-        raise InputError(f"{source}: colour must look like #D55E00, got {colour!r}")
-    return MirClass(
-        name=name,
-        dyes=(dyes[0], dyes[1]),
-        mir=_typed(table, "mir", str, source, ""),
-        colour=colour,
-        line_style=_typed(table, "line_style", str, source, "") or _LINE_STYLES[k % len(_LINE_STYLES)],
-        marker=_typed(table, "marker", str, source, "") or _MARKERS[k],
-        **values,
-    )
-
-
-def _refuse_unknown(values, known, source):
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise InputError(f"{source}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-
-
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _typed(values, key, kind, source, default=None):
-    value = values.get(key, default)
-    if not (_is_number(value) if kind is float else isinstance(value, kind)):
-        wanted = {str: "text in quotes", float: "a number", list: "a list"}[kind]
-        raise InputError(f"{source}: {key} must be {wanted}, got {value!r}")
-    return value
-
-
-# Measured on real molecules: gaps, flux ratios, lower blobs detected; share: the thesis's labels of each class
-THESIS = panel_from_dict(
-    {
-        "name": "thesis",
-        "prism_angle_deg": 177.5,
-        "bands_nm": [[507, 532], [586, 625], [673, 714]],
-        "mir": [
-            {"name": "red", "mir": "miR-15b-5p", "dyes": ["Alexa 488", "Alexa 647"], "gap_px": 11.5,
-             "lower_flux": 0.40, "lower_detected": 0.13, "share": 655},
-            {"name": "green", "mir": "miR-155-5p", "dyes": ["Alexa 546", "Alexa 647"], "gap_px": 4.75,
-             "lower_flux": 0.70, "lower_detected": 0.28, "share": 141},
-            {"name": "blue", "mir": "miR-126-3p", "dyes": ["Alexa 488", "Alexa 568"], "gap_px": 6.5,
-             "lower_flux": 0.38, "lower_detected": 0.03, "share": 611},
-        ],
-    },
-    source="panel thesis",
-)  # fmt: skip
-NAMED_PANELS = {"thesis": THESIS}
-
-
-def load_panel(name, *, folder="."):
-    """A panel by its name, or from a TOML file beside the experiment.
-
-    Raises
-    ------
-    InputError
-        If there is neither a panel of that name nor such a file, or the file does not describe a panel.
-    """
-    if name in NAMED_PANELS:
-        return NAMED_PANELS[name]
-    path = Path(folder) / name
-    if not path.is_file():
-        raise InputError(f"panel {name!r}: neither a named panel ({', '.join(NAMED_PANELS)}) nor a file {path}")
-    try:
-        values = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not a TOML file: {error}") from None
-    return panel_from_dict(values, source=str(path))
+def _plain(value):
+    """Tuples as lists."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def blob_streaks(panel, mir):
     """Streaks of a miR's two dyes: (upper, lower). The longer wavelength lies above."""
-    streaks = [streak(dye, panel.bands_nm, panel.prism_angle_deg) for dye in mir.dyes]
-    return tuple(sorted(streaks, key=lambda one: one.centroid_px))
+    return tuple(sorted((panel.streak(dye) for dye in mir.dyes), key=lambda one: one.centroid_px))

@@ -65,13 +65,7 @@ class RunFolder:
         make : callable returning a dict of ndarrays
         """
         key = fingerprint(settings, self.experiment.fingerprints(), __version__)
-        path = self.root / "cache" / f"{kind}-{key}.npz"
-        if not path.exists():
-            arrays = make()
-            with whole_file(path) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
+        return cached(self.root / "cache" / f"{kind}-{key}.npz", make)
 
     def write_settings(self, **parameters):
         """Write settings.json: parameters, versions, fingerprints of the inputs."""
@@ -97,6 +91,16 @@ class RunFolder:
                 "date": time.strftime("%Y-%m-%d %H:%M"),
             },
         )
+
+
+def cached(path, make):
+    """Arrays of a file, made and written first if it is not there. make : callable returning a dict of ndarrays"""
+    if not path.exists():
+        arrays = make()
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def save_figure(figure, path, *, simulated):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from mirnb.blobs import ERASED, UNLABELLED
 from mirnb.panel import blob_streaks
@@ -20,8 +21,8 @@ class Settings:
     """What a simulated sample, its optics and its camera are like.
 
     Measured (published, or seen on real molecules of this kind): frame and pixel, PSF, background, its fall and its noise,
-    flux, flux ratio and their spreads, widths, scatter of the lower blob, density, share of noise, lower blobs detected
-    (with gap and ratio in the panel). Assumed, as nothing is known, and chosen so that the thesis's network scores on the
+    flux, flux ratio and their spreads, scatter of the lower blob, density, share of noise (gaps, ratios, widths and detected
+    lower blobs stand in the panel). Assumed, as nothing is known, and chosen so that the thesis's network scores on the
     simulation as it did on the thesis's molecules: camera offset and gain, the mix of noise blobs, the share of the bright
     tail, faint blobs, and how a person labels (which lower blobs are seen, which pairs pass for one blob).
     """
@@ -32,7 +33,6 @@ class Settings:
     n_labelled_per_frame: float = 4036 / 30  # measured: about 135
     mir_share: float = 1407 / 4036  # measured: 62 to 70 % of labelled blobs are noise
     psf_sigma_px: float = 1.12  # measured: 1.10 to 1.15
-    lower_sigma_y_px: tuple[float, float] = (1.35, 1.65)  # measured
     flux_median: float = 1700.0  # counts under a blob; measured
     flux_low: float = 750.0  # 10th percentile; measured
     flux_high: float = 5000.0  # 90th percentile; measured
@@ -56,6 +56,18 @@ class Settings:
     sight_log_sd: float = 0.3  # how sharp that sight is; assumed
     unseen_share: float = 0.10  # of noise blobs: miRs whose lower blob was not seen, so labelled noise; assumed
     overlooked_share: float = 0.18  # of pairs 5 px apart that a person takes for one blob, e-fold less each 4 px; assumed
+
+
+def settings_of(panel, **others):
+    """The default settings with what the panel says of its camera, and others on top."""
+    own = {**panel.camera, "psf_sigma_px": panel.psf_sigma_px} if panel.camera else {}
+    return Settings(**{**own, **others})
+
+
+def localisation_error_px(sigma_y_px, sigma_x_px, flux, settings):
+    """Standard deviation of where a blob is found, on each axis; the background limits it (Thompson et al. 2002)."""
+    area = sigma_y_px * sigma_x_px
+    return np.sqrt(8 * np.pi) * area * settings.noise_sd_counts / np.maximum(flux, settings.flux_low)
 
 
 def draw_sample(panel, settings, seed):
@@ -98,7 +110,7 @@ def draw_sample(panel, settings, seed):
     upper["label"] = np.where(labelled, classes, UNLABELLED)
     upper["frame"] = rng.integers(1, settings.n_frames + 1, len(upper))
     upper["y_px"], upper["x_px"] = _place(upper, window, settings, rng)
-    upper["flux"] = _flux(upper["kind"], settings, rng)
+    upper["flux"] = _flux(upper, panel, settings, rng)
     upper["ratio"] = _flux_ratios(upper, panel, settings, rng)
     upper["sigma_x_px"] = settings.psf_sigma_px
     upper["sigma_y_px"] = _upper_sigma_y(upper, panel, settings, rng)
@@ -149,30 +161,36 @@ def _place(upper, window, settings, rng, *, apart_px=4.0):
     low = np.array([window.above, window.left]) + MARGIN_PX
     high = np.array([rows - window.below, cols - window.right]) - MARGIN_PX
     kind, labelled, frame = (upper[name].to_numpy() for name in ("kind", "labelled", "frame"))
+    solid = kind != "faint"
+    on_frame = upper[solid].groupby("frame").indices
+    on_frame = {number: np.flatnonzero(solid)[rows] for number, rows in on_frame.items()}
     placed = np.empty((len(upper), 2))
     todo = np.arange(len(upper))
     for _ in range(100):
         anywhere = rng.uniform([0, 0], [rows, cols], (len(todo), 2))
         inside = np.all((anywhere >= low) & (anywhere < high), axis=1)
         placed[todo] = np.where(labelled[todo, None], rng.uniform(low, high, (len(todo), 2)), anywhere)
-        bad = ~labelled[todo] & (kind[todo] != "faint") & inside
+        bad = ~labelled[todo] & solid[todo] & inside
         crowded = np.zeros(len(upper), bool)
         for number in np.unique(frame[todo]):
-            here = np.flatnonzero((frame == number) & (kind != "faint"))
-            gaps = np.hypot(*(placed[here, None] - placed[here]).transpose(2, 0, 1)) + np.triu(np.full(len(here), 1e9))
-            crowded[here] = np.any(gaps < apart_px, axis=1)  # the later one of two moves
+            here = on_frame.get(number, np.zeros(0, int))
+            pairs = cKDTree(placed[here]).query_pairs(apart_px, output_type="ndarray")
+            crowded[here[pairs[:, 1]]] = True  # the later one of two moves
         todo = todo[bad | crowded[todo]]
         if not len(todo):
             break
     return placed[:, 0], placed[:, 1]
 
 
-def _flux(kind, settings, rng):
+def _flux(upper, panel, settings, rng):
     """Log-normal about the median, with a width of its own on either side, and a long tail for a few noise blobs."""
+    kind = upper["kind"]
     z = rng.standard_normal(len(kind))
     low = np.log(settings.flux_median / settings.flux_low) / 1.2816
     high = np.log(settings.flux_high / settings.flux_median) / 1.2816
-    flux = settings.flux_median * np.exp(z * np.where(z < 0, low, high))
+    brightness, shares = (np.array([getattr(mir, key) for mir in panel.mirs]) for key in ("brightness", "share"))
+    brightness = np.append(brightness, np.average(brightness, weights=shares))[upper["class"]]  # noise comes through it too
+    flux = brightness * settings.flux_median * np.exp(z * np.where(z < 0, low, high))
     bright = (rng.random(len(kind)) < settings.bright_share) & kind.isin(["single", "dirt"])
     flux = np.where(bright, np.exp(rng.uniform(np.log(1e4), np.log(5e5), len(kind))), flux)
     flux = np.where(kind == "dirt", 2 * flux, flux)  # dirt spreads its light, so only brighter dirt is detected
@@ -192,7 +210,7 @@ def _flux_ratios(upper, panel, settings, rng):
         unseen = np.flatnonzero(todo)
         if not len(unseen):
             break
-        upper.loc[unseen, "flux"] = _flux(upper["kind"].iloc[unseen], settings, rng)
+        upper.loc[unseen, "flux"] = _flux(upper.iloc[unseen], panel, settings, rng)
         ratio[unseen] = typical[unseen] * np.exp(settings.ratio_log_sd * rng.standard_normal(len(unseen)))
     return ratio
 
@@ -206,7 +224,8 @@ def _upper_sigma_y(upper, panel, settings, rng):
     alone = np.array([[one.sd_px for one in pair] for pair in streaks])[which, half]
     spread = np.hypot(settings.psf_sigma_px, np.where(upper["kind"] == "upper", own, alone))
     stretched = (half == 1) & upper["kind"].isin(["single", "faint"])
-    spread = np.where(stretched, rng.uniform(*settings.lower_sigma_y_px, len(upper)), spread)
+    low, high = _lower_sigma_y(panel)[:, which]
+    spread = np.where(stretched, rng.uniform(low, high), spread)
     return np.where(upper["kind"] == "dirt", rng.uniform(*settings.dirt_sigma_px, len(upper)), spread)
 
 
@@ -221,5 +240,10 @@ def _lower_blobs(upper, panel, settings, rng):
     lower["y_px"] += gap_px * np.cos(tilt)
     lower["x_px"] += gap_px * np.sin(tilt) + settings.sideways_px * rng.standard_normal(n)
     lower["flux"] *= lower["ratio"]
-    lower["sigma_y_px"] = rng.uniform(*settings.lower_sigma_y_px, n)
+    lower["sigma_y_px"] = rng.uniform(*_lower_sigma_y(panel)[:, lower["class"]])
     return lower
+
+
+def _lower_sigma_y(panel):
+    """Ends of the range of each miR's lower widths, (2, n_mirs)."""
+    return np.array([mir.lower_sigma_y_px for mir in panel.mirs]).T

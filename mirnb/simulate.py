@@ -9,7 +9,7 @@ from scipy import ndimage, special
 from scipy.spatial import cKDTree
 
 from mirnb.crops import fits
-from mirnb.sample import MARGIN_PX, draw_sample
+from mirnb.sample import MARGIN_PX, draw_sample, localisation_error_px
 
 _HALF_WINDOW_PX = 20  # a blob is drawn this far about its centre; dirt of 4 px sigma ends there at 5 sigma
 
@@ -82,6 +82,17 @@ def expose(light, settings, rng):
     return np.clip(np.rint(frame), 0, 65535).astype(np.uint16)
 
 
+def frame_light(blobs, settings):
+    """The light of a frame's blobs, halo included, noise-free: (rows, cols), counts."""
+    lit = blobs[blobs["flux"] > 0]
+    light = draw_light(lit, settings.frame_shape, settings.psf_sigma_px)
+    if not settings.tail_share:
+        return light
+    wide = {name: np.hypot(lit[name], 2.3 * settings.psf_sigma_px) for name in ("sigma_y_px", "sigma_x_px")}
+    halo = draw_light(lit.assign(**wide), settings.frame_shape, settings.psf_sigma_px)
+    return (1 - settings.tail_share) * light + settings.tail_share * halo
+
+
 def false_detections(frame, blobs, n, rng, *, apart_px=8.0):
     """Where a detector would err: bright chance peaks of a frame, away from every blob.
 
@@ -120,13 +131,7 @@ def simulate_frames(panel, settings, seed):
     for number in range(1, settings.n_frames + 1):
         rng = np.random.default_rng([seed, 2, number])
         blobs = sample[sample["frame"] == number].reset_index(drop=True)
-        lit = blobs[blobs["flux"] > 0]
-        light = draw_light(lit, settings.frame_shape, settings.psf_sigma_px)
-        if settings.tail_share:
-            wide = {name: np.hypot(lit[name], 2.3 * settings.psf_sigma_px) for name in ("sigma_y_px", "sigma_x_px")}
-            halo = draw_light(lit.assign(**wide), settings.frame_shape, settings.psf_sigma_px)
-            light = (1 - settings.tail_share) * light + settings.tail_share * halo
-        frame = expose(light, settings, rng)
+        frame = expose(frame_light(blobs, settings), settings, rng)
         blobs = _place_false(frame, blobs, panel, rng)
         yield frame, _observe(blobs, panel, settings, rng)
 
@@ -153,9 +158,8 @@ def _observe(blobs, panel, settings, rng):
     rows, cols = settings.frame_shape
     on_frame = blobs["y_px"].between(0, rows - 1e-6) & blobs["x_px"].between(0, cols - 1e-6)
     blobs["detected"] = on_frame & (kind != "faint") & ((kind != "lower") | (rng.random(n) < lower_detected))
-    # background-limited localisation error (Thompson et al. 2002); chance peaks are known to the pixel
-    area = blobs["sigma_y_px"] * blobs["sigma_x_px"]
-    error_px = np.sqrt(8 * np.pi) * area * settings.noise_sd_counts / np.maximum(blobs["flux"], settings.flux_low)
+    # chance peaks are known to the pixel
+    error_px = localisation_error_px(blobs["sigma_y_px"], blobs["sigma_x_px"], blobs["flux"], settings)
     for axis, size in (("y", rows), ("x", cols)):
         error = np.clip(error_px * rng.standard_normal(n), -MARGIN_PX, MARGIN_PX) * (kind != "false")
         blobs[f"seen_{axis}_px"] = np.clip(blobs[f"{axis}_px"] + error, 0.001, size - 0.001)

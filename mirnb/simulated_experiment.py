@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 from mirnb.blobs import LABEL_COLUMNS, label_columns, write_table
 from mirnb.experiment import load_experiment, write_experiment
 from mirnb.files import InputError, make_folder
-from mirnb.panel import NAMED_PANELS, THESIS
-from mirnb.sample import Settings
+from mirnb.panel_file import THESIS, is_named
+from mirnb.sample import Settings, settings_of
 from mirnb.simulate import simulate_frames
 from mirnb.stacks import write_stack
 
@@ -32,6 +32,7 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
         Written into; the stack and tables of an earlier simulation are replaced.
     panel : Panel
     settings : Settings, optional
+        Those of the panel's camera by default.
     seed : int
         Same seed, same files.
     only : str, optional
@@ -51,7 +52,7 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
         If `only` is no miR of the panel, or the folder holds an experiment that was not simulated.
     """
     folder = Path(folder).resolve()
-    settings = settings or Settings()
+    settings = settings or settings_of(panel)
     _require_own(folder)
     if only is not None:
         if only not in panel.mir_names:
@@ -82,7 +83,7 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
         truth = blobs[_TRUTH_COLUMNS].round({"y_px": 4, "x_px": 4, "flux": 2, "sigma_y_px": 4, "sigma_x_px": 4})
         truth["class"] = [panel.names[k] for k in truth["class"]]
         write_table(folder / "truth.csv", truth.replace({"kind": {"faint": "single"}}))
-        named = NAMED_PANELS.get(panel.name) == panel
+        named = is_named(panel)
         if not named:
             write_experiment(folder, panel.to_dict(), file_name="panel.toml")
         write_experiment(
@@ -106,7 +107,7 @@ def simulate_with_single_types(folder, *, panel=THESIS, settings=None, seed=3):
 
     The single-type samples lie in <folder>_<name of the miR>, have three frames each, and are named under `pretrain`.
     """
-    folder, settings = Path(folder).resolve(), settings or Settings()
+    folder, settings = Path(folder).resolve(), settings or settings_of(panel)
     singles = {name: folder.with_name(f"{folder.name}_{name}") for name in (mir.name for mir in panel.mirs if mir.share > 0)}
     for one in (folder, *singles.values()):
         _require_own(one)
@@ -115,6 +116,12 @@ def simulate_with_single_types(folder, *, panel=THESIS, settings=None, seed=3):
         simulate_experiment(single, panel=panel, settings=few, seed=seed + 1000 + k, only=name)
     pretrain = [f"../{single.name}" for single in singles.values()]
     return simulate_experiment(folder, panel=panel, settings=settings, seed=seed, pretrain=pretrain)
+
+
+def settings_of_experiment(experiment):
+    """The settings a simulated experiment was drawn with."""
+    told = _as_settings(experiment.simulated)
+    return Settings(**{name: told[name] for name in asdict(Settings()) if name in told})
 
 
 def simulate_samples(experiment, folder, *, n_frames=8, seed=3):
@@ -127,9 +134,7 @@ def simulate_samples(experiment, folder, *, n_frames=8, seed=3):
     list of path
         Their folders, <folder>/reference, mixture and blank.
     """
-    told = _as_settings(experiment.simulated)
-    settings = Settings(**{name: told[name] for name in asdict(Settings()) if name in told})
-    settings = replace(settings, n_frames=n_frames)
+    settings = replace(settings_of_experiment(experiment), n_frames=n_frames)
     panel, folders = experiment.panel, []
     for number, (name, shares) in enumerate({"reference": (1,), "mixture": (2, 5, 3), "blank": (1,)}.items()):
         mirs = tuple(replace(mir, share=float(shares[k % len(shares)])) for k, mir in enumerate(panel.mirs))

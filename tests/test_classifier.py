@@ -14,7 +14,8 @@ from mirnb import dataset, models, training
 from mirnb.classifier import about_noise, classify, count_classes, find_crowded, load_classifier
 from mirnb.experiment import load_experiment, write_experiment
 from mirnb.files import InputError, read_json, write_json
-from mirnb.panel import THESIS, Window, panel_from_dict
+from mirnb.panel import Window
+from mirnb.panel_file import THESIS, panel_from_dict
 from mirnb.runs import RunFolder
 
 

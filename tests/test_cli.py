@@ -16,7 +16,7 @@ import mirnb
 from mirnb.cli import main
 from mirnb.experiment import load_experiment
 from mirnb.files import read_json, write_json
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 
 COMMANDS = ("simulate", "check", "report", "classify", "detect", "quantify")
 

@@ -17,7 +17,7 @@ from mirnb.comparison import (
     template_responses,
 )
 from mirnb.experiment import load_experiment
-from mirnb.panel import THESIS, panel_from_dict
+from mirnb.panel_file import THESIS, panel_from_dict
 
 GAPS = (17, 5, 11)  # far enough from each other that the four peaks of a foreign pair stand apart
 

@@ -9,7 +9,7 @@ from skimage.feature import peak_local_max
 
 from mirnb.blobs import read_blobs, write_table
 from mirnb.detect import COLUMNS, as_thunderstorm, detect_frame, detect_stack, filtered_noise, fit_windows, wavelet
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.sample import Settings
 from mirnb.simulate import simulate_frames
 from mirnb.stacks import Stack, write_stack

@@ -7,7 +7,7 @@ from by_hand import PIXEL_NM, blobs_text, everything_in, grey_frames, middle_nm,
 
 from mirnb.experiment import QUARTER_TURNS, inspect_experiment, load_experiment, write_experiment, write_mask
 from mirnb.files import InputError
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.simulated_experiment import simulate_experiment
 
 MIRS = ("red", "green", "blue")

@@ -20,7 +20,7 @@ from mirnb.labelling import (
     ideal_pair,
 )
 from mirnb.labelling_widget import LabellingTool
-from mirnb.panel import THESIS, panel_from_dict
+from mirnb.panel_file import THESIS, panel_from_dict
 from mirnb.simulated_experiment import simulate_experiment
 
 

@@ -16,7 +16,7 @@ from mirnb.likeness import (
     training_ranges,
     verdict,
 )  # fmt: skip
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 
 RANGES = {name: [10.0, 20.0] for name in FEATURES}
 EVEN = np.full((2, N_BINS), 50)

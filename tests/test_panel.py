@@ -8,8 +8,9 @@ from by_hand import everything_in
 from mirnb import thesis
 from mirnb.experiment import write_experiment
 from mirnb.files import InputError
-from mirnb.optics import DYES
-from mirnb.panel import MAX_CLASSES, NOISE, THESIS, load_panel, panel_from_dict
+from mirnb.panel import NOISE
+from mirnb.panel_file import MAX_CLASSES, THESIS, load_panel, panel_from_dict
+from mirnb.spectra import DYES
 
 
 def panel_values(n_mirs=2, **first):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.partners import find_partners
 
 RED, GREEN, BLUE = (THESIS.index(name) for name in ("red", "green", "blue"))

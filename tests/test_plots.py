@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from mirnb import plots
-from mirnb.panel import THESIS, panel_from_dict
+from mirnb.panel_file import THESIS, panel_from_dict
 
 
 @pytest.fixture(autouse=True)

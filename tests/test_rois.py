@@ -10,7 +10,7 @@ from mirnb.blobs import ERASED, LABEL_COLUMNS, UNLABELLED, read_blobs, read_labe
 from mirnb.cli import main
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.rois import nearest_blobs, read_points, write_rois
 from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_experiment

@@ -7,7 +7,7 @@ import pytest
 from by_hand import blobs_text, grey_frames, middle_nm, write_folder
 
 from mirnb.files import InputError
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.samples import gather_inputs
 from mirnb.stacks import write_stack
 

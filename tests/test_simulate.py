@@ -7,7 +7,7 @@ import pytest
 from mirnb.crops import fits
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
-from mirnb.panel import THESIS, panel_from_dict
+from mirnb.panel_file import THESIS, panel_from_dict
 from mirnb.sample import Settings, draw_sample
 from mirnb.simulate import draw_light, expose, simulate_frames
 from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types

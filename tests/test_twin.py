@@ -9,7 +9,7 @@ import pytest
 
 from mirnb import twin as twin_module
 from mirnb.blob_fit import PAIR, SINGLE, draw_light
-from mirnb.panel import THESIS
+from mirnb.panel_file import THESIS
 from mirnb.twin import estimate_twin, pixel_starts
 
 ROWS, COLS = pixel_starts(THESIS.template_window)

@@ -1,0 +1,193 @@
+"""Plan a panel before its probes are ordered: separations, predicted scores, prism angles, light, subsets, frames needed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from mirnb import evaluate
+from mirnb.blobs import write_table
+from mirnb.design import best_subsets, possible_pairs, separations, subset_panel
+from mirnb.experiment import write_experiment
+from mirnb.files import InputError, make_folder
+from mirnb.panel_file import WIDEST_GAP_PX, load_panel, require_angle
+from mirnb.predicted import MEAN, frames_table, least_flux, score_table
+from mirnb.prediction import Effort, Prediction, key_of, predict_panel
+from mirnb.runs import ROOT, cached, open_run, save_figure
+from mirnb.sample import settings_of
+from mirnb.simulated_experiment import settings_of_experiment
+
+ANGLES_DEG = (175.0, 176.0, 177.0, 177.5, 178.0)
+QUICK = Effort(n_crops=600, n_epochs=1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Panels to be looked at, on which microscope, and where the results go."""
+
+    panels: list  # each at its own angle
+    settings: list  # of each
+    root: Path
+    tables: Path
+    effort: Effort = field(default_factory=Effort)
+    seed: int = 3
+
+    def table(self, frame, name):
+        """Save a table as <name>.csv."""
+        write_table(self.tables / f"{name}.csv", frame)
+
+    def show(self, figure, name):
+        """Save a figure as figures/<name>.png and .svg, which says "simulated"."""
+        save_figure(figure, self.root / "figures" / name, simulated=True)
+
+    def predict(self, panel, settings):
+        """`Prediction` for a panel; made once and kept."""
+        path = self.root / "cache" / f"design-{key_of(panel, settings, self.effort, self.seed)}.npz"
+        made = cached(path, lambda: predict_panel(panel, settings, effort=self.effort, seed=self.seed))
+        return Prediction(**made)
+
+
+def plan_panels(names, out, *, effort=None, seed=3, folder="."):
+    """Look at panels by name or file; all results go below `out`."""
+    panels = [load_panel(name, folder=folder) for name in names]
+    twice = sorted({one.name for one in panels if [other.name for other in panels].count(one.name) > 1})
+    if twice:
+        raise InputError(f"panels must differ in their names to be told apart in the tables; {', '.join(twice)} came twice")
+    make_folder(out)
+    out = Path(out)
+    return Plan(panels, [settings_of(one) for one in panels], out, out, effort or Effort(), seed)
+
+
+def plan_notebook(experiment, out, *, panels=(), n_crops=0, n_epochs=0, seed=3, quick=False):
+    """`plan_panels` when panels are named, else the panel of an experiment, with its settings where it is simulated.
+
+    Relative paths start at the repository root.
+    """
+    effort = QUICK if quick else Effort(n_crops, n_epochs)
+    if panels:
+        if not out:
+            raise InputError("panels and out go together: name a folder for the results")
+        return plan_panels(panels, ROOT / out, effort=effort, seed=seed, folder=ROOT)
+    opened, run = open_run(experiment, out, quick=quick)
+    settings = settings_of_experiment(opened) if opened.simulated is not None else settings_of(opened.panel)
+    return Plan([opened.panel], [settings], run.root, run.root / "tables", effort, seed)
+
+
+@dataclass(frozen=True)
+class Designed:
+    """What was found: tables, in each of which panel, angle_deg and own_angle come first."""
+
+    separations: pd.DataFrame  # one row a panel, angle and class
+    scores: pd.DataFrame  # one row a panel, angle, light and class
+    least_flux: pd.DataFrame  # one row a panel, angle and class
+    frames: pd.DataFrame  # one row a panel, angle and class
+    subsets: pd.DataFrame  # one row a panel, angle and size
+    refused: pd.DataFrame  # pairs that cannot be used, and why
+    looked_at: dict  # (panel name, angle) -> (Panel, confusion counts), in the order of the tables
+
+    def own(self):
+        """Panels at their own angles: name -> (Panel, confusion counts, the tables' rows)."""
+        names = list(dict.fromkeys(name for name, _ in self.looked_at))
+        own = self.separations[self.separations["own_angle"]].groupby("panel")["angle_deg"].first()
+        return {name: self.at(name, own[name]) for name in names}
+
+    def at(self, name, angle_deg):
+        """A panel at an angle: (Panel, confusion counts, its rows of each table by the table's name)."""
+        rows = {}
+        for key in ("separations", "scores", "least_flux", "frames", "subsets", "refused"):
+            table = getattr(self, key)
+            here = (table["panel"] == name) & (table["angle_deg"] == angle_deg)
+            rows[key] = table[here].drop(columns=_WHERE).reset_index(drop=True)
+        return *self.looked_at[name, angle_deg], rows
+
+
+_WHERE = ["panel", "angle_deg", "own_angle"]
+
+
+def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
+    """Look at every panel at its own angle and at others; tables are written, and the best subsets as panel files.
+
+    Parameters
+    ----------
+    plan : Plan
+    angles : sequence of float
+        Prism angles, degrees; that of each panel is looked at in any case.
+    least_f1 : float
+        Score that a class is to reach, for the least light it needs.
+    subset : int
+        In place of each panel, the best so many pairs of its dyes, chosen anew at each angle; 0 for the panel as it is.
+
+    Returns
+    -------
+    Designed
+
+    Raises
+    ------
+    InputError
+        If an angle is out of range or makes a pair too wide, or the dyes do not make so many pairs.
+    """
+    for angle in angles:
+        require_angle(angle, "--angle")
+    asked = [
+        (panel, settings, angle)
+        for panel, settings in zip(plan.panels, plan.settings, strict=True)
+        for angle in sorted({panel.prism_angle_deg, *map(float, angles)})
+    ]
+    found, looked_at = {}, {}
+    for panel, settings, angle in tqdm(asked, desc="panels and angles", unit="prediction"):
+        turned = _require_room(panel.at_angle(angle))
+        usable, refused = possible_pairs(turned, settings=settings)
+        seen = subset_panel(turned, usable, subset) if subset else turned
+        prediction = plan.predict(seen, settings)
+        confusion = evaluate.confusion(prediction.y_true, prediction.as_is, seen.n_mirs + 1)
+        scores = score_table(seen, prediction, settings, seed=plan.seed)
+        tables = {
+            "separations": separations(seen, settings=settings), "scores": scores,
+            "least_flux": least_flux(scores, least_f1), "frames": frames_table(seen, confusion, settings),
+            "subsets": best_subsets(usable), "refused": refused,
+        }  # fmt: skip
+        looked_at[seen.name, angle] = seen, confusion
+        for key, table in tables.items():
+            where = (seen.name, angle, angle == panel.prism_angle_deg)
+            found.setdefault(key, []).append(_with_first(table, dict(zip(_WHERE, where, strict=True))))
+        for n in tables["subsets"]["n"] if angle == panel.prism_angle_deg else ():
+            best = subset_panel(turned, usable, n)
+            write_experiment(plan.root / "panels", best.to_dict(), file_name=f"{best.name}.toml")
+    made = {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
+    for key, table in made.items():
+        plan.table(table, f"design_{key}")
+    return Designed(**made, looked_at=looked_at)
+
+
+def _require_room(panel):
+    widest = max(mir.gap_px for mir in panel.mirs)
+    if widest > WIDEST_GAP_PX:
+        raise InputError(
+            f"panel {panel.name!r} at {panel.prism_angle_deg:g} degrees: two blobs would lie {widest:.0f} px apart, more than "
+            f"{WIDEST_GAP_PX:g}; take an angle nearer to 180"
+        )
+    return panel
+
+
+def _with_first(table, values):
+    """A table with columns of one value each before the others."""
+    return pd.DataFrame({**values, **table.to_dict("list")}, columns=[*values, *table.columns])
+
+
+def in_words(designed):
+    """What can be told apart and what not, in plain sentences: a list of text."""
+    sentences = []
+    for name, (panel, _, rows) in designed.own().items():
+        apart, scores = rows["separations"], rows["scores"]
+        at_full = scores[scores["flux_share"] == 1]
+        mean = at_full[at_full["class"] == MEAN].iloc[0]
+        sentences.append(
+            f"{name} at {panel.prism_angle_deg:g} degrees: predicted F1, mean of the miRs, {mean['f1']:.2f} "
+            f"({mean['f1_low']:.2f} to {mean['f1_high']:.2f}); least distance of two separations "
+            f"{apart['distance_px'].min():.2f} px."
+        )
+        for table in (apart, at_full):
+            remarks = table[table["remark"] != ""]
+            sentences += [f"{one['class']} {one['remark']}." for one in remarks.to_dict("records")]
+    return sentences
