@@ -1,4 +1,4 @@
-"""The commands: mirnb simulate, check, report, tune, import-rois, export-rois, classify, detect, quantify."""
+"""The commands: mirnb simulate, check, report, tune, design, import-rois, export-rois, classify, detect, quantify."""
 
 import argparse
 import sys
@@ -36,7 +36,7 @@ def _parser():
     simulate.add_argument("folder", metavar="DIR", type=Path, help="experiment folder to write")
     simulate.add_argument("--frames", type=_positive, default=30, help="number of frames (default 30)")
     simulate.add_argument("--seed", type=_not_negative, default=3, help="same seed, same files (default 3)")
-    simulate.add_argument("--panel", default="thesis", help="a named panel or a panel file (default thesis)")
+    simulate.add_argument("--panel", default="thesis", help="thesis, six, twelve or a panel file (default thesis)")
     simulate.add_argument("--only", metavar="MIR", help="only this miR and noise: a single-type sample")
     simulate.set_defaults(run=_simulate)
 
@@ -70,6 +70,25 @@ def _parser():
     tune.add_argument("--seed", type=_not_negative, default=3, help="of the split and the weights (default 3)")
     tune.add_argument("--out", type=Path, help="run folder (default reports/NAME)")
     tune.set_defaults(run=_tune)
+
+    design = commands.add_parser(
+        "design", help="plan a panel: which colour pairs could be told apart, before probes are ordered"
+    )
+    design.add_argument("panels", metavar="PANEL", nargs="+", help="a named panel or a panel file")
+    design.add_argument(
+        "--angle", type=float, action="append", default=[], metavar="DEG",
+        help="prism angle to try beside the panel's own; may be repeated (default 175, 176, 177, 177.5 and 178)",
+    )  # fmt: skip
+    design.add_argument(
+        "--subset", type=_positive, default=0, metavar="K", help="in place of the panel, the best K pairs of its dyes"
+    )
+    design.add_argument(
+        "--least-f1", type=_share, default=0.8, metavar="F1", help="score for which the least light is told (default 0.8)"
+    )
+    design.add_argument("--seed", type=_not_negative, default=3, help="same seed, same predictions (default 3)")
+    design.add_argument("--quick", action="store_true", help="few crops and one epoch: does everything run?")
+    design.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables, figures, panels and page")
+    design.set_defaults(run=_design)
 
     import_rois = commands.add_parser("import-rois", help="labels from ImageJ's point ROIs, to the nearest blobs")
     import_rois.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
@@ -202,6 +221,20 @@ def _tune(options):
     for name in tuning.write_tables(table, sweeps, run):
         print(f"written: {name}")
     print(tuning.summary(table).round(3).to_string())
+    return 0
+
+
+def _design(options):
+    from mirnb.planning import ANGLES_DEG, QUICK, design, in_words, plan_panels, separations_in_columns
+    from mirnb.report import design_page
+
+    plan = plan_panels(options.panels, options.out, effort=QUICK if options.quick else None, seed=options.seed)
+    chosen = {"angles": options.angle or list(ANGLES_DEG), "least_f1": options.least_f1, "subset": options.subset}
+    designed = design(plan, **chosen)
+    print(separations_in_columns(designed).drop(columns="remark").to_string())
+    print(*in_words(designed), sep="\n")
+    page = design_page(options.out, panels=options.panels, **chosen, seed=options.seed, quick=options.quick)
+    print(f"page: {page}")
     return 0
 
 

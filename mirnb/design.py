@@ -33,9 +33,9 @@ def pair_table(panel, mirs=None, *, settings=None):
     Returns
     -------
     DataFrame, one row a pair
-        class, upper_dye, lower_dye, gap_px, upper_sigma_px and lower_sigma_px (widths along the dispersion, with the PSF), upper_seen and
-        lower_seen (share of the dye's light that the filter lets through), flux_counts and lower_flux_counts (median),
-        scatter_px (of a measured separation).
+        class, upper_dye, lower_dye, gap_px, upper_sigma_px and lower_sigma_px (widths along the dispersion, with the PSF),
+        upper_seen and lower_seen (share of the dye's light that the filter lets through), flux_counts and lower_flux_counts
+        (median), scatter_px (of a measured separation).
     """
     settings, rows = settings or settings_of(panel), []
     for mir in panel.mirs if mirs is None else mirs:
@@ -49,9 +49,11 @@ def pair_table(panel, mirs=None, *, settings=None):
         ]
         rows.append(
             {
-                "class": mir.name, "upper_dye": first, "lower_dye": second, "gap_px": mir.gap_px, "upper_sigma_px": sigma_px[0],
+                "class": mir.name, "upper_dye": first, "lower_dye": second, "gap_px": mir.gap_px,
+                "upper_sigma_px": sigma_px[0],
                 "lower_sigma_px": sigma_px[1], "upper_seen": upper.transmitted, "lower_seen": lower.transmitted,
-                "flux_counts": flux[0], "lower_flux_counts": flux[1], "scatter_px": np.hypot(settings.along_px, np.hypot(*errors)),
+                "flux_counts": flux[0], "lower_flux_counts": flux[1],
+                "scatter_px": np.hypot(settings.along_px, np.hypot(*errors)),
             }
         )  # fmt: skip
     return pd.DataFrame(rows).sort_values("gap_px", ignore_index=True)
@@ -88,7 +90,7 @@ def separations(panel, *, settings=None):
 
 
 def resolved_px(table):
-    """Least separation at which two blobs show a dip between them: the sum of their widths (Sparrow's limit, equal light)."""
+    """Least separation at which two blobs show a dip between them: the sum of their widths (Sparrow's limit)."""
     return (table["upper_sigma_px"] + table["lower_sigma_px"]).to_numpy()
 
 
@@ -175,7 +177,7 @@ def best_subset(pairs, n):
 
 
 def best_subsets(pairs):
-    """The best subset of every size, up to 12: DataFrame with n, least_distance_px, overlap (the most of two), pairs, remark."""
+    """The best subset of every size, up to 12: n, least_distance_px, overlap (of the worst two), pairs and remark."""
     rows = []
     for n in range(2, min(len(pairs), MAX_CLASSES) + 1):
         chosen, _ = best_subset(pairs, n)

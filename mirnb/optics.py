@@ -96,7 +96,8 @@ def streak(dye_name, bands_nm, prism_angle_deg=177.5, *, transmission=None, dyes
     dye = dyes[dye_name]
     if not VALID_NM[0] <= dye.peak_nm <= VALID_NM[1]:
         raise InputError(
-            f"{dye_name} peaks at {dye.peak_nm:g} nm, outside the range of the dispersion, {VALID_NM[0]:g} to {VALID_NM[1]:g} nm"
+            f"{dye_name} peaks at {dye.peak_nm:g} nm, outside the range of the dispersion, {VALID_NM[0]:g} to "
+            f"{VALID_NM[1]:g} nm"
         )
     wavelength_nm = np.arange(VALID_NM[0], VALID_NM[1] + 0.25, 0.5)
     emission = dye.emission(wavelength_nm)
@@ -108,8 +109,8 @@ def streak(dye_name, bands_nm, prism_angle_deg=177.5, *, transmission=None, dyes
     transmitted = float(light.sum() / emission.sum())
     if transmitted < 0.005:
         raise InputError(
-            f"{dye_name}: this dye is not seen: the filter, with bands at {_in_words(bands_nm)}, lets {transmitted:.1%} of its "
-            "light through"
+            f"{dye_name}: this dye is not seen: the filter, with bands at {_in_words(bands_nm)}, lets {transmitted:.1%} of "
+            "its light through"
         )
     position_px = PIXEL_NM / pixel_size_nm * shift_px(wavelength_nm, prism_angle_deg)
     centroid_px = float(np.sum(light * position_px) / light.sum())

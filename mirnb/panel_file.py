@@ -209,8 +209,8 @@ def light_of(panel, dyes, source):
         if panel.lasers_nm and not exciting(peak_nm, panel.lasers_nm):
             lasers = ", ".join(f"{one:g}" for one in panel.lasers_nm)
             raise InputError(
-                f"{source}: {dye}: this dye is not seen: no laser ({lasers} nm) lies {EXCITED_NM[0]:g} to {EXCITED_NM[1]:g} nm "
-                f"below its emission peak at {peak_nm:g} nm"
+                f"{source}: {dye}: this dye is not seen: no laser ({lasers} nm) lies {EXCITED_NM[0]:g} to "
+                f"{EXCITED_NM[1]:g} nm below its emission peak at {peak_nm:g} nm"
             )
     width_px = math.hypot(panel.psf_sigma_px, lower.sd_px)
     return {

@@ -164,8 +164,8 @@ def _require_room(panel):
     widest = max(mir.gap_px for mir in panel.mirs)
     if widest > WIDEST_GAP_PX:
         raise InputError(
-            f"panel {panel.name!r} at {panel.prism_angle_deg:g} degrees: two blobs would lie {widest:.0f} px apart, more than "
-            f"{WIDEST_GAP_PX:g}; take an angle nearer to 180"
+            f"panel {panel.name!r} at {panel.prism_angle_deg:g} degrees: two blobs would lie {widest:.0f} px apart, more "
+            f"than {WIDEST_GAP_PX:g}; take an angle nearer to 180"
         )
     return panel
 
@@ -191,3 +191,57 @@ def in_words(designed):
             remarks = table[table["remark"] != ""]
             sentences += [f"{one['class']} {one['remark']}." for one in remarks.to_dict("records")]
     return sentences
+
+
+def _joined(designed, key):
+    """Rows of one table of all panels at their own angles, the panel first."""
+    return pd.concat([rows[key].assign(panel=name) for name, (_, _, rows) in designed.own().items()]).set_index("panel")
+
+
+def separations_in_columns(designed):
+    """Separations at the panels' own angles, to be read."""
+    table = _joined(designed, "separations").round(2)
+    dyes = table.pop("upper_dye") + " + " + table.pop("lower_dye")
+    table.insert(1, "dyes", dyes)
+    return table.drop(columns=["flux_counts", "lower_flux_counts"])
+
+
+def scores_in_columns(designed):
+    """Predicted scores with the light of the settings, intervals as text."""
+    table = _joined(designed, "scores")
+    table = table[table["flux_share"] == 1]
+    shown = table[["class"]].copy()
+    for key in ("recall", "precision", "f1"):
+        ends = zip(*(table[name] for name in (key, f"{key}_low", f"{key}_high")), strict=True)
+        shown[f"{key} (95 %)"] = [
+            "" if pd.isna(value) else f"{value:.2f} ({low:.2f} to {high:.2f})" for value, low, high in ends
+        ]
+    return shown.assign(remark=table["remark"])
+
+
+def needs_in_columns(designed):
+    """The least light of each class, and the frames that show a ratio, at the panels' own angles."""
+    light, frames = _joined(designed, "least_flux"), _joined(designed, "frames")
+    counts = light["flux_counts"].map(lambda value: "–" if pd.isna(value) else f"{value:.0f}")
+    shown = light.assign(
+        **{"least light, counts": counts.where(light["remark"] == "", counts + " (" + light["remark"] + ")")}
+    )
+    shown = shown[["class", "least light, counts"]].set_index("class", append=True)
+    ratio = frames["ratio"].iloc[0]
+    needed = frames.set_index("class", append=True)[["per_frame", "frames"]].round({"per_frame": 1})
+    return shown.join(
+        needed.rename(columns={"per_frame": "molecules a frame", "frames": f"frames to see a ratio of {ratio:g}"})
+    )
+
+
+def subsets_in_columns(designed):
+    """The best subsets at the panels' own angles."""
+    table = _joined(designed, "subsets").round(2)
+    return table.rename(columns={"least_distance_px": "two nearest, px", "overlap": "their overlap"})
+
+
+def refused_in_words(designed):
+    """Pairs that cannot be used, and why: text, a line each."""
+    table = _joined(designed, "refused")
+    lines = [f"{row.Index}: {row.dyes}: {row.reason}" for row in table.itertuples()]
+    return "\n".join(lines) or "Every pair of these dyes can be used."

@@ -18,8 +18,8 @@ def score_table(panel, prediction, settings, *, n_resamples=500, seed=3):
     Returns
     -------
     DataFrame, one row a share of the light and class, and one for the mean of the miRs
-        flux_share, flux_counts (median light of the class's upper blobs), class, recall, precision and f1, each with _low and
-        _high, and remark: what the class cannot be told from.
+        flux_share, flux_counts (median light of the class's upper blobs), class, recall, precision and f1, each with _low
+        and _high, and remark: what the class cannot be told from.
     """
     y_true, frames, n_classes, rows = prediction.y_true, prediction.frames, panel.n_mirs + 1, []
     brightness = [*(mir.brightness for mir in panel.mirs), np.nan]

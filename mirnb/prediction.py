@@ -1,8 +1,8 @@
 """How well a panel's classes would be told apart: crops drawn with known settings, and a classifier trained on them.
 
-Frames are drawn without noise, as `simulate` does, and the light about each labelled blob is cut out; noise is added to these
-crops. So the same molecules are seen again in other noise, or with more or less light, at hardly any cost. Labels are those of
-the simulation: a person who overlooks pairs. The network is that of `best`, which learns here from truly drawn crops.
+Frames are drawn without noise, as `simulate` does, and the light about each labelled blob is cut out; noise is added to
+these crops. So the same molecules are seen again in other noise, or with more or less light, at hardly any cost. Labels are
+those of the simulation: a person who overlooks pairs. The network is that of `best`; it learns from truly drawn crops here.
 """
 
 from dataclasses import dataclass, replace

@@ -201,8 +201,8 @@ def interval(value, draws):
 def frames_to_tell(confusion, per_frame, ratio):
     """Frames of each of two samples after which a miR that is `ratio` times as frequent in the second is seen to be so.
 
-    Seen is a ratio whose 95 % interval leaves 1 out, in 95 of 100 experiments. Counts vary by chance alone (Poisson), the matrix
-    is known, and so corrected numbers vary as the inverse of the matrix says.
+    Seen is a ratio whose 95 % interval leaves 1 out, in 95 of 100 experiments. Counts vary by chance alone (Poisson), the
+    matrix is known, and so corrected numbers vary as the inverse of the matrix says.
 
     Parameters
     ----------

@@ -22,6 +22,8 @@ from mirnb.check import require_dispersion
 from mirnb.classifier import copy_classifier, is_of
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError, make_folder, read_json, whole_file
+from mirnb.panel_file import PANEL_NAMES
+from mirnb.prediction import Effort
 from mirnb.predictors import PREDICTORS
 from mirnb.rivals import TITLES
 from mirnb.runs import ROOT, RunFolder
@@ -37,6 +39,7 @@ NOTEBOOKS = (
     "07_optimizers",
     "08_classifiers",
     "09_quantification",
+    "10_panel_design",
 )
 
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
@@ -72,6 +75,10 @@ FIGURES = (
     ("–", "mistakes_best", "08_classifiers", "Mistakes of the best classifier looked at"),
     ("–", "confusion_folds", "09_quantification", "Confusion out of fold, which counts are corrected with"),
     ("–", "abundance", "09_quantification", "miRs counted in new samples, with intervals"),
+    ("–", "design_profiles", "10_panel_design", "Light of each pair, and separations as they would be measured"),
+    ("–", "design_confusion", "10_panel_design", "Predicted confusion"),
+    ("–", "design_separability", "10_panel_design", "Predicted F1 against the prism angle and the light"),
+    ("–", "design_subsets", "10_panel_design", "How far the best pairs lie apart, by their number"),
 )
 _SHOWN = (
     "fig02_templates",
@@ -84,6 +91,7 @@ _SHOWN = (
     "rivals",
     "crosstalk",
     "abundance",
+    "design_separability",
 )
 
 
@@ -164,6 +172,26 @@ def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3
     _execute("09_quantification", out, given)
     _render(out / "notebooks" / "09_quantification.ipynb", has_index=False)
     return out / "notebooks" / "09_quantification.html"
+
+
+def design_page(out, *, panels, angles, least_f1, subset, seed, quick):
+    """Run notebook 10 over what `planning.design` has predicted already, and render it.
+
+    Returns
+    -------
+    path of the page
+    """
+    out = Path(out)
+    make_folder(out / "notebooks")
+    given = {
+        "experiment": "", "out": _from_root(out),
+        "panels": [one if one in PANEL_NAMES else _from_root(one) for one in panels], "angles": list(angles),
+        "least_f1": least_f1, "subset": subset, "seed": seed, "quick": quick,
+        "n_crops": Effort().n_crops, "n_epochs": Effort().n_epochs,
+    }  # fmt: skip
+    _execute("10_panel_design", out, given)
+    _render(out / "notebooks" / "10_panel_design.ipynb", has_index=False)
+    return out / "notebooks" / "10_panel_design.html"
 
 
 def _from_root(path):

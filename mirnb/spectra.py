@@ -137,7 +137,7 @@ def spectrum_of(points, source, *, highest=math.inf):
 
 
 def bands_of(transmission):
-    """Pass bands of a measured filter, [low, high] in nm: where it lets through more than half of its highest transmission."""
+    """Pass bands of a measured filter, [low, high] in nm: where it lets through more than half of the most it does."""
     nm = np.arange(VALID_NM[0], VALID_NM[1] + 0.25, 0.5)
     values = transmission.at(nm)
     passes = np.concatenate([[False], values > values.max() / 2, [False]]) if values.any() else np.zeros(2, bool)
