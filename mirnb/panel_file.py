@@ -104,7 +104,10 @@ def _spectrum(given, source, folder, *, highest=math.inf):
     """A spectrum from points, or from the CSV file of that name."""
     if isinstance(given, str):
         path = Path(folder) / given
-        return spectrum_of(read_points(path), path, highest=highest)
+        try:
+            return spectrum_of(read_points(path), path, highest=highest)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
     is_points = isinstance(given, list) and all(
         isinstance(one, list) and len(one) == 2 and all(map(_is_number, one)) for one in given
     )
@@ -295,5 +298,5 @@ def is_named(panel):
     return panel.name in PANEL_NAMES and load_panel(panel.name) == panel
 
 
-PANEL_NAMES = ("thesis",)
+PANEL_NAMES = ("thesis", "twelve")
 THESIS = load_panel("thesis")

@@ -9,7 +9,7 @@ from mirnb.quantify import frames_to_tell
 
 MEAN = "mean of the miRs"
 RATIO = 1.5  # of abundances, to be seen
-MOST_CONFUSED = 0.25  # of the crops of two classes taken for the other one of the two; with chance alone it is half
+MOST_CONFUSED = 0.25  # of two classes, as frequent, taken for the other one of the two; with chance alone it is half
 
 
 def score_table(panel, prediction, settings, *, n_resamples=500, seed=3):
@@ -40,10 +40,10 @@ def score_table(panel, prediction, settings, *, n_resamples=500, seed=3):
 
 
 def confused_with(matrix, names):
-    """What each class cannot be told from, a sentence each, empty where there is none: a quarter or more are mixed up."""
-    mixed = matrix + matrix.T
-    right = np.diag(matrix)
+    """What each class cannot be told from, a sentence each, empty where there is none: more than MOST_CONFUSED are mixed up."""
     with np.errstate(invalid="ignore"):
+        rates = matrix / matrix.sum(axis=1, keepdims=True)
+        mixed, right = rates + rates.T, np.diag(rates)
         shares = mixed / (mixed + right[:, None] + right)
     np.fill_diagonal(shares, 0)
     others = [[names[k] for k in np.flatnonzero(row > MOST_CONFUSED)] for row in np.nan_to_num(shares)]

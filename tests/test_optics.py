@@ -7,7 +7,7 @@ from mirnb.files import InputError
 from mirnb.optics import PSF_SIGMA_PX, shift_px, streak
 from mirnb.panel import blob_streaks
 from mirnb.panel_file import THESIS
-from mirnb.spectra import DYES
+from mirnb.spectra import DYES, bands_of, spectrum_of
 
 
 @pytest.mark.parametrize(("wavelength_nm", "expected_px"), [(520, 13.3), (561, 9.0), (603, 5.55), (638, 3.3), (668, 1.8)])
@@ -78,5 +78,39 @@ def test_an_unknown_dye_is_named_with_the_known_ones():
 
 
 def test_a_dye_that_no_band_lets_through_is_refused():
-    with pytest.raises(InputError, match=r"Cy5\.5 is not seen"):
+    with pytest.raises(InputError, match=r"Cy5\.5: this dye is not seen.*507 to 532 nm, lets 0\.0%"):
         streak("Cy5.5", [(507, 532)])
+
+
+def test_a_dye_outside_the_range_of_the_dispersion_is_refused():
+    with pytest.raises(InputError, match="Alexa 405 peaks at 422 nm, outside the range of the dispersion, 448 to 809 nm"):
+        streak("Alexa 405", [(448, 809)])
+
+
+def test_a_measured_filter_that_passes_a_band_wholly_is_that_band():
+    nm = np.arange(450.0, 800.0, 0.5)
+    curve = spectrum_of(np.column_stack([nm, (nm >= 507) & (nm <= 532)]), "filter")
+    measured = streak("Alexa 488", bands_of(curve), transmission=curve)
+    plain = streak("Alexa 488", [(507, 532)])
+    assert measured.centroid_px == pytest.approx(plain.centroid_px, abs=0.02)
+    assert measured.sd_px == pytest.approx(plain.sd_px, abs=0.02)
+    assert measured.transmitted == pytest.approx(plain.transmitted, abs=0.01)
+
+
+def test_a_dye_seen_through_the_foot_of_a_filter_alone_still_has_a_streak():
+    nm = np.arange(450.0, 800.0, 1.0)
+    curve = spectrum_of(np.column_stack([nm, np.where(nm > 650, 1.0, np.where(nm < 560, 0.1, 0.0))]), "filter")
+    through = streak("Alexa 488", bands_of(curve), transmission=curve)
+    assert 0.05 < through.transmitted < 0.15
+    assert 0.5 < through.sd_px < 4
+
+
+def test_smaller_pixels_spread_the_same_light_over_more_of_them():
+    usual, fine = streak("Alexa 568", [(586, 625)]), streak("Alexa 568", [(586, 625)], pixel_size_nm=80)
+    assert fine.centroid_px == pytest.approx(1.5 * usual.centroid_px)
+    assert fine.sd_px == pytest.approx(1.5 * usual.sd_px)
+
+
+def test_a_dye_of_ones_own_lands_where_its_spectrum_says():
+    own = {"mine": spectrum_of([[nm, np.exp(-(((nm - 600) / 2) ** 2))] for nm in range(590, 611)], "mine")}
+    assert streak("mine", [(448, 809)], dyes=own).centroid_px == pytest.approx(shift_px(600), abs=0.02)

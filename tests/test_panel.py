@@ -1,7 +1,9 @@
 """Panels: the thesis's, others of 1 to 12 miRs, and those that are refused."""
 
 import itertools
+import math
 
+import numpy as np
 import pytest
 from by_hand import everything_in
 
@@ -9,7 +11,8 @@ from mirnb import thesis
 from mirnb.experiment import write_experiment
 from mirnb.files import InputError
 from mirnb.panel import NOISE
-from mirnb.panel_file import MAX_CLASSES, THESIS, load_panel, panel_from_dict
+from mirnb.panel_file import MAX_CLASSES, THESIS, load_panel, panel_files, panel_from_dict
+from mirnb.sample import settings_of
 from mirnb.spectra import DYES
 
 
@@ -80,7 +83,7 @@ def test_a_panel_file_is_found_beside_the_experiment(tmp_path):
     panel = load_panel("mine.toml", folder=tmp_path)
     assert panel.mir_names == ["a"]
     assert panel.prism_angle_deg == 177.0
-    assert load_panel("thesis", folder=tmp_path) is THESIS
+    assert load_panel("thesis", folder=tmp_path) == THESIS
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,8 @@ def test_a_panel_file_is_found_beside_the_experiment(tmp_path):
         ({"gap_px": 61}, "gap_px must lie between 1 and 60"),
         ({"gap_px": float("nan")}, "gap_px must lie between 1 and 60"),
         ({"lower_flux": -1}, "lower_flux must lie between 0 and 10"),
+        ({"brightness": -1}, "brightness must lie between 0 and 100"),
+        ({"lower_sigma_y_px": [2, 1]}, "lower_sigma_y_px must be"),
         ({"lower_detected": 1.5}, "lower_detected must lie between 0 and 1"),
         ({"share": -1}, "share must lie"),
         ({"colour": "green"}, "colour must look like"),
@@ -118,6 +123,22 @@ def test_a_mir_that_makes_no_sense_is_refused_in_words(first, words):
         ({"angle": 3}, "unknown key angle"),
         ({"name": None}, "'name' is missing"),
         ({"bands_nm": None}, "'bands_nm' is missing"),
+        ({"filter": [[500, 1]]}, "either bands_nm.*or filter.*both are there"),
+        ({"bands_nm": None, "filter": 7}, "filter: expected the name of a CSV file or a list"),
+        ({"bands_nm": None, "filter": "none.csv"}, "none.csv: there is no such file"),
+        ({"lasers_nm": [488, 561]}, "the laser at 488 nm lies in the pass band from 448 to 809 nm"),
+        ({"lasers_nm": ["blue"]}, "lasers_nm must be a list of wavelengths"),
+        ({"bands_nm": [[495, 809]], "lasers_nm": [400]}, "Alexa 488: this dye is not seen: no laser .400 nm"),
+        ({"bands_nm": [[600, 809]], "lasers_nm": [488]}, "Alexa 546: this dye is not seen: no laser .488 nm"),
+        ({"bands_nm": [[700, 809]]}, "Alexa 488: this dye is not seen: the filter, with bands at 700 to 809 nm"),
+        ({"dyes": {"mine": "none.csv"}}, "none.csv: there is no such file"),
+        ({"dyes": {"mine": [[500, 1], [700, 1]]}}, "dyes, mine: a spectrum needs 5 points"),
+        ({"dyes": "mine.csv"}, "dyes must be a table"),
+        ({"camera": {"pixel_size_nm": 12}}, "camera pixel_size_nm must lie between 80 and 160"),
+        ({"camera": {"exposure": 3}}, "camera: unknown key exposure"),
+        ({"camera": {"em_gain": 1}}, "em_gain must be true or false"),
+        ({"camera": {"frame_shape": [1024]}}, "frame_shape must be"),
+        ({"prism_angle_deg": 80}, "between 90 and 180"),
         ({"mir": None}, "'mir' is missing"),
         ({"bands_nm": []}, "list of"),
         ({"bands_nm": [[532, 507]]}, r"\[low, high\]"),
@@ -163,14 +184,99 @@ def test_a_panel_file_that_cannot_be_read_is_named(content, words, tmp_path):
     assert everything_in(tmp_path) == before
 
 
-def test_every_dye_can_stand_in_a_panel():
-    for first, second in itertools.pairwise(sorted(DYES, key=lambda name: DYES[name].peak_nm)):
+def test_every_dye_inside_the_range_of_the_dispersion_can_stand_in_a_panel():
+    inside = [name for name in DYES if name != "Alexa 405"]
+    for first, second in itertools.pairwise(sorted(inside, key=lambda name: DYES[name].peak_nm)):
         values = panel_values(n_mirs=1, dyes=[first, second], gap_px=5)
         assert panel_from_dict(values).mirs[0].dyes == (first, second)
+    with pytest.raises(InputError, match="mir 1: Alexa 405 peaks at 422 nm, outside the range of the dispersion"):
+        panel_from_dict(panel_values(dyes=["Alexa 405", "Alexa 488"]))
 
 
 def test_the_numbers_of_the_thesis_stand_beside_its_own_panel_alone():
     values = THESIS.to_dict()
     assert thesis.is_thesis_panel(panel_from_dict(values))
-    values["mir"][0]["dyes"] = ["Alexa 405", "Alexa 647"]
+    values["mir"][0]["dyes"] = ["Alexa 532", "Alexa 647"]
     assert not thesis.is_thesis_panel(panel_from_dict(values))
+
+
+OWN = """
+name = "own"
+prism_angle_deg = 177
+filter = "filter.csv"
+lasers_nm = [488, 640]
+
+[dyes]
+"Atto 550" = "atto 550.csv"
+
+[camera]
+pixel_size_nm = 100
+em_gain = true
+frame_shape = [512, 512]
+
+[[mir]]
+name = "a"
+dyes = ["Alexa 488", "Alexa 647"]
+
+[[mir]]
+name = "b"
+dyes = ["Atto 550", "Alexa 647"]
+"""
+
+
+@pytest.fixture
+def own_panel(tmp_path):
+    """A panel file with a filter and a dye of the user's own, in files beside it."""
+    (tmp_path / "own.toml").write_text(OWN)
+    nm = range(450, 801, 5)
+    (tmp_path / "filter.csv").write_text(
+        "nm,T\n" + "".join(f"{one},{0.9 if one > 495 and abs(one - 640) > 8 else 0}\n" for one in nm)
+    )
+    (tmp_path / "atto 550.csv").write_text("".join(f"{one},{2 ** -(((one - 560) / 20) ** 2)}\n" for one in nm))
+    return tmp_path
+
+
+def test_a_panel_brings_spectra_filter_and_camera_of_its_own(own_panel):
+    panel = load_panel("own.toml", folder=own_panel)
+    assert panel.dyes["Atto 550"].peak_nm == 560
+    np.testing.assert_allclose(panel.bands_nm, [(497.5, 632.5), (647.5, 800)], atol=0.6)
+    assert (panel.pixel_size_nm, panel.psf_sigma_px) == (100, pytest.approx(1.12 * 1.2))
+    settings = settings_of(panel)
+    assert (settings.pixel_size_nm, settings.em_gain, settings.frame_shape) == (100, True, (512, 512))
+    assert settings.psf_sigma_px == panel.psf_sigma_px
+
+
+def test_such_a_panel_goes_into_an_experiment_as_one_file(own_panel, tmp_path_factory):
+    panel = load_panel("own.toml", folder=own_panel)
+    folder = tmp_path_factory.mktemp("elsewhere")
+    write_experiment(folder, panel.to_dict(), file_name="panel.toml")
+    assert load_panel("panel.toml", folder=folder) == panel
+    assert panel_files("own.toml", folder=own_panel) == [
+        own_panel / name for name in ("own.toml", "filter.csv", "atto 550.csv")
+    ]
+    assert panel_files("thesis") == []
+
+
+def test_what_is_not_given_of_a_pair_follows_from_what_the_filter_lets_through():
+    values = panel_values(n_mirs=1, dyes=["Alexa 488", "Alexa 647"])
+    del values["mir"][0]["gap_px"]
+    every = panel_from_dict(values).mirs[0]
+    assert every.brightness == pytest.approx(2.0, abs=0.01)  # all light, twice what the thesis's bands let through
+    assert every.lower_flux == pytest.approx(0.5, abs=0.01)
+    values["bands_nm"] = [[514, 526], [448, 460], [640, 809]]
+    less = panel_from_dict(values).mirs[0]
+    assert less.lower_flux < 0.3
+    assert np.mean(less.lower_sigma_y_px) < np.mean(every.lower_sigma_y_px)
+
+
+def test_another_angle_moves_gaps_and_dispersed_widths_and_nothing_else():
+    by = math.sin(math.radians(2)) / math.sin(math.radians(1.25))
+    turned = THESIS.at_angle(176.0)
+    assert [mir.gap_px for mir in turned.mirs] == pytest.approx([by * mir.gap_px for mir in THESIS.mirs])
+    widths = [math.sqrt(1.12**2 + by**2 * (end**2 - 1.12**2)) for end in (1.35, 1.65)]
+    assert turned.mirs[0].lower_sigma_y_px == pytest.approx(widths)
+    assert turned.template_window.below == math.ceil(by * 11.5) + 6
+    assert [mir.lower_flux for mir in turned.mirs] == [mir.lower_flux for mir in THESIS.mirs]
+    assert THESIS.at_angle(177.5) is THESIS
+    back = turned.at_angle(177.5)
+    assert [mir.gap_px for mir in back.mirs] == pytest.approx([mir.gap_px for mir in THESIS.mirs])
