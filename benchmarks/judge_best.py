@@ -2,10 +2,12 @@
 
     python benchmarks/judge_best.py default
     python benchmarks/judge_best.py wider narrower broken --out /tmp/judged
+    python benchmarks/judge_best.py twelve --splits 3 4
 
 L is the mean of LeNet-5's ten runs, S is PCA + SVM with C chosen on validation, T the mean prediction of three networks
 of best's own architecture trained on 100,000 crops drawn with the experiment's true settings (another seed). An experiment
 says nothing of its scaled separations: its panel is named "thesis", and the twin has to find them. About 20 minutes each.
+With other named panels, M is the matched filter, and T is trained on 50,000 crops.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from mirnb.calibration import chance_calibration_error, expected_calibration_err
 from mirnb.crops import cut_crops
 from mirnb.experiment import load_experiment, write_experiment
 from mirnb.models import best, best_input, predict
-from mirnb.panel_file import THESIS
+from mirnb.panel_file import load_panel
 from mirnb.quiet import load_keras
 from mirnb.runs import RunFolder
 from mirnb.sample import Settings
@@ -39,10 +41,14 @@ class Drawn:
     settings: Settings
     gap_scale: float = 1.0
     seed: int = 3
+    panel_name: str = "thesis"
+    rivals: str = "LST"
+    n_true_crops: int = 100_000
 
     @property
     def panel(self):
-        return replace(THESIS, mirs=tuple(replace(mir, gap_px=mir.gap_px * self.gap_scale) for mir in THESIS.mirs))
+        panel = load_panel(self.panel_name)
+        return replace(panel, mirs=tuple(replace(mir, gap_px=mir.gap_px * self.gap_scale) for mir in panel.mirs))
 
 
 EXPERIMENTS = {
@@ -64,7 +70,10 @@ EXPERIMENTS = {
             gain_counts=12.8,
         ),
         seed=13,
+        rivals="",
     ),
+    "six": Drawn(Settings(), panel_name="six", rivals="MT", n_true_crops=50_000),
+    "twelve": Drawn(Settings(), panel_name="twelve", rivals="MT", n_true_crops=50_000),
 }
 
 
@@ -77,14 +86,14 @@ def draw_crops(panel, settings, n_crops, seed):
     ):
         own = blobs[blobs["labelled"] & blobs["detected"] & (blobs["label"] >= 0)]
         rows, cols = (np.floor(own[name].to_numpy()).astype(int) for name in ("seen_y_px", "seen_x_px"))
-        crops.append(cut_crops(frame, rows, cols, THESIS.template_window))
+        crops.append(cut_crops(frame, rows, cols, panel.template_window))
         y_true.append(own["label"].to_numpy())
     return np.concatenate(crops)[:n_crops], np.concatenate(y_true)[:n_crops]
 
 
-def ceiling(drawn, sample, noise_sd, wide_crops, *, n_crops=100_000, epochs=8):
+def ceiling(drawn, sample, noise_sd, wide_crops, *, epochs=8):
     """T: probabilities of an experiment's crops by three networks that knew the true settings."""
-    keras = load_keras()
+    keras, n_crops = load_keras(), drawn.n_true_crops
     crops, y_true = draw_crops(drawn.panel, drawn.settings, n_crops, drawn.seed + 5000)
     shown = best_input(crops.astype(np.float32) / noise_sd)
     asked = best_input(plain_view(wide_crops, dataset.MARGIN_PX, noise_sd))
@@ -104,24 +113,27 @@ def judge(name, out, split_seeds):
     drawn, folder = EXPERIMENTS[name], out / name
     if not (folder / "experiment.toml").exists():
         simulate_experiment(folder, panel=drawn.panel, settings=drawn.settings, seed=drawn.seed)
-        values = {"name": name, "stack": "stack.tif", "blobs": "blobs.csv", "pixel_size_nm": 120, "panel": "thesis"}
+        values = {"name": name, "stack": "stack.tif", "blobs": "blobs.csv", "pixel_size_nm": 120, "panel": drawn.panel_name}
         write_experiment(folder, values)
     sample = load_experiment(folder)
     run = RunFolder(sample, out / f"{name}-run")
-    rows, sets = [], {"L": [], "S": [], "plain": [], "quarter": []}
+    rows, sets = [], {"L": [], "S": [], "M": [], "plain": [], "quarter": []}
     first = dataset.prepare(sample, run, seed=split_seeds[0])
-    knows = name != "broken"  # there the question is another one: does pre-training harm?
-    if knows:
+    if "T" in drawn.rivals:
         true_prob = run.cached(
             "ceiling", {"name": name}, lambda: {"y_prob": ceiling(drawn, sample, first.noise_sd, first.wide_crops)}
         )["y_prob"]
     for seed in tqdm(split_seeds, desc=name):
         data = dataset.prepare(sample, run, seed=seed)
         found = {"best": rivals.train_best_rival(data, run, seed=seed).y_prob}
-        runs = train_runs(data, run, seed=seed) if knows else []
-        if knows:
-            found |= {"S": rivals.train_pca_svm(data, run, seed=seed).y_prob, "T": true_prob}
-        else:
+        runs = train_runs(data, run, seed=seed) if "L" in drawn.rivals else []
+        if "T" in drawn.rivals:
+            found["T"] = true_prob
+        if "S" in drawn.rivals:
+            found["S"] = rivals.train_pca_svm(data, run, seed=seed).y_prob
+        if "M" in drawn.rivals:
+            found["M"] = rivals.train_matched_filter(data).y_prob
+        if name == "broken":  # there the question is another one: does pre-training harm?
             found["plain"] = rivals.train_best_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
         if name == "default":
             quarter = dataset.prepare(sample, run, seed=seed, training_share=0.25)
@@ -146,9 +158,9 @@ def judge(name, out, split_seeds):
     table = pd.DataFrame(rows).set_index("split")
     table.to_csv(out / f"{name}.csv")
     mean, verdict = table.mean(), {}
-    if knows:
-        verdict["T - L"] = mean["T"] - mean["L"]
-        verdict |= {f"closes of T - {kind}": (mean["best"] - mean[kind]) / (mean["T"] - mean[kind]) for kind in "LS"}
+    for kind in drawn.rivals.removesuffix("T"):
+        verdict[f"T - {kind}"] = mean["T"] - mean[kind]
+        verdict[f"closes of T - {kind}"] = (mean["best"] - mean[kind]) / (mean["T"] - mean[kind])
     for kind, one in sets.items():
         if one:
             who = "quarter - L" if kind == "quarter" else f"best - {kind}"

@@ -167,16 +167,24 @@ def _share(text):
 
 
 def _simulate(options):
+    from mirnb.design import separations
     from mirnb.panel_file import load_panel
-    from mirnb.sample import Settings
+    from mirnb.sample import settings_of
     from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
 
-    panel, settings = load_panel(options.panel), Settings(n_frames=options.frames)
+    panel = load_panel(options.panel)
+    settings = settings_of(panel, n_frames=options.frames)
     if options.only:
         simulate_experiment(options.folder, panel=panel, settings=settings, seed=options.seed, only=options.only)
     else:
         simulate_with_single_types(options.folder, panel=panel, settings=settings, seed=options.seed)
     print(f"{options.folder}: {options.frames} simulated frames, blobs and their truth")
+    nearest = separations(panel).sort_values("distance_px").iloc[0]
+    if nearest["nearest"]:
+        print(
+            f"panel {panel.name}: the two nearest separations, of {nearest['class']} and {nearest['nearest']}, lie "
+            f"{nearest['distance_px']:.2f} px apart"
+        )
     return 0
 
 

@@ -298,5 +298,5 @@ def is_named(panel):
     return panel.name in PANEL_NAMES and load_panel(panel.name) == panel
 
 
-PANEL_NAMES = ("thesis", "twelve")
+PANEL_NAMES = ("thesis", "six", "twelve")
 THESIS = load_panel("thesis")

@@ -9,7 +9,7 @@ from mirnb.quantify import frames_to_tell
 
 MEAN = "mean of the miRs"
 RATIO = 1.5  # of abundances, to be seen
-MOST_CONFUSED = 0.25  # of two classes, as frequent, taken for the other one of the two; with chance alone it is half
+MOST_CONFUSED = 0.25  # of two classes, as frequent, called the other one of the two; by chance alone it is half
 
 
 def score_table(panel, prediction, settings, *, n_resamples=500, seed=3):
@@ -40,7 +40,7 @@ def score_table(panel, prediction, settings, *, n_resamples=500, seed=3):
 
 
 def confused_with(matrix, names):
-    """What each class cannot be told from, a sentence each, empty where there is none: more than MOST_CONFUSED are mixed up."""
+    """What each class cannot be told from, a sentence each: more than MOST_CONFUSED are mixed up; empty for none."""
     with np.errstate(invalid="ignore"):
         rates = matrix / matrix.sum(axis=1, keepdims=True)
         mixed, right = rates + rates.T, np.diag(rates)

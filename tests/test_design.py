@@ -17,7 +17,7 @@ from mirnb.design import (
     subset_panel,
 )
 from mirnb.files import InputError
-from mirnb.panel_file import THESIS, panel_from_dict
+from mirnb.panel_file import THESIS, load_panel, panel_from_dict
 from mirnb.sample import Settings
 from mirnb.spectra import bands_between
 
@@ -129,3 +129,14 @@ def test_a_dye_of_ones_own_is_paired_with_the_others():
     points = [[nm, float(np.exp(-(((nm - 740) / 15) ** 2)))] for nm in range(690, 800, 5)]
     usable, _ = possible_pairs(all_dyes(lasers_nm=[], bands_nm=[[448, 809]], dyes={"My 740": points}))
     assert "488-740" in set(usable["class"])
+
+
+@pytest.mark.parametrize(("name", "n", "least_px"), [("six", 6, 2.92), ("twelve", 12, 1.22)])
+def test_the_named_panels_are_the_best_subsets_at_their_angles(name, n, least_px):
+    panel = load_panel(name)
+    usable, _ = possible_pairs(all_dyes(panel.prism_angle_deg))
+    found = subset_panel(all_dyes(panel.prism_angle_deg), usable, n)
+    assert [set(mir.dyes) for mir in panel.mirs] == [set(mir.dyes) for mir in found.mirs]
+    assert [mir.gap_px for mir in panel.mirs] == [mir.gap_px for mir in found.mirs]
+    assert np.diff([mir.gap_px for mir in panel.mirs]).min() == pytest.approx(least_px, abs=0.005)
+    assert panel.bands_nm == bands_between(panel.lasers_nm)

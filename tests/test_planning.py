@@ -16,7 +16,7 @@ from mirnb.prediction import FLUX_SHARES
 
 @pytest.fixture
 def perfect(monkeypatch):
-    """Predictions that are right but for the second class, of which three quarters are called the first; counts how many were made."""
+    """Predictions that are right but for the second class, three quarters of which are called the first; those made."""
     made = []
 
     def predicted(panel, settings, *, effort, seed):
