@@ -1,5 +1,6 @@
 """Panels from TOML files: the named ones, which lie in `mirnb/panels`, and the user's own (see data/README.md)."""
 
+import itertools
 import math
 import re
 import tomllib
@@ -50,7 +51,8 @@ def panel_from_dict(values, *, source="panel", folder="."):
     ------
     InputError
         On an unknown or missing key, a value of the wrong type or out of range, a name used twice, dyes that are not seen or
-        not excited, a laser inside a pass band, pairs of twice the same dye, or more than 12 classes.
+        not excited, a laser inside a pass band, pairs of twice the same dye, two classes of the same pair, or more than 12
+        classes.
     """
     _refuse_unknown(values, _KEYS, source)
     for key in ("name", "mir"):
@@ -81,6 +83,12 @@ def panel_from_dict(values, *, source="panel", folder="."):
         raise InputError(f"{source}: at least one class needs a share above 0")
     if twice:
         raise InputError(f"{source}: class names must differ, {', '.join(twice)} came twice")
+    for one, other in itertools.combinations(mirs, 2):
+        if set(one.dyes) == set(other.dyes) and one.gap_px == other.gap_px:
+            raise InputError(
+                f"{source}: {one.name} and {other.name} are of the same two dyes, {' and '.join(one.dyes)}, equally far "
+                "apart: nothing tells them apart; choose another pair for one of them"
+            )
     return Panel(name, mirs, bands, angle, lasers, transmission, own_dyes, camera)
 
 

@@ -45,7 +45,8 @@ def composite(response, panel, *, top=None):
     if panel.n_mirs <= 3:
         return shown @ np.eye(3)[: panel.n_mirs]
     brightness = shown.max(axis=-1, keepdims=True)
-    weights = (shown / np.maximum(brightness, np.finfo(np.float32).tiny)) ** 8
+    # pairs a pixel apart answer to each other's templates with .95: to the power of 32 that is .2
+    weights = (shown / np.maximum(brightness, np.finfo(np.float32).tiny)) ** 32
     hues = np.array([to_rgb(colour) for colour in panel.colours[:-1]])
     return brightness * (weights @ hues) / np.maximum(weights.sum(axis=-1, keepdims=True), 1)
 
@@ -92,7 +93,7 @@ def draw_templates(templates, responses, panel):
     figure, axes = plt.subplots(2, panel.n_mirs, figsize=(0.8 + 1.25 * panel.n_mirs, 6.0), squeeze=False)
     for k, name in enumerate(panel.mir_names):
         draw_image(templates[k], ax=axes[0, k], title=f"{name}\n{panel.mirs[k].mir}".strip(), low=0, high=templates.max())
-        draw_image(composite(responses[k], panel), ax=axes[1, k], title=f"{name} response")
+        draw_image(composite(responses[k], panel), ax=axes[1, k], title=f"{name} response" if panel.n_mirs <= 3 else name)
     axes[0, 0].set_ylabel("template")
     axes[1, 0].set_ylabel("response, all channels")
     return figure
@@ -192,12 +193,13 @@ def draw_peaks(profiles, panel):
 
 def draw_class_counts(table, panel):
     """Crops of each class in each set, as bars with their numbers (thesis cell 17). table: classes x sets."""
-    figure, axes = plt.subplots(1, table.shape[1], figsize=(3.4 * table.shape[1], 3), sharey=True, squeeze=False)
+    width, many = max(3.4, 0.42 * panel.n_mirs + 0.6), panel.n_mirs > 4
+    figure, axes = plt.subplots(1, table.shape[1], figsize=(width * table.shape[1], 3.4), sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, table.columns, strict=True):
         bars = ax.bar(table.index, table[name], color=panel.colours)
-        ax.bar_label(bars, padding=2)
+        ax.bar_label(bars, padding=2, fontsize="small" if many else None)
         ax.set(title=f"{name} ({table[name].sum()})")
-        ax.tick_params(axis="x", rotation=0 if panel.n_mirs <= 4 else 60)
+        ax.tick_params(axis="x", rotation=90 if many else 0)
     axes[0, 0].set_ylabel("crops")
     return figure
 
@@ -264,7 +266,9 @@ def draw_confusions(matrices, panel):
     """
     n = len(panel.names)
     size = 3.9 if n <= 5 else 0.62 * n + 1.2
-    figure, axes = plt.subplots(1, len(matrices), figsize=(size * len(matrices), size), squeeze=False)
+    n_cols = len(matrices) if n <= 8 else 1  # more would be too small to read on a page
+    n_rows = len(matrices) // n_cols
+    figure, axes = plt.subplots(n_rows, n_cols, figsize=(size * n_cols, size * n_rows), squeeze=False)
     for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=True):
         draw_confusion(matrix, panel.names, ax=ax)
         ax.set_title(f"{title} ({int(matrix.sum())})")

@@ -158,6 +158,13 @@ def test_a_panel_that_makes_no_sense_is_refused_in_words(change, words):
     assert str(caught.value).startswith("mine.toml")
 
 
+def test_two_classes_of_the_same_two_dyes_are_refused():
+    values = panel_values(3)
+    values["mir"][2] |= {"dyes": list(reversed(values["mir"][0]["dyes"])), "gap_px": values["mir"][0]["gap_px"]}
+    with pytest.raises(InputError, match="mir_0 and mir_2 are of the same two dyes, Alexa 488 and Alexa 546"):
+        panel_from_dict(values)
+
+
 def test_thirteen_classes_are_one_too_many():
     assert MAX_CLASSES == 12
     with pytest.raises(InputError, match="1 to 12 miR classes, got 13"):

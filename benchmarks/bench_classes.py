@@ -1,0 +1,82 @@
+"""How time and memory grow with the classes of a panel: the steps of the main job on simulated experiments of 3, 6 and 12.
+
+    python benchmarks/bench_classes.py [PANEL ...]
+
+Each panel's experiment is the default, 30 frames of 1024x1024, in a process of its own. One LeNet-5 is trained, and one
+network of `best`, for two epochs on the twin. About ten minutes.
+"""
+
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mirnb import dataset, rivals
+from mirnb.best import Recipe
+from mirnb.experiment import load_experiment
+from mirnb.panel_file import PANEL_NAMES, load_panel
+from mirnb.prediction import Effort, predict_panel
+from mirnb.quantify import Correction
+from mirnb.quiet import load_keras
+from mirnb.runs import RunFolder
+from mirnb.sample import settings_of
+from mirnb.simulated_experiment import simulate_experiment
+from mirnb.training import train_runs
+
+
+def measure(name, folder, results):
+    """Seconds of each step for one panel, and the most memory of its process (MiB)."""
+    load_keras()
+    panel, taken, found = load_panel(name), {}, {}
+
+    def step(title, do):
+        start = time.perf_counter()
+        found[title] = do()
+        taken[title] = time.perf_counter() - start
+
+    step("simulate", lambda: load_experiment(simulate_experiment(folder / name, panel=panel)))
+    sample = found["simulate"]
+    run = RunFolder(sample, folder / f"{name}-run")
+    step("crops and responses", lambda: dataset.prepare(sample, run))
+    data = found["crops and responses"]
+    step("LeNet-5, one run", lambda: train_runs(data, run, n_runs=1))
+    step("matched filter", lambda: rivals.train_matched_filter(data))
+    step("PCA + SVM", lambda: rivals.train_pca_svm(data, run))
+    recipe = Recipe(n_networks=1, twin_epochs=2)
+    step("best, one network", lambda: rivals.train_best_rival(data, run, recipe=recipe))
+    counts = np.full(panel.n_mirs + 1, 100)
+    step("corrected counts", lambda: Correction(panel.names, 10 + 90 * np.eye(len(counts)), seed=3).draws(counts))
+    step("design, one angle", lambda: predict_panel(panel, settings_of(panel), effort=Effort(6000, 4)))
+    crop = panel.crop_window.shape
+    results.put(
+        {
+            "panel": name, "classes": panel.n_mirs, "crop": f"{crop[0]}x{crop[1]}",
+            **{title: round(seconds, 1) for title, seconds in taken.items()}, "all, s": round(sum(taken.values()), 1),
+            "memory, MiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        }
+    )  # fmt: skip
+
+
+def main():
+    rows, spawned = [], multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as made:
+        for name in sys.argv[1:] or PANEL_NAMES:
+            results = spawned.Queue()
+            process = spawned.Process(target=measure, args=(name, Path(made), results))
+            process.start()
+            rows.append(results.get())
+            process.join()
+            print(rows[-1], flush=True)
+    table = pd.DataFrame(rows).set_index("panel").T
+    print(table.to_string())
+    numbers = table.drop(index="crop").astype(float)
+    print("of the first panel's:", numbers.div(numbers.iloc[:, 0], axis=0).round(2).to_string(), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
