@@ -5,6 +5,7 @@ Every function takes `Designed.own()`, panels by name, and gives each panel a ro
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
 from mirnb.design import MOST_OVERLAP
@@ -20,16 +21,17 @@ def draw_profiles(looks):
     )  # fmt: skip
     for (left, right), (name, (panel, _, rows)) in zip(axes, looks.items(), strict=True):
         table = rows["separations"]
-        widest = table["gap_px"].max()
-        y_px = np.linspace(-5, widest + 3 * table["lower_sigma_px"].max(), 400)
+        widest, narrowest = table["gap_px"].max(), table[["upper_sigma_px", "lower_sigma_px"]].min(axis=None)
+        y_px = np.linspace(-4 * table["upper_sigma_px"].max(), widest + 3 * table["lower_sigma_px"].max(), 400)
         measured = np.linspace(0, widest + 4 * table["scatter_px"].max(), 800)
         for level, row in enumerate(table.to_dict("records")):
             style = _style(panel, row["class"])
             light = norm.pdf(y_px, 0, row["upper_sigma_px"]) + row["lower_flux_counts"] / row["flux_counts"] * norm.pdf(
                 y_px, row["gap_px"], row["lower_sigma_px"]
             )
-            left.fill_between(y_px, level, level + 2.2 * light, color=style["color"], alpha=0.35, lw=0)
-            left.plot(y_px, level + 2.2 * light, color=style["color"], lw=1.4)
+            light *= 0.85 * narrowest / norm.pdf(0)  # the highest blob is .85 of a row
+            left.fill_between(y_px, level, level + light, color=style["color"], alpha=0.35, lw=0)
+            left.plot(y_px, level + light, color=style["color"], lw=1.4)
             density = norm.pdf(measured, row["gap_px"], row["scatter_px"])
             right.plot(measured, density, lw=1.8, label=f"{row['class']}, {row['gap_px']:.1f} px", **style)
         left.set(
@@ -82,6 +84,7 @@ def draw_separability(looks, scores, *, least_f1):
             ax.axhline(least_f1, color="0.6", lw=1, ls=(0, (1, 2)), label=f"F1 {least_f1:g}")
         left.axvline(panel.prism_angle_deg, color="0.8", lw=4, zorder=0, label="own angle")
         left.set(xlabel="relative prism angle (degrees; 180: none)", ylabel="predicted F1", ylim=(0, 1), title=name)
+        left.xaxis.set_major_locator(MaxNLocator(6))
         right.set(xlabel="light of the molecules (% of the settings')", xscale="log", title=f"at {panel.prism_angle_deg:g}°")
         right.set_xticks(100 * lit["flux_share"], [f"{100 * share:g}" for share in lit["flux_share"]])
         right.minorticks_off()
