@@ -308,8 +308,13 @@ def draw_roc(curves, panel, *, ax=None):
         ax.plot(points["fpr"], points["tpr"], color=panel.colours[k], ls=panel.line_styles[k], lw=1.8, label=label)
     ax.plot([0, 1], [0, 1], color="0.6", lw=1, ls=(0, (1, 2)), label="chance")
     ax.set(xlabel="False positive rate", ylabel="True positive rate", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    ax.legend(loc="lower right", fontsize="small")
+    ax.legend(fontsize="small", **_legend_place(len(curves), "lower right"))
     return ax
+
+
+def _legend_place(n_lines, inside):
+    """Where a legend stands: inside the axes, or beside them when there are too many lines."""
+    return {"loc": inside} if n_lines <= 5 else {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
 
 
 def draw_precision_recall(curves, shares, panel, *, ax=None):
@@ -330,7 +335,7 @@ def draw_precision_recall(curves, shares, panel, *, ax=None):
         ax.plot(points["recall"], points["precision"], lw=1.8, label=f"{name} (average {average:.3f})", **style)
         ax.axhline(shares[name], lw=0.9, alpha=0.7, **style)
     ax.set(xlabel="Recall", ylabel="Precision", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    ax.legend(loc="center left", fontsize="small", title="thin lines: chance")
+    ax.legend(fontsize="small", title="thin lines: chance", **_legend_place(len(curves), "center left"))
     return ax
 
 
