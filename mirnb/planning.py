@@ -1,8 +1,10 @@
 """Plan a panel before its probes are ordered: separations, predicted scores, prism angles, light, subsets, frames needed."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -153,8 +155,9 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
             found.setdefault(key, []).append(_with_first(table, dict(zip(_WHERE, where, strict=True))))
         for n in tables["subsets"]["n"] if angle == panel.prism_angle_deg else ():
             best = subset_panel(turned, usable, n)
-            write_experiment(plan.root / "panels", best.to_dict(), file_name=f"{best.name}.toml")
-    made = {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
+            file_name = re.sub(r"[^A-Za-z0-9_-]", "_", best.name) + ".toml"
+            write_experiment(plan.root / "panels", best.to_dict(), file_name=file_name)
+    made = {key: pd.concat([one for one in parts if len(one)] or parts, ignore_index=True) for key, parts in found.items()}
     for key, table in made.items():
         plan.table(table, f"design_{key}")
     return Designed(**made, looked_at=looked_at)
@@ -199,11 +202,21 @@ def _joined(designed, key):
 
 
 def separations_in_columns(designed):
-    """Separations at the panels' own angles, to be read."""
-    table = _joined(designed, "separations").round(2)
-    dyes = table.pop("upper_dye") + " + " + table.pop("lower_dye")
-    table.insert(1, "dyes", dyes)
-    return table.drop(columns=["flux_counts", "lower_flux_counts"])
+    """Separations at the panels' own angles, to be read; of two dyes the upper blob's comes first."""
+    table = _joined(designed, "separations").set_index("class", append=True)
+    shown = {
+        "dyes": table["upper_dye"] + ", " + table["lower_dye"], "gap, px": table["gap_px"].map("{:.2f}".format),
+        "widths, px": _both(table, "upper_sigma_px", "lower_sigma_px", "{:.1f}"),
+        "light let through": _both(table, "upper_seen", "lower_seen", "{:.0%}"),
+        "scatter, px": table["scatter_px"].map("{:.2f}".format), "nearest": table["nearest"],
+        "distance, px": table["distance_px"].map("{:.2f}".format), "overlap": table["overlap"].map("{:.0%}".format),
+        "remark": table["remark"],
+    }  # fmt: skip
+    return pd.DataFrame(shown)
+
+
+def _both(table, first, second, form):
+    return table[first].map(form.format) + ", " + table[second].map(form.format)
 
 
 def scores_in_columns(designed):
@@ -220,18 +233,18 @@ def scores_in_columns(designed):
 
 
 def needs_in_columns(designed):
-    """The least light of each class, and the frames that show a ratio, at the panels' own angles."""
-    light, frames = _joined(designed, "least_flux"), _joined(designed, "frames")
-    counts = light["flux_counts"].map(lambda value: "–" if pd.isna(value) else f"{value:.0f}")
-    shown = light.assign(
-        **{"least light, counts": counts.where(light["remark"] == "", counts + " (" + light["remark"] + ")")}
-    )
-    shown = shown[["class", "least light, counts"]].set_index("class", append=True)
+    """The least light of each class, and the frames that show a ratio, at the panels' own angles, as text."""
+    light = _joined(designed, "least_flux").set_index("class", append=True)
+    frames = _joined(designed, "frames").set_index("class", append=True)
     ratio = frames["ratio"].iloc[0]
-    needed = frames.set_index("class", append=True)[["per_frame", "frames"]].round({"per_frame": 1})
-    return shown.join(
-        needed.rename(columns={"per_frame": "molecules a frame", "frames": f"frames to see a ratio of {ratio:g}"})
-    )
+    counts = light["flux_counts"].map("{:.0f}".format)
+    remarked = counts.where(light["flux_counts"].notna(), "") + " " + light["remark"]
+    needed = frames["frames"].map(lambda value: "–" if np.isnan(value) else "∞" if np.isinf(value) else f"{value:.0f}")
+    shown = {
+        f"least light for F1 {light['least_f1'].iloc[0]:g}, counts": remarked.str.strip(),
+        "molecules a frame": frames["per_frame"].map("{:.1f}".format), f"frames to see a ratio of {ratio:g}": needed,
+    }  # fmt: skip
+    return pd.DataFrame(shown).loc[light.index].fillna("")
 
 
 def subsets_in_columns(designed):
