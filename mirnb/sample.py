@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from mirnb.blobs import ERASED, UNLABELLED
+from mirnb.files import InputError
 from mirnb.panel import blob_streaks
 
 MARGIN_PX = 2  # no localisation errs by more, so a blob drawn this far inside keeps its crop
@@ -59,9 +60,23 @@ class Settings:
 
 
 def settings_of(panel, **others):
-    """The default settings with what the panel says of its camera, and others on top."""
+    """The default settings with what the panel says of its camera, and others on top.
+
+    Raises
+    ------
+    InputError
+        If the camera has less noise than the light of its background alone.
+    """
     own = {**panel.camera, "psf_sigma_px": panel.psf_sigma_px} if panel.camera else {}
-    return Settings(**{**own, **others})
+    settings = Settings(**{**own, **others})
+    shot_sd = np.sqrt(max(settings.gain_counts * (settings.background_counts - settings.offset_counts), 0))
+    if not settings.background_counts >= settings.offset_counts or settings.noise_sd_counts < 0.95 * shot_sd:
+        raise InputError(
+            f"panel {panel.name!r}, camera: a background of {settings.background_counts:g} counts over an offset of "
+            f"{settings.offset_counts:g}, at {settings.gain_counts:g} counts an electron, has shot noise of {shot_sd:.1f} "
+            f"counts by itself, but noise_sd_counts is {settings.noise_sd_counts:g}; it holds all noise of a background pixel"
+        )
+    return settings
 
 
 def localisation_error_px(sigma_y_px, sigma_x_px, flux, settings):

@@ -287,3 +287,10 @@ def test_another_angle_moves_gaps_and_dispersed_widths_and_nothing_else():
     assert THESIS.at_angle(177.5) is THESIS
     back = turned.at_angle(177.5)
     assert [mir.gap_px for mir in back.mirs] == pytest.approx([mir.gap_px for mir in THESIS.mirs])
+
+
+@pytest.mark.parametrize("camera", [{"noise_sd_counts": 20}, {"background_counts": 50}, {"gain_counts": 10.0}])
+def test_a_camera_with_less_noise_than_its_background_alone_is_refused(camera):
+    panel = panel_from_dict({**panel_values(), "camera": camera})
+    with pytest.raises(InputError, match=r"'mine', camera: a background of .* has shot noise of"):
+        settings_of(panel)
