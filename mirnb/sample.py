@@ -74,7 +74,7 @@ def settings_of(panel, **others):
         raise InputError(
             f"panel {panel.name!r}, camera: a background of {settings.background_counts:g} counts over an offset of "
             f"{settings.offset_counts:g}, at {settings.gain_counts:g} counts an electron, has shot noise of {shot_sd:.1f} "
-            f"counts by itself, but noise_sd_counts is {settings.noise_sd_counts:g}; it holds all noise of a background pixel"
+            f"by itself, but noise_sd_counts is {settings.noise_sd_counts:g}; it holds all noise of a background pixel"
         )
     return settings
 
