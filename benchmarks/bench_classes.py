@@ -3,7 +3,7 @@
     python benchmarks/bench_classes.py [PANEL ...]
 
 Each panel's experiment is the default, 30 frames of 1024x1024, in a process of its own. One LeNet-5 is trained, and one
-network of `best`, for two epochs on the twin. About ten minutes.
+network of `best`, for one epoch on the twin. About five minutes.
 """
 
 import multiprocessing
@@ -47,7 +47,7 @@ def measure(name, folder, results):
     step("LeNet-5, one run", lambda: train_runs(data, run, n_runs=1))
     step("matched filter", lambda: rivals.train_matched_filter(data))
     step("PCA + SVM", lambda: rivals.train_pca_svm(data, run))
-    recipe = Recipe(n_networks=1, twin_epochs=2)
+    recipe = Recipe(n_networks=1, twin_epochs=1, tune_epochs=1)
     step("best, one network", lambda: rivals.train_best_rival(data, run, recipe=recipe))
     counts = np.full(panel.n_mirs + 1, 100)
     step("corrected counts", lambda: Correction(panel.names, 10 + 90 * np.eye(len(counts)), seed=3).draws(counts))
