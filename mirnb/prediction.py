@@ -22,7 +22,7 @@ from mirnb.simulate import expose, false_detections, frame_light
 FLUX_SHARES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # of the settings' light, at which classes are tried
 _AS_IS = FLUX_SHARES.index(1.0)
 _TEST_SHARE = 0.35  # of the frames
-_POOL_FRAMES = 6  # exposed wholly, for the chance peaks of their noise
+_POOL_FRAMES = 12  # exposed wholly, for the chance peaks of their noise
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,10 @@ def _chance_peaks(light, blobs, window, settings, rng):
     """Crops about the chance peaks of a frame, which a detector would take for blobs."""
     frame = expose(light, settings, rng)
     n_false = int((blobs["kind"] == "false").sum())
-    places = np.floor(false_detections(frame, blobs[blobs["kind"] != "false"], 5 * n_false, rng)).astype(int)
-    return cut_crops(np.pad(frame, 64, mode="reflect"), *(places[: 5 * n_false] + 64).T, window)
+    places = np.floor(false_detections(frame, blobs[blobs["kind"] != "false"], 2 * n_false, rng)).astype(
+        int
+    )  # as `simulate`
+    return cut_crops(np.pad(frame, 64, mode="reflect"), *(places + 64).T, window)
 
 
 @dataclass(frozen=True)
