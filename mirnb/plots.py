@@ -365,7 +365,7 @@ def draw_score_intervals(scores, intervals, panel, *, printed=None, ax=None):
         "recall" and "precision" -> class name -> the thesis's figure.
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(1.5 + 1.5 * panel.n_mirs, 3.6))
+        _, ax = plt.subplots(figsize=(1.5 + (1.5 if panel.n_mirs <= 6 else 0.75) * panel.n_mirs, 3.6))
     for column, name in enumerate(("recall", "precision")):
         for k, mir in enumerate(panel.mir_names):
             x = k + (column - 0.5) * 0.3
@@ -380,6 +380,7 @@ def draw_score_intervals(scores, intervals, panel, *, printed=None, ax=None):
     if printed:
         ax.plot([], [], "D", mfc="none", mec="k", label="thesis")
     ax.set(xticks=range(panel.n_mirs), xticklabels=panel.mir_names, ylabel="score, 95 % interval", ylim=(0, 1.02))
+    ax.tick_params(axis="x", rotation=0 if panel.n_mirs <= 6 else 60)
     ax.legend(loc="lower left", fontsize="small", ncols=3)
     return ax
 
@@ -395,7 +396,7 @@ def draw_rivals(table, *, ax=None):
     """
     classes, names = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["classifier"]))
     if ax is None:
-        _, ax = plt.subplots(figsize=(2.5 + 1.5 * len(classes), 3.8))
+        _, ax = plt.subplots(figsize=(2.5 + (1.5 if len(classes) <= 8 else 0.75) * len(classes), 3.8))
     for k, name in enumerate(names):
         own = table[table["classifier"] == name].set_index("class").loc[classes]
         x = np.arange(len(classes)) + 0.16 * (k - (len(names) - 1) / 2)
@@ -403,6 +404,7 @@ def draw_rivals(table, *, ax=None):
         style = {"marker": _RIVAL_MARKERS.get(name, "o"), "color": sns.color_palette("colorblind")[k], "capsize": 3}
         ax.errorbar(x, own["f1"], yerr=error, ls="", label=name, **style)
     ax.set(xticks=range(len(classes)), xticklabels=classes, ylabel="F1 on test, 95 % interval", ylim=(None, 1.0))
+    ax.tick_params(axis="x", rotation=0 if len(classes) <= 8 else 60)
     ax.figure.legend(fontsize="small", loc="outside right center")
     return ax
 
