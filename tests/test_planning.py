@@ -32,13 +32,13 @@ def perfect(monkeypatch):
 def test_every_panel_is_looked_at_at_its_own_angle_and_the_others(perfect, tmp_path):
     designed = design(plan_panels(["thesis", "twelve"], tmp_path), [176, 177.5])
     assert [(name, angle) for name, angle in designed.looked_at] == [
-        ("thesis", 176.0), ("thesis", 177.5), ("twelve", 174.0), ("twelve", 176.0), ("twelve", 177.5),
+        ("thesis", 176.0), ("thesis", 177.5), ("twelve", 176.0), ("twelve", 176.75), ("twelve", 177.5),
     ]  # fmt: skip
     assert list(designed.own()) == ["thesis", "twelve"]
-    assert designed.own()["twelve"][0].prism_angle_deg == 174
+    assert designed.own()["twelve"][0].prism_angle_deg == 176.75
     scores = designed.scores
     assert len(scores) == len(FLUX_SHARES) * (2 * 5 + 3 * 14)
-    assert set(scores[scores["own_angle"]]["angle_deg"]) == {177.5, 174.0}
+    assert set(scores[scores["own_angle"]]["angle_deg"]) == {177.5, 176.75}
 
 
 def test_what_is_confused_is_said_in_the_tables_and_in_words(perfect, tmp_path):
