@@ -192,7 +192,7 @@ def in_words(designed):
         )
         for table in (apart, at_full):
             remarks = table[table["remark"] != ""]
-            sentences += [f"{one['class']} {one['remark']}." for one in remarks.to_dict("records")]
+            sentences += [f"{one['class']}: {one['remark']}." for one in remarks.to_dict("records")]
     return sentences
 
 

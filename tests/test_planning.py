@@ -48,7 +48,7 @@ def test_what_is_confused_is_said_in_the_tables_and_in_words(perfect, tmp_path):
     assert said == ["cannot be told from red"]
     words = in_words(designed)
     assert words[0].startswith("thesis at 177.5 degrees: predicted F1, mean of the miRs, 0.7")
-    assert "green cannot be told from red." in words
+    assert "green: cannot be told from red." in words
 
 
 def test_tables_and_best_subsets_are_written_and_the_subsets_can_be_read(perfect, tmp_path):
@@ -116,7 +116,7 @@ def test_the_command_writes_tables_figures_and_a_page(tmp_path, capsys):
     assert "Alexa 647, Alexa 488" in said
     assert "least distance of two separations 1.75 px" in said
     page = (out / "notebooks" / "10_panel_design.html").read_text(encoding="utf-8")
-    assert "red cannot be told from noise." in page  # after one epoch
+    assert "red: cannot be told from noise." in page  # after one epoch
     assert (out / "figures" / "design_separability.png").exists()
     done = nbformat.read(out / "notebooks" / "10_panel_design.ipynb", as_version=4)
     assert not [one for cell in done.cells for one in cell.get("outputs", []) if one.output_type == "error"]
