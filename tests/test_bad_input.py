@@ -78,7 +78,7 @@ TOMLS = {
     "pixel size negative": ({"pixel_size_nm": -120}, r"pixel_size_nm must be above 0.*got -120"),
     "pixel size missing": ({"pixel_size_nm": None}, r"'pixel_size_nm' is missing"),
     "name with a slash": ({"name": "a/b"}, r"name is letters, digits, - and _.*'a/b'"),
-    "no panel": ({"panel": "nobody"}, r"panel 'nobody': neither a named panel \(thesis\) nor a file"),
+    "no panel": ({"panel": "nobody"}, r"panel 'nobody': neither a named panel \(thesis, six, twelve\) nor a file"),
     "no direction": ({"dispersion": "sideways"}, r"dispersion must be down, left, up, right, got 'sideways'"),
     "no stack": ({"stack": "other.tif"}, r"other\.tif: there is no such file"),
     "pattern without files": ({"stack": "run_*.tif"}, r"run_\*\.tif: no file matches"),

@@ -105,7 +105,7 @@ def test_predictions_are_those_of_each_network_alone(crops):
 def test_a_loss_that_explodes_ends_in_nan_and_not_in_an_error(crops):
     hyper = Hyperparameters(epochs=3, batch_size=16, optimizer="sgd", learning_rate=9.0)
     x, y = crops["training"]
-    model = train_side_by_side(1e6 * x, y, 4, hyper, [4])
+    model = train_side_by_side(1e20 * x, y, 4, hyper, [4])
     assert np.isnan(predict_side_by_side(model, x)).any()
 
 
