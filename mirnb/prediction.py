@@ -27,11 +27,15 @@ _POOL_FRAMES = 12  # exposed wholly, for the chance peaks of their noise
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is drawn and learned for one prediction."""
+    """How much is drawn and learned for the prediction of a panel of three miRs; more miRs need more of both."""
 
     n_crops: int = 20_000  # for learning and testing together
     n_epochs: int = 10
-    n_networks: int = 1
+
+    def for_panel(self, panel):
+        """The effort for a panel: the work, crops times epochs, goes with its miRs."""
+        more = max(np.sqrt(panel.n_mirs / 3), 1.0)
+        return Effort(round(more * self.n_crops), round(more * self.n_epochs))
 
 
 @dataclass(frozen=True)
@@ -140,28 +144,25 @@ def predict_panel(panel, settings, *, effort=None, seed=3):
     -------
     dict of ndarrays, as `Prediction` takes them
     """
-    effort, keras = effort or Effort(), load_keras()
+    effort, keras = (effort or Effort()).for_panel(panel), load_keras()
     crops = draw_crops(panel, settings, effort.n_crops, seed)
     is_test = crops.frames > (1 - _TEST_SHARE) * crops.frames.max()
     training, test = crops[~is_test], crops[is_test]
     asked = [best_input(test.expose(share, np.random.default_rng([seed, 5, k]))) for k, share in enumerate(FLUX_SHARES)]
-    y_prob = []
-    for k in range(effort.n_networks):
-        number = 100 * seed + k
 
-        def draw(epoch, number=number):
-            rng = np.random.default_rng([number, 6, epoch])
-            any_light = np.exp(rng.uniform(*np.log([FLUX_SHARES[0], FLUX_SHARES[-1]]), len(training.y_true)))
-            share = np.where(rng.random(len(any_light)) < 0.5, 1.0, any_light)
-            return training.expose(share, rng, mirror=True), training.y_true
+    def draw(epoch):
+        rng = np.random.default_rng([seed, 6, epoch])
+        any_light = np.exp(rng.uniform(*np.log([FLUX_SHARES[0], FLUX_SHARES[-1]]), len(training.y_true)))
+        share = np.where(rng.random(len(any_light)) < 0.5, 1.0, any_light)
+        return training.expose(share, rng, mirror=True), training.y_true
 
-        model = best(asked[0].shape[1:], panel.n_mirs + 1, seed=number)
-        model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
-        for _ in tqdm(learn(model, number, effort.n_epochs, 3e-3, 128, draw), total=effort.n_epochs,
-                      desc=f"learning {panel.name}", unit="epoch", leave=False):  # fmt: skip
-            pass
-        y_prob.append([predict(model, one) for one in asked])
-    return {"y_true": test.y_true, "frames": test.frames, "y_pred": np.mean(y_prob, axis=0).argmax(axis=-1)}
+    model = best(asked[0].shape[1:], panel.n_mirs + 1, seed=seed)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
+    stages = learn(model, seed, effort.n_epochs, 3e-3, 128, draw)
+    for _ in tqdm(stages, total=effort.n_epochs, desc=f"learning {panel.name}", unit="epoch", leave=False):
+        pass
+    y_pred = [predict(model, one).argmax(axis=-1) for one in asked]
+    return {"y_true": test.y_true, "frames": test.frames, "y_pred": np.stack(y_pred)}
 
 
 def key_of(panel, settings, effort, seed):

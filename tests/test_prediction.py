@@ -8,7 +8,7 @@ import pytest
 
 from mirnb import prediction
 from mirnb.crops import cut_crops
-from mirnb.panel_file import THESIS
+from mirnb.panel_file import THESIS, load_panel
 from mirnb.predicted import MEAN, confused_with, frames_table, least_flux, score_table
 from mirnb.prediction import FLUX_SHARES, Effort, Prediction, draw_crops, predict_panel
 from mirnb.quantify import Correction, frames_to_tell
@@ -189,3 +189,8 @@ def test_half_of_what_is_learned_from_has_the_light_of_the_settings(monkeypatch,
     assert 0.3 < np.mean(learned[0] == 1) < 0.7
     assert learned[0].min() >= FLUX_SHARES[0]
     assert learned[0].max() <= FLUX_SHARES[-1]
+
+
+def test_more_classes_get_more_crops_and_epochs():
+    assert Effort(1000, 10).for_panel(THESIS) == Effort(1000, 10)
+    assert Effort(1000, 10).for_panel(load_panel("twelve")) == Effort(2000, 20)
