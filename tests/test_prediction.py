@@ -88,13 +88,13 @@ def test_crops_are_like_those_of_simulated_frames():
 
 
 @pytest.mark.slow
-def test_the_same_seed_predicts_the_same_and_more_light_helps():
-    effort = Effort(n_crops=800, n_epochs=2)
-    one, again = (predict_panel(THESIS, SMALL, effort=effort, seed=7) for _ in range(2))
+def test_the_same_seed_predicts_the_same():
+    one, again = (predict_panel(THESIS, SMALL, effort=Effort(n_crops=300, n_epochs=1), seed=7) for _ in range(2))
     for key in one:
         np.testing.assert_array_equal(one[key], again[key])
     assert one["y_pred"].shape == (len(FLUX_SHARES), len(one["y_true"]))
-    assert not np.array_equal(one["y_true"], predict_panel(THESIS, SMALL, effort=effort, seed=8)["y_true"])
+    first, other = (draw_crops(THESIS, SMALL, 300, seed).light for seed in (7, 8))
+    assert not np.array_equal(first, other)
 
 
 def known(y_true, y_pred):
