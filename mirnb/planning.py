@@ -87,6 +87,7 @@ class Designed:
     subsets: pd.DataFrame  # one row a panel, angle and size
     refused: pd.DataFrame  # pairs that cannot be used, and why
     looked_at: dict  # (panel name, angle) -> (Panel, confusion counts), in the order of the tables
+    left_out: list  # a sentence for each panel and angle that makes a pair too wide
 
     def own(self):
         """Panels at their own angles: name -> (Panel, confusion counts, the tables' rows)."""
@@ -127,18 +128,24 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
     Raises
     ------
     InputError
-        If an angle is out of range or makes a pair too wide, or the dyes do not make so many pairs.
+        If an angle is out of range, or the dyes do not make so many pairs.
     """
     for angle in angles:
         require_angle(angle, "--angle")
-    asked = [
-        (panel, settings, angle)
-        for panel, settings in zip(plan.panels, plan.settings, strict=True)
-        for angle in sorted({panel.prism_angle_deg, *map(float, angles)})
-    ]
+    asked, left_out = [], []
+    for panel, settings in zip(plan.panels, plan.settings, strict=True):
+        for angle in sorted({panel.prism_angle_deg, *map(float, angles)}):
+            turned = panel.at_angle(angle)
+            widest = max(mir.gap_px for mir in turned.mirs)
+            if widest <= WIDEST_GAP_PX:
+                asked.append((panel, settings, angle, turned))
+            else:
+                left_out.append(
+                    f"{panel.name} at {angle:g} degrees is left out: two blobs would lie {widest:.0f} px apart, more than "
+                    f"{WIDEST_GAP_PX:g}; take an angle nearer to 180."
+                )
     found, looked_at = {}, {}
-    for panel, settings, angle in tqdm(asked, desc="panels and angles", unit="prediction"):
-        turned = _require_room(panel.at_angle(angle))
+    for panel, settings, angle, turned in tqdm(asked, desc="panels and angles", unit="prediction"):
         usable, refused = possible_pairs(turned, settings=settings)
         seen = subset_panel(turned, usable, subset) if subset else turned
         prediction = plan.predict(seen, settings)
@@ -160,17 +167,7 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
     made = {key: pd.concat([one for one in parts if len(one)] or parts, ignore_index=True) for key, parts in found.items()}
     for key, table in made.items():
         plan.table(table, f"design_{key}")
-    return Designed(**made, looked_at=looked_at)
-
-
-def _require_room(panel):
-    widest = max(mir.gap_px for mir in panel.mirs)
-    if widest > WIDEST_GAP_PX:
-        raise InputError(
-            f"panel {panel.name!r} at {panel.prism_angle_deg:g} degrees: two blobs would lie {widest:.0f} px apart, more "
-            f"than {WIDEST_GAP_PX:g}; take an angle nearer to 180"
-        )
-    return panel
+    return Designed(**made, looked_at=looked_at, left_out=left_out)
 
 
 def _with_first(table, values):
@@ -193,7 +190,7 @@ def in_words(designed):
         for table in (apart, at_full):
             remarks = table[table["remark"] != ""]
             sentences += [f"{one['class']}: {one['remark']}." for one in remarks.to_dict("records")]
-    return sentences
+    return sentences + designed.left_out
 
 
 def _joined(designed, key):

@@ -86,10 +86,11 @@ def test_angles_out_of_range_are_refused_before_anything_is_written(angle, perfe
     assert everything_in(tmp_path / "out") == everything_in(tmp_path / "nothing")
 
 
-def test_an_angle_that_takes_the_blobs_too_far_apart_is_refused(perfect, tmp_path):
-    with pytest.raises(InputError, match=r"'thesis' at 160 degrees: two blobs would lie 92 px apart.*nearer to 180"):
-        design(plan_panels(["thesis"], tmp_path), [160])
-    assert not perfect
+def test_an_angle_that_takes_the_blobs_too_far_apart_is_left_out_and_said_to_be(perfect, tmp_path):
+    designed = design(plan_panels(["thesis"], tmp_path), [160, 176])
+    assert [angle for _, angle in designed.looked_at] == [176.0, 177.5]
+    said = "thesis at 160 degrees is left out: two blobs would lie 92 px apart, more than 60; take an angle nearer to 180."
+    assert in_words(designed)[-1] == said
 
 
 def test_panels_of_the_same_name_and_unknown_ones_are_refused(tmp_path):
