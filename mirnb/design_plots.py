@@ -47,9 +47,11 @@ def draw_profiles(looks):
 def draw_predicted_confusions(looks):
     """Predicted confusion of each panel at its own angle, rows true."""
     sizes = [4.4 if panel.n_mirs <= 4 else 0.62 * panel.n_mirs + 2 for panel, _, _ in looks.values()]
-    figure, axes = plt.subplots(
-        1, len(looks), figsize=(sum(sizes), max(sizes)), squeeze=False, gridspec_kw={"width_ratios": sizes}
-    )  # fmt: skip
+    if max(sizes) > 6:  # beside each other they would be too small to read on a page
+        layout = {"nrows": len(looks), "figsize": (max(sizes), sum(sizes)), "gridspec_kw": {"height_ratios": sizes}}
+    else:
+        layout = {"ncols": len(looks), "figsize": (sum(sizes), max(sizes)), "gridspec_kw": {"width_ratios": sizes}}
+    figure, axes = plt.subplots(**layout, squeeze=False)
     for ax, (name, (panel, matrix, _)) in zip(axes.flat, looks.items(), strict=True):
         draw_confusion(matrix, panel.names, ax=ax)
         ax.set_title(f"{name}, {panel.prism_angle_deg:g}°, {int(matrix.sum())} crops")

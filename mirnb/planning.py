@@ -201,19 +201,18 @@ def _joined(designed, key):
 def separations_in_columns(designed):
     """Separations at the panels' own angles, to be read; of two dyes the upper blob's comes first."""
     table = _joined(designed, "separations").set_index("class", append=True)
+    near = table["nearest"] + ": " + _both(table, "distance_px", "overlap", "{:.2f} px", "{:.0%}")
     shown = {
         "dyes": table["upper_dye"] + ", " + table["lower_dye"], "gap, px": table["gap_px"].map("{:.2f}".format),
         "widths, px": _both(table, "upper_sigma_px", "lower_sigma_px", "{:.1f}"),
-        "light let through": _both(table, "upper_seen", "lower_seen", "{:.0%}"),
-        "scatter, px": table["scatter_px"].map("{:.2f}".format), "nearest": table["nearest"],
-        "distance, px": table["distance_px"].map("{:.2f}".format), "overlap": table["overlap"].map("{:.0%}".format),
-        "remark": table["remark"],
+        "let through": _both(table, "upper_seen", "lower_seen", "{:.0%}"),
+        "nearest: distance, overlap": near.where(table["nearest"] != "", ""), "remark": table["remark"],
     }  # fmt: skip
     return pd.DataFrame(shown)
 
 
-def _both(table, first, second, form):
-    return table[first].map(form.format) + ", " + table[second].map(form.format)
+def _both(table, first, second, form, second_form=None):
+    return table[first].map(form.format) + ", " + table[second].map((second_form or form).format)
 
 
 def scores_in_columns(designed):

@@ -16,9 +16,11 @@ from mirnb.design import (
     separations,
     subset_panel,
 )
+from mirnb.detect import detect_frame
 from mirnb.files import InputError
 from mirnb.panel_file import THESIS, load_panel, panel_from_dict
 from mirnb.sample import Settings
+from mirnb.simulate import draw_light, expose
 from mirnb.spectra import bands_between
 
 
@@ -148,3 +150,15 @@ def test_the_named_panels_are_the_best_subsets_at_their_angles(name, n, least_px
     assert [mir.gap_px for mir in panel.mirs] == [mir.gap_px for mir in found.mirs]
     assert np.diff([mir.gap_px for mir in panel.mirs]).min() == pytest.approx(least_px, abs=0.005)
     assert panel.bands_nm == bands_between(panel.lasers_nm)
+
+
+@pytest.mark.parametrize(("sigma_y_px", "least", "most"), [(1.6, 0.0, 0.03), (2.3, 0.0, 0.15), (3.3, 0.3, 1.0)])
+def test_blobs_wider_than_the_limit_are_found_as_two_and_narrower_ones_are_not(sigma_y_px, least, most):
+    settings, rng = Settings(background_fall=0.0), np.random.default_rng(5)
+    y, x = (grid.ravel() + rng.uniform(0, 1, 196) for grid in np.mgrid[40:1000:70, 40:1000:70])
+    blobs = pd.DataFrame({"y_px": y, "x_px": x, "flux": 4000.0, "sigma_y_px": sigma_y_px, "sigma_x_px": 1.12})
+    found = detect_frame(expose(draw_light(blobs, settings.frame_shape, 1.12), settings, rng))
+    near = (
+        np.hypot(*(found[["y_px", "x_px"]].to_numpy()[:, None] - blobs[["y_px", "x_px"]].to_numpy()).transpose(2, 0, 1)) < 8
+    )
+    assert least <= np.mean(near.sum(axis=0) > 1) <= most
