@@ -76,7 +76,7 @@ def draw_separability(looks, scores, *, least_f1):
             turned = as_is[as_is["class"] == label].sort_values("angle_deg")
             lit = rows["scores"][rows["scores"]["class"] == label]
             style = (
-                {"color": "k", "lw": 2.4, "marker": "", "ls": "-"} if label == MEAN else _style(panel, label, marked=True)
+                {"color": "k", "lw": 2.4, "marker": "d", "ls": "-"} if label == MEAN else _style(panel, label, marked=True)
             )
             for ax, x, own in ((left, turned["angle_deg"], turned), (right, 100 * lit["flux_share"], lit)):
                 ax.plot(x, own["f1"], label=label, **{"lw": 1.3, "ms": 5, **style})
@@ -86,6 +86,7 @@ def draw_separability(looks, scores, *, least_f1):
             ax.axhline(least_f1, color="0.6", lw=1, ls=(0, (1, 2)), label=f"F1 {least_f1:g}")
         left.axvline(panel.prism_angle_deg, color="0.8", lw=4, zorder=0, label="own angle")
         left.set(xlabel="relative prism angle (degrees; 180: none)", ylabel="predicted F1", ylim=(0, 1), title=name)
+        left.set_xlim(as_is["angle_deg"].min() - 0.2, as_is["angle_deg"].max() + 0.2)
         left.xaxis.set_major_locator(MaxNLocator(6))
         right.set(xlabel="light of the molecules (% of the settings')", xscale="log", title=f"at {panel.prism_angle_deg:g}°")
         right.set_xticks(100 * lit["flux_share"], [f"{100 * share:g}" for share in lit["flux_share"]])

@@ -70,7 +70,7 @@ def least_flux(scores, least_f1):
     for name, own in scores[scores["flux_counts"].notna()].groupby("class", sort=False):
         f1, share = own["f1"].to_numpy(), own["flux_share"].to_numpy()
         reached = np.flatnonzero(f1 >= least_f1)
-        found, remark = np.nan, f"not reached; highest F1 {np.nanmax(f1, initial=0):.2f}"
+        found, remark = np.nan, f"not reached; highest F1 {np.nanmax(f1, initial=0):.3f}"
         if len(reached) and reached[0] == 0:
             found, remark = share[0], "or less"
         elif len(reached):

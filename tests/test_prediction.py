@@ -133,7 +133,7 @@ def test_the_least_light_lies_between_the_two_that_were_tried():
     assert least_flux(table, 0.05).iloc[0]["remark"] == "or less"
     never = least_flux(table, 0.95).iloc[0]
     assert np.isnan(never["flux_share"])
-    assert never["remark"] == "not reached; highest F1 0.90"
+    assert never["remark"] == "not reached; highest F1 0.900"
 
 
 def test_frames_needed_without_confusion_are_those_of_two_poisson_counts():
