@@ -93,9 +93,9 @@ def test_rivals_are_compared_on_the_test_crops_alone(all_rivals, small_data):
     assert own["recall"].item() == pytest.approx(hits[small_data.y_true[test] == 3].mean())
     assert rivals.difference(all_rivals, small_data, "best", "best")[0] == 0
     assert rivals.in_columns(table).loc[("best", "mean of the miRs"), "recall"] == ""
-    about = rivals.about(all_rivals, small_data)
-    assert about.loc["LeNet-5 (thesis)", "trained numbers"] == 10952
-    assert about.loc["matched filter", "trained numbers"] == 2
+    told = rivals.about(all_rivals, small_data)
+    assert told.loc["LeNet-5 (thesis)", "trained numbers"] == 10952
+    assert told.loc["matched filter", "trained numbers"] == 2
     assert len(rivals.in_words(all_rivals, small_data)) == 5
 
 

@@ -55,29 +55,15 @@ def test_ci_runs_the_readmes_test_command():
     assert "make test" in (ROOT / "README.md").read_text()
 
 
-def test_imports_run_one_way():
-    told = re.search(r"further up this list: (.*?)\. A test", (ROOT / "CONTRIBUTING.md").read_text(), re.S)
-    order = [name.strip() for name in told[1].replace("\n", " ").split(",")]
-    modules = {path.stem: path for path in (ROOT / "mirnb").glob("*.py") if not path.stem.startswith("__")}
-    assert set(order) == set(modules)
-    for name, path in modules.items():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mirnb":
-                used = [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
-                for other in set(used) & set(order):
-                    assert order.index(other) < order.index(name), f"{name} imports {other}"
-
-
-def test_only_report_knows_papermill_and_plots_knows_numbers_alone():
-    for path in (ROOT / "mirnb").glob("*.py"):
+def test_only_report_knows_papermill():
+    for path in (ROOT / "mirnb").rglob("*.py"):
         text = path.read_text()
         assert path.stem == "report" or not re.search(r"^\s*(import|from) papermill", text, re.M), path.name
-    assert set(re.findall(r"from mirnb(?:\.(\w+))? import", (ROOT / "mirnb" / "plots.py").read_text())) <= {""}
 
 
 @pytest.mark.parametrize("word", ["pickle", "eval"])
 def test_no_pickle_and_no_eval(word):
-    for path in (ROOT / "mirnb").glob("*.py"):
+    for path in (ROOT / "mirnb").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != word, path.name
