@@ -149,14 +149,14 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
         usable, refused = possible_pairs(turned, settings=settings)
         seen = subset_panel(turned, usable, subset) if subset else turned
         prediction = plan.predict(seen, settings)
-        confusion = evaluate.confusion(prediction.y_true, prediction.as_is, seen.n_mirs + 1)
+        counts = evaluate.confusion(prediction.y_true, prediction.as_is, seen.n_mirs + 1)
         scores = score_table(seen, prediction, settings, seed=plan.seed)
         tables = {
             "separations": separations(seen, settings=settings), "scores": scores,
-            "least_flux": least_flux(scores, least_f1), "frames": frames_table(seen, confusion, settings),
+            "least_flux": least_flux(scores, least_f1), "frames": frames_table(seen, counts, settings),
             "subsets": best_subsets(usable), "refused": refused,
         }  # fmt: skip
-        looked_at[seen.name, angle] = seen, confusion
+        looked_at[seen.name, angle] = seen, counts
         for key, table in tables.items():
             where = (seen.name, angle, angle == panel.prism_angle_deg)
             found.setdefault(key, []).append(_with_first(table, dict(zip(_WHERE, where, strict=True))))
