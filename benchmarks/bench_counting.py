@@ -22,7 +22,7 @@ from bench_response import thesis_way
 from mirnb.classifier import load_classifier
 from mirnb.cluster import open_client
 from mirnb.counting import Job, count_part, count_stacks, look_at_stack
-from mirnb.crops import cut_crops, fits
+from mirnb.imaging.crops import cut_crops, fits
 from mirnb.models import lenet5, predict
 from mirnb.panel_file import THESIS
 from mirnb.sample import Settings

@@ -20,9 +20,9 @@ import numpy as np
 from scipy import signal
 from skimage import feature
 
-from mirnb.correlate import Correlator
+from mirnb.imaging.correlation import Correlator
+from mirnb.imaging.preprocessing import preprocess
 from mirnb.panel_file import THESIS
-from mirnb.preprocess import preprocess
 from mirnb.sample import Settings, draw_sample
 from mirnb.simulate import draw_light, expose
 from mirnb.stacks import Stack, write_stack

@@ -22,8 +22,8 @@ from mirnb import dataset, evaluate, rivals
 from mirnb.augment import plain_view
 from mirnb.best import Recipe
 from mirnb.calibration import chance_calibration_error, expected_calibration_error, reliability
-from mirnb.crops import cut_crops
 from mirnb.experiment import load_experiment, write_experiment
+from mirnb.imaging.crops import cut_crops
 from mirnb.models import best, best_input, predict
 from mirnb.panel_file import load_panel
 from mirnb.quiet import load_keras

@@ -25,8 +25,8 @@ from tqdm.auto import tqdm
 from mirnb.classifier import load_classifier
 from mirnb.counting import FRAMES_A_PART, classify_frames
 from mirnb.experiment import load_experiment
+from mirnb.imaging.neighbours import find_partners
 from mirnb.panel_file import THESIS
-from mirnb.partners import find_partners
 from mirnb.quantify import Correction, corrected_counts
 from mirnb.rivals import best_classifier
 from mirnb.runs import RunFolder

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mirnb.preprocess import crop_medians
+from mirnb.imaging.preprocessing import crop_medians
 
 
 def plain_view(wide_crops, margin_px, noise_sd):

@@ -19,8 +19,8 @@ from mirnb.augment import plain_view, shaken_view
 from mirnb.calibration import apply_temperature, fit_temperature
 from mirnb.dataset import MARGIN_PX
 from mirnb.files import InputError, fingerprint, whole_file
+from mirnb.imaging.preprocessing import crop_medians
 from mirnb.models import best, best_input, predict
-from mirnb.preprocess import crop_medians
 from mirnb.quiet import load_keras
 from mirnb.twin import estimate_twin
 

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
-from mirnb.classifier import find_crowded
-from mirnb.crops import fits
 from mirnb.experiment import QUARTER_TURNS, inspect_experiment
 from mirnb.files import InputError
+from mirnb.imaging.crops import fits
+from mirnb.imaging.neighbours import find_crowded
 from mirnb.panel import Window
 
 _LOOK_AT_FRAMES = 8  # for the direction of the dispersion

@@ -13,14 +13,14 @@ from tqdm.auto import tqdm
 
 from mirnb import __version__, evaluate, thesis
 from mirnb.comparison import compare_techniques, single_type_sample
-from mirnb.dataset import QUICK_FRAMES, cut_raw_crops, kept_blobs, prepare, preprocess_templates, without_margin
+from mirnb.dataset import QUICK_FRAMES, cut_raw_crops, kept_blobs, prepare, without_margin
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError, fingerprint
+from mirnb.imaging.templates import median_templates, preprocess_templates
 from mirnb.rivals import difference
 from mirnb.runs import RunFolder
 from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_experiment
-from mirnb.templates import median_templates
 from mirnb.training import train_runs
 
 HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"

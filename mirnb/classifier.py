@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tifffile
-from scipy.spatial import cKDTree
 
 from mirnb import __version__
 from mirnb.dataset import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
 from mirnb.experiment import QUARTER_TURNS
 from mirnb.files import InputError, fingerprint, read_json, write_json
+from mirnb.imaging.neighbours import find_crowded
 from mirnb.likeness import FEATURES, N_BINS
 from mirnb.panel import Panel
 from mirnb.panel_file import panel_from_dict
@@ -312,33 +312,6 @@ def classify(classifier, experiment, *, min_probability=0.0):
         table[f"p_{name}"] = y_prob[:, k].round(6)
     table["crowded"] = find_crowded(experiment.frame_index, experiment.rows, experiment.cols, classifier.panel.crop_window)
     return table
-
-
-def find_crowded(frames, rows, cols, window):
-    """Which blobs have another blob of the table inside their window.
-
-    Parameters
-    ----------
-    frames, rows, cols : int ndarray of shape (n_blobs,)
-    window : Window
-
-    Returns
-    -------
-    bool ndarray of shape (n_blobs,)
-    """
-    if len(rows) == 0:
-        return np.zeros(0, bool)
-    reach = max(window.above, window.below, window.left, window.right)
-    # frames far apart on a third axis; Chebyshev distance covers the window, the exact test follows
-    tree = cKDTree(np.column_stack([np.asarray(frames) * 4.0 * reach, rows, cols]))
-    pairs = tree.query_pairs(reach, p=np.inf, output_type="ndarray")
-    pairs = np.concatenate([pairs, pairs[:, ::-1]])
-    below = np.asarray(rows)[pairs[:, 1]] - np.asarray(rows)[pairs[:, 0]]
-    right = np.asarray(cols)[pairs[:, 1]] - np.asarray(cols)[pairs[:, 0]]
-    inside = (below >= -window.above) & (below < window.below) & (right >= -window.left) & (right < window.right)
-    crowded = np.zeros(len(rows), bool)
-    crowded[pairs[inside, 0]] = True
-    return crowded
 
 
 def copy_classifier(source, target):

@@ -303,7 +303,7 @@ def _classify(options):
 
 def _detect(options):
     from mirnb.blobs import write_table
-    from mirnb.detect import detect_stack
+    from mirnb.imaging.detection import detect_stack
     from mirnb.stacks import Stack
 
     stack = Stack([options.stack])

@@ -16,12 +16,13 @@ from tqdm.auto import tqdm
 
 from mirnb import __version__
 from mirnb.check import MANY_REPEATED, require_dispersion, share_repeated
-from mirnb.classifier import classifier_fingerprint, find_crowded, load_classifier
+from mirnb.classifier import classifier_fingerprint, load_classifier
 from mirnb.cluster import in_turn, open_client
-from mirnb.crops import fits
-from mirnb.detect import as_thunderstorm, detect_frame
 from mirnb.experiment import QUARTER_TURNS
 from mirnb.files import InputError, fingerprint, whole_file
+from mirnb.imaging.crops import fits
+from mirnb.imaging.detection import as_thunderstorm, detect_frame
+from mirnb.imaging.neighbours import find_crowded, find_partners
 from mirnb.likeness import (
     FEATURES,
     N_LOOKED,
@@ -32,8 +33,7 @@ from mirnb.likeness import (
     profile_distance,
     profile_of,
     verdict,
-)  # fmt: skip
-from mirnb.partners import find_partners
+)
 from mirnb.stacks import Stack, is_address, stack_fingerprint
 
 FRAMES_A_PART = 8

@@ -6,20 +6,19 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb.correlate import Correlator
-from mirnb.crops import cut_crops, fits
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
+from mirnb.imaging.correlation import Correlator
+from mirnb.imaging.crops import cut_crops, fits
+from mirnb.imaging.preprocessing import noise_sd, preprocess
+from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
 from mirnb.panel import Panel
-from mirnb.preprocess import noise_sd, preprocess
 from mirnb.splits import SETS, Scaler, fit_scaler, split_by_crop, split_by_frame
 from mirnb.stacks import path_fingerprint
-from mirnb.templates import median_templates
 
 QUICK_FRAMES = 6
 MARGIN_PX = 2  # raw crops are kept so much wider than a template, for mirroring and shifting
 N_PATCHES = 6000  # of background, at most
-MIN_MOLECULES = 10  # training crops of a miR; with fewer, its look is not learned from them alone
 MIN_PER_CLASS = 5  # labelled blobs; with fewer a split can leave a set without the class
 
 
@@ -294,11 +293,6 @@ def make_templates(experiment, raw_crops, y_true, split):
         return experiment.masks
     training = split["training"]
     return median_templates(raw_crops[training], y_true[training], experiment.panel.n_mirs)
-
-
-def preprocess_templates(templates, *, background_percentile=70.0, cap_sds=5.0):
-    """Preprocess each template by its own figures, as frames are (thesis cell 4)."""
-    return np.stack([preprocess(one, background_percentile=background_percentile, cap_sds=cap_sds) for one in templates])
 
 
 def prepare(

@@ -12,15 +12,15 @@ from mirnb.agreement import disagreements
 from mirnb.annotations import Annotation, annotators, blob_ids, read_annotation
 from mirnb.blobs import ERASED, UNLABELLED
 from mirnb.classifier import Classifier
-from mirnb.correlate import cross_correlate
-from mirnb.crops import cut_crops
-from mirnb.dataset import MIN_MOLECULES, cut_raw_crops, kept_blobs, preprocess_templates, without_margin
+from mirnb.dataset import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiment import Experiment
 from mirnb.files import InputError
-from mirnb.plots import composite
-from mirnb.preprocess import preprocess
+from mirnb.imaging.correlation import cross_correlate
+from mirnb.imaging.crops import cut_crops
+from mirnb.imaging.preprocessing import preprocess
+from mirnb.imaging.responses import composite
+from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
 from mirnb.simulate import draw_light
-from mirnb.templates import median_templates
 
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "q", "w", "e")  # of the miRs, in the panel's order
 NOISE_KEY, ERASE_KEY, DOUBT_KEY, UNDO_KEY = "0", "x", "s", "u"

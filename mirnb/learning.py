@@ -20,8 +20,6 @@ WAYS = {  # name -> (draw a twin?, single-type samples first?)
     "single types": (False, True),
     "twin, single types": (True, True),
 }
-
-
 _SHORT = Recipe(n_networks=1, twin_crops=20_000, twin_epochs=4, plain_epochs=20)
 
 

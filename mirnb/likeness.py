@@ -7,9 +7,9 @@ import pandas as pd
 
 from mirnb.blobs import UNLABELLED
 from mirnb.dataset import cut_background
-from mirnb.detect import detect_frame
 from mirnb.experiment import Experiment
-from mirnb.preprocess import noise_sd
+from mirnb.imaging.detection import detect_frame
+from mirnb.imaging.preprocessing import noise_sd
 from mirnb.stacks import HeldFrames
 
 N_LOOKED = 8  # frames of a stack, evenly spread

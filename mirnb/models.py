@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from mirnb.preprocess import crop_medians
+from mirnb.imaging.preprocessing import crop_medians
 from mirnb.quiet import load_keras
 
 PCA_COMPONENTS = 20  # miRACLE (thesis reference 2), as its next two

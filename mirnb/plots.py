@@ -3,12 +3,12 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib.colors import to_rgb
 from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from mirnb import thesis
+from mirnb.imaging.responses import composite
 
 
 def use_style():
@@ -21,34 +21,6 @@ def use_style():
             "figure.dpi": 100, "axes.titlesize": "medium",
         }
     )  # fmt: skip
-
-
-def composite(response, panel, *, top=None):
-    """A colour picture of a response.
-
-    Up to three miRs, channel k is red, green or blue. Beyond, a pixel is as bright as its highest response and has the panel
-    colours of the templates it answers to, those that answer most by far the most: a plain sum of many hues would be white.
-
-    Parameters
-    ----------
-    response : ndarray of shape (rows, cols, n_mirs)
-    panel : Panel
-    top : float, optional
-        Response shown at full brightness; the maximum by default.
-
-    Returns
-    -------
-    float ndarray of shape (rows, cols, 3), 0 to 1
-    """
-    top = top if top is not None else max(float(response.max()), np.finfo(np.float32).tiny)
-    shown = np.clip(response / top, 0, 1)
-    if panel.n_mirs <= 3:
-        return shown @ np.eye(3)[: panel.n_mirs]
-    brightness = shown.max(axis=-1, keepdims=True)
-    # pairs a pixel apart answer to each other's templates with .95: to the power of 32 that is .2
-    weights = (shown / np.maximum(brightness, np.finfo(np.float32).tiny)) ** 32
-    hues = np.array([to_rgb(colour) for colour in panel.colours[:-1]])
-    return brightness * (weights @ hues) / np.maximum(weights.sum(axis=-1, keepdims=True), 1)
 
 
 def draw_image(image, *, ax=None, title="", low=None, high=None, bar=None):

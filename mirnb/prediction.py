@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 from mirnb import __version__
 from mirnb.best import learn
-from mirnb.crops import cut_crops
 from mirnb.files import fingerprint
+from mirnb.imaging.crops import cut_crops
 from mirnb.models import best, best_input, predict
 from mirnb.quiet import load_keras
 from mirnb.sample import MARGIN_PX, Settings, draw_sample, localisation_error_px

@@ -41,7 +41,6 @@ NOTEBOOKS = (
     "09_quantification",
     "10_panel_design",
 )
-
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
 FIGURES = (
     ("2", "fig02_templates", "01_templates", "Median template of each miR and its response to all templates"),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from mirnb.blob_fit import PAIR, SINGLE, draw_light, fit_blobs, huber, pixel_sd
-from mirnb.dataset import MIN_MOLECULES
+from mirnb.imaging.blob_fit import PAIR, SINGLE, draw_light, fit_blobs, huber, pixel_sd
+from mirnb.imaging.templates import MIN_MOLECULES
 
 _NEUTRAL_SD = {
     "background": 1.0, "log_flux": 1.5, "y_px": 0.6, "x_px": 0.6, "log_sigma_y": 0.5, "log_sigma_x": 0.5,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mirnb.blob_fit import PAIR, SINGLE, draw_light, fit_blobs, light_derivatives
+from mirnb.imaging.blob_fit import PAIR, SINGLE, draw_light, fit_blobs, light_derivatives
 
 ROWS, COLS = np.arange(-6, 18) - 0.5, np.arange(-5, 5) - 0.5
 TRUE = np.array([0.1, np.log(80.0), 0.2, -0.3, np.log(1.2), np.log(1.12), np.log(0.5), 6.5, 0.25, np.log(1.5)])

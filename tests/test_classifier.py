@@ -11,9 +11,10 @@ import pytest
 from by_hand import grey_frames, write_folder
 
 from mirnb import dataset, models, training
-from mirnb.classifier import about_noise, classify, count_classes, find_crowded, load_classifier
+from mirnb.classifier import about_noise, classify, count_classes, load_classifier
 from mirnb.experiment import load_experiment, write_experiment
 from mirnb.files import InputError, read_json, write_json
+from mirnb.imaging.neighbours import find_crowded
 from mirnb.panel import Window
 from mirnb.panel_file import THESIS, panel_from_dict
 from mirnb.runs import RunFolder

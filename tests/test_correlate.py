@@ -5,9 +5,9 @@ import pytest
 from by_hand import blob, place, two_blobs
 from scipy.signal import correlate2d
 
-from mirnb.comparison import count_peaks, peak_profile
-from mirnb.correlate import Correlator, cosine_similarity, cross_correlate
-from mirnb.preprocess import preprocess
+from mirnb.imaging.correlation import Correlator, cosine_similarity, cross_correlate
+from mirnb.imaging.preprocessing import preprocess
+from mirnb.imaging.responses import count_peaks, peak_profile
 
 SHAPES = [(24, 10), (7, 7), (5, 4), (6, 9), (1, 1)]
 

@@ -11,8 +11,8 @@ from scipy.signal import correlate2d
 from mirnb import dataset
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
+from mirnb.imaging.preprocessing import noise_sd, preprocess
 from mirnb.panel_file import THESIS
-from mirnb.preprocess import noise_sd, preprocess
 from mirnb.runs import RunFolder
 from mirnb.simulated_experiment import simulate_experiment
 

@@ -7,17 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from mirnb.design import (
-    best_subset,
-    best_subsets,
-    overlaps,
-    pair_table,
-    possible_pairs,
-    separations,
-    subset_panel,
-)
-from mirnb.detect import detect_frame
+from mirnb.design import best_subset, best_subsets, overlaps, pair_table, possible_pairs, separations, subset_panel
 from mirnb.files import InputError
+from mirnb.imaging.detection import detect_frame
 from mirnb.panel_file import THESIS, load_panel, panel_from_dict
 from mirnb.sample import Settings
 from mirnb.simulate import draw_light, expose

@@ -8,7 +8,15 @@ from scipy.spatial import cKDTree
 from skimage.feature import peak_local_max
 
 from mirnb.blobs import read_blobs, write_table
-from mirnb.detect import COLUMNS, as_thunderstorm, detect_frame, detect_stack, filtered_noise, fit_windows, wavelet
+from mirnb.imaging.detection import (
+    COLUMNS,
+    as_thunderstorm,
+    detect_frame,
+    detect_stack,
+    filtered_noise,
+    fit_windows,
+    wavelet,
+)
 from mirnb.panel_file import THESIS
 from mirnb.sample import Settings
 from mirnb.simulate import simulate_frames

@@ -176,7 +176,7 @@ def test_pictures_are_of_the_blob(labeller, sample):
 
 
 def test_the_response_is_that_of_the_whole_frame(sample):
-    from mirnb.correlate import cross_correlate
+    from mirnb.imaging.correlation import cross_correlate
 
     labeller = Labeller(sample, "anna")
     inner = next(k for k in labeller.sequence if 60 < labeller.blobs["row"].iloc[k] < 190)

@@ -15,7 +15,7 @@ from mirnb.likeness import (
     profile_of,
     training_ranges,
     verdict,
-)  # fmt: skip
+)
 from mirnb.panel_file import THESIS
 
 RANGES = {name: [10.0, 20.0] for name in FEATURES}

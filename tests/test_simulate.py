@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirnb.crops import fits
 from mirnb.experiment import load_experiment
 from mirnb.files import InputError
+from mirnb.imaging.crops import fits
 from mirnb.panel_file import THESIS, panel_from_dict
 from mirnb.sample import Settings, draw_sample
 from mirnb.simulate import draw_light, expose, simulate_frames

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from skimage.feature import peak_local_max
 from tqdm.auto import tqdm
 
-from mirnb.blob_fit import damped_steps, profile, profile_derivatives
+from mirnb.imaging.blob_fit import damped_steps, profile, profile_derivatives
 
 THRESHOLD_SDS = 5.0
 FIT_RADIUS_PX = 3

@@ -1,6 +1,10 @@
-"""Median templates of the miRs, from raw training crops (thesis 2.1)."""
+"""Median templates of the miRs, from raw training crops (thesis 2.1), and their preprocessing."""
 
 import numpy as np
+
+from mirnb.imaging.preprocessing import preprocess
+
+MIN_MOLECULES = 10  # training crops of a miR; with fewer, its look is not learned from them alone
 
 
 def median_templates(raw_crops, y_true, n_mirs):
@@ -28,3 +32,8 @@ def median_templates(raw_crops, y_true, n_mirs):
     if missing:
         raise ValueError(f"no training crop of class {', '.join(map(str, missing))}; a template needs at least one")
     return np.stack([np.median(raw_crops[y_true == k], axis=0) for k in range(n_mirs)]).astype(np.float32)
+
+
+def preprocess_templates(templates, *, background_percentile=70.0, cap_sds=5.0):
+    """Preprocess each template by its own figures, as frames are (thesis cell 4)."""
+    return np.stack([preprocess(one, background_percentile=background_percentile, cap_sds=cap_sds) for one in templates])

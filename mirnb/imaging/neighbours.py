@@ -1,7 +1,35 @@
-"""Lower blobs that were found by themselves: each belongs to the molecule above it and is none of its own."""
+"""Blobs that lie near each other: which are crowded, and which are the lower halves of others."""
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+
+def find_crowded(frames, rows, cols, window):
+    """Which blobs have another blob of the table inside their window.
+
+    Parameters
+    ----------
+    frames, rows, cols : int ndarray of shape (n_blobs,)
+    window : Window
+
+    Returns
+    -------
+    bool ndarray of shape (n_blobs,)
+    """
+    if len(rows) == 0:
+        return np.zeros(0, bool)
+    reach = max(window.above, window.below, window.left, window.right)
+    # frames far apart on a third axis; Chebyshev distance covers the window, the exact test follows
+    tree = cKDTree(np.column_stack([np.asarray(frames) * 4.0 * reach, rows, cols]))
+    pairs = tree.query_pairs(reach, p=np.inf, output_type="ndarray")
+    pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    below = np.asarray(rows)[pairs[:, 1]] - np.asarray(rows)[pairs[:, 0]]
+    right = np.asarray(cols)[pairs[:, 1]] - np.asarray(cols)[pairs[:, 0]]
+    inside = (below >= -window.above) & (below < window.below) & (right >= -window.left) & (right < window.right)
+    crowded = np.zeros(len(rows), bool)
+    crowded[pairs[inside, 0]] = True
+    return crowded
+
 
 ALONG_PX, ALONG_SHARE = 1.2, 0.10  # the distance of a pair may differ by the larger of both from the panel's gap
 SIDEWAYS_PX = 1.2

@@ -1,0 +1,1 @@
+"""Arrays alone: preprocessing, correlation, templates, crops, responses, detection, fits of blobs (thesis 2.1)."""
