@@ -18,12 +18,12 @@ import pandas as pd
 
 from mirnb import dataset, rivals
 from mirnb.best import Recipe
-from mirnb.experiment import load_experiment
-from mirnb.panel_file import PANEL_NAMES, load_panel
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import PANEL_NAMES, load_panel
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.prediction import Effort, predict_panel
 from mirnb.quantify import Correction
 from mirnb.quiet import load_keras
-from mirnb.runs import RunFolder
 from mirnb.sample import settings_of
 from mirnb.simulated_experiment import simulate_experiment
 from mirnb.training import train_runs

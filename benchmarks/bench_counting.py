@@ -22,13 +22,13 @@ from bench_response import thesis_way
 from mirnb.classifier import load_classifier
 from mirnb.cluster import open_client
 from mirnb.counting import Job, count_part, count_stacks, look_at_stack
+from mirnb.experiments.panel_file import THESIS
+from mirnb.experiments.stacks import write_stack
 from mirnb.imaging.crops import cut_crops, fits
 from mirnb.models import lenet5, predict
-from mirnb.panel_file import THESIS
 from mirnb.sample import Settings
 from mirnb.samples import gather_inputs
 from mirnb.simulate import simulate_frames
-from mirnb.stacks import write_stack
 
 FRAMES = 120  # of the speed runs
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirnb.runs import ROOT
+from mirnb.files import ROOT
 from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_experiment
 

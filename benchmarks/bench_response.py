@@ -20,12 +20,12 @@ import numpy as np
 from scipy import signal
 from skimage import feature
 
+from mirnb.experiments.panel_file import THESIS
+from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.imaging.correlation import Correlator
 from mirnb.imaging.preprocessing import preprocess
-from mirnb.panel_file import THESIS
 from mirnb.sample import Settings, draw_sample
 from mirnb.simulate import draw_light, expose
-from mirnb.stacks import Stack, write_stack
 
 N_PAIRS = 5
 

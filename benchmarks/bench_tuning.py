@@ -15,11 +15,12 @@ import numpy as np
 
 from mirnb.dataset import prepare
 from mirnb.evaluate import mir_f1
-from mirnb.experiment import load_experiment
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.run_folder import RunFolder
+from mirnb.files import ROOT
 from mirnb.hyperparameters import Hyperparameters
 from mirnb.models import lenet5
 from mirnb.quiet import load_keras
-from mirnb.runs import ROOT, RunFolder
 from mirnb.tuning import Sweep, macro_f1, tune
 
 N_WORKERS = 2  # this is for machines of two cores

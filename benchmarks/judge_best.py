@@ -22,12 +22,14 @@ from mirnb import dataset, evaluate, rivals
 from mirnb.augment import plain_view
 from mirnb.best import Recipe
 from mirnb.calibration import chance_calibration_error, expected_calibration_error, reliability
-from mirnb.experiment import load_experiment, write_experiment
+from mirnb.experiments import cutouts
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import load_panel
+from mirnb.experiments.run_folder import RunFolder
+from mirnb.files import write_experiment
 from mirnb.imaging.crops import cut_crops
 from mirnb.models import best, best_input, predict
-from mirnb.panel_file import load_panel
 from mirnb.quiet import load_keras
-from mirnb.runs import RunFolder
 from mirnb.sample import Settings
 from mirnb.simulate import simulate_frames
 from mirnb.simulated_experiment import simulate_experiment
@@ -96,7 +98,7 @@ def ceiling(drawn, sample, noise_sd, wide_crops, *, epochs=8):
     keras, n_crops = load_keras(), drawn.n_true_crops
     crops, y_true = draw_crops(drawn.panel, drawn.settings, n_crops, drawn.seed + 5000)
     shown = best_input(crops.astype(np.float32) / noise_sd)
-    asked = best_input(plain_view(wide_crops, dataset.MARGIN_PX, noise_sd))
+    asked = best_input(plain_view(wide_crops, cutouts.MARGIN_PX, noise_sd))
     y_prob = []
     for k in tqdm(range(3), desc="ceiling", leave=False):
         model = best(shown.shape[1:], sample.panel.n_mirs + 1, seed=900 + k)

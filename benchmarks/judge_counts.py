@@ -24,12 +24,12 @@ from tqdm.auto import tqdm
 
 from mirnb.classifier import load_classifier
 from mirnb.counting import FRAMES_A_PART, classify_frames
-from mirnb.experiment import load_experiment
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import THESIS
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.imaging.neighbours import find_partners
-from mirnb.panel_file import THESIS
 from mirnb.quantify import Correction, corrected_counts
 from mirnb.rivals import best_classifier
-from mirnb.runs import RunFolder
 from mirnb.sample import Settings
 from mirnb.simulate import simulate_frames
 from mirnb.simulated_experiment import simulate_with_single_types

@@ -21,9 +21,9 @@ import tifffile
 from scipy.spatial import cKDTree
 from scipy.special import ndtr
 
-from mirnb.blobs import read_blobs
+from mirnb.experiments.blobs import read_blobs
+from mirnb.experiments.panel_file import THESIS
 from mirnb.imaging.detection import detect_frame
-from mirnb.panel_file import THESIS
 from mirnb.sample import Settings
 from mirnb.simulate import simulate_frames
 

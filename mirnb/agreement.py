@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from mirnb.annotations import SETTLED, annotators, blob_ids, read_annotation
-from mirnb.blobs import UNLABELLED
+from mirnb.experiments.blobs import UNLABELLED
 
 
 def agreement(experiment):

@@ -17,7 +17,7 @@ import filelock
 import numpy as np
 import pandas as pd
 
-from mirnb.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_labels
+from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_labels
 from mirnb.files import InputError, make_folder, read_text, whole_file
 from mirnb.label_table import AS_BEFORE, LabelTable, file_state
 

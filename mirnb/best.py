@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from mirnb import __version__
 from mirnb.augment import plain_view, shaken_view
 from mirnb.calibration import apply_temperature, fit_temperature
-from mirnb.dataset import MARGIN_PX
+from mirnb.experiments.cutouts import MARGIN_PX
 from mirnb.files import InputError, fingerprint, whole_file
 from mirnb.imaging.preprocessing import crop_medians
 from mirnb.models import best, best_input, predict

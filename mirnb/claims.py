@@ -13,12 +13,13 @@ from tqdm.auto import tqdm
 
 from mirnb import __version__, evaluate, thesis
 from mirnb.comparison import compare_techniques, single_type_sample
-from mirnb.dataset import QUICK_FRAMES, cut_raw_crops, kept_blobs, prepare, without_margin
-from mirnb.experiment import load_experiment
+from mirnb.dataset import QUICK_FRAMES, prepare
+from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError, fingerprint
 from mirnb.imaging.templates import median_templates, preprocess_templates
 from mirnb.rivals import difference
-from mirnb.runs import RunFolder
 from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_experiment
 from mirnb.training import train_runs

@@ -11,15 +11,15 @@ import pandas as pd
 import tifffile
 
 from mirnb import __version__
-from mirnb.dataset import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
-from mirnb.experiment import QUARTER_TURNS
+from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
+from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.panel import Panel
+from mirnb.experiments.panel_file import panel_from_dict
+from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, fingerprint, read_json, write_json
 from mirnb.imaging.neighbours import find_crowded
 from mirnb.likeness import FEATURES, N_BINS
-from mirnb.panel import Panel
-from mirnb.panel_file import panel_from_dict
 from mirnb.predictors import N_NOISE_DRAWS, PREDICTORS, SAME_NOISE, read_predictor
-from mirnb.stacks import Stack
 
 _FORMAT = 3  # 2 had no confusion and no ranges
 

@@ -168,7 +168,7 @@ def _share(text):
 
 def _simulate(options):
     from mirnb.design import separations
-    from mirnb.panel_file import load_panel
+    from mirnb.experiments.panel_file import load_panel
     from mirnb.sample import settings_of
     from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
 
@@ -189,7 +189,7 @@ def _simulate(options):
 
 
 def _check(options):
-    from mirnb.check import check_experiment
+    from mirnb.experiments.check import check_experiment
 
     check = check_experiment(options.folder)
     for line in check.found:
@@ -204,7 +204,7 @@ def _check(options):
 
 def _report(options):
     from mirnb.report import make_report
-    from mirnb.runs import make_demo_if_missing
+    from mirnb.workspace import make_demo_if_missing
 
     make_demo_if_missing(options.folder)
     page = make_report(
@@ -217,8 +217,10 @@ def _report(options):
 def _tune(options):
     from mirnb import tuning
     from mirnb.dataset import prepare
-    from mirnb.experiment import load_experiment
-    from mirnb.runs import ROOT, RunFolder, make_demo_if_missing
+    from mirnb.experiments.experiment_file import load_experiment
+    from mirnb.experiments.run_folder import RunFolder
+    from mirnb.files import ROOT
+    from mirnb.workspace import make_demo_if_missing
 
     make_demo_if_missing(options.folder)
     experiment = load_experiment(options.folder)
@@ -250,7 +252,7 @@ def _import_rois(options):
     import pandas as pd
 
     from mirnb.annotations import Annotation
-    from mirnb.experiment import load_experiment
+    from mirnb.experiments.experiment_file import load_experiment
     from mirnb.rois import NEAR_PX, nearest_blobs, read_points
 
     experiment = load_experiment(options.folder)
@@ -271,7 +273,7 @@ def _import_rois(options):
 
 
 def _export_rois(options):
-    from mirnb.experiment import load_experiment
+    from mirnb.experiments.experiment_file import load_experiment
     from mirnb.rois import write_rois
 
     experiment = load_experiment(options.folder)
@@ -281,10 +283,10 @@ def _export_rois(options):
 
 
 def _classify(options):
-    from mirnb.blobs import write_table
-    from mirnb.check import require_dispersion
     from mirnb.classifier import about_noise, classify, count_classes, load_classifier
-    from mirnb.experiment import load_experiment
+    from mirnb.experiments.blobs import write_table
+    from mirnb.experiments.check import require_dispersion
+    from mirnb.experiments.experiment_file import load_experiment
 
     experiment = load_experiment(options.folder)
     experiment.require_blobs()
@@ -302,9 +304,9 @@ def _classify(options):
 
 
 def _detect(options):
-    from mirnb.blobs import write_table
+    from mirnb.experiments.blobs import write_table
+    from mirnb.experiments.stacks import Stack
     from mirnb.imaging.detection import detect_stack
-    from mirnb.stacks import Stack
 
     stack = Stack([options.stack])
     table = detect_stack(stack, pixel_size_nm=options.pixel_size)

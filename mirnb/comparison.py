@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from mirnb.dataset import kept_blobs
-from mirnb.experiment import load_experiment
+from mirnb.experiments.cutouts import kept_blobs
+from mirnb.experiments.experiment_file import load_experiment
 from mirnb.imaging.correlation import Correlator
 from mirnb.imaging.preprocessing import preprocess
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from mirnb.experiments.panel import MirClass
+from mirnb.experiments.panel_file import MAX_CLASSES, light_of, panel_from_dict
 from mirnb.files import InputError
-from mirnb.panel import MirClass
-from mirnb.panel_file import MAX_CLASSES, light_of, panel_from_dict
 from mirnb.sample import localisation_error_px, settings_of
 
 TOO_WIDE = "a blob is so wide that a detector finds it as two"

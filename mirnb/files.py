@@ -5,10 +5,13 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from pathlib import Path
 
 import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent  # of the repository: relative paths in notebooks start here
 
 
 class InputError(ValueError):
@@ -113,3 +116,46 @@ def fingerprint(*parts):
         else:
             digest.update(json.dumps(_plain(part), sort_keys=True).encode())
     return digest.hexdigest()[:16]
+
+
+def cached(path, make):
+    """Arrays of a file, made and written first if it is not there. make : callable returning a dict of ndarrays"""
+    if not path.exists():
+        arrays = make()
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def write_experiment(folder, values, *, file_name="experiment.toml"):
+    """Write experiment.toml; its stack and blob table must lie in the folder already.
+
+    Parameters
+    ----------
+    folder : path
+    values : dict
+        Keys as `load_experiment` reads them: text, numbers, lists of text, and tables of those.
+    """
+    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if key not in tables]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *(f"{_toml_key(key)} = {_toml(value)}" for key, value in table.items())]
+    with whole_file(Path(folder) / file_name) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml_key(key):
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def _toml(value):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return repr(value)

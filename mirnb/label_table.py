@@ -6,7 +6,7 @@ import io
 import filelock
 import numpy as np
 
-from mirnb.blobs import LABEL_COLUMNS, UNLABELLED, label_columns
+from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns
 from mirnb.files import InputError, read_text, whole_file
 
 AS_BEFORE = -3  # nobody looked at the blob: what the table said before

@@ -10,10 +10,10 @@ import pandas as pd
 
 from mirnb.agreement import disagreements
 from mirnb.annotations import Annotation, annotators, blob_ids, read_annotation
-from mirnb.blobs import ERASED, UNLABELLED
 from mirnb.classifier import Classifier
-from mirnb.dataset import cut_raw_crops, kept_blobs, without_margin
-from mirnb.experiment import Experiment
+from mirnb.experiments.blobs import ERASED, UNLABELLED
+from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
+from mirnb.experiments.experiment import Experiment
 from mirnb.files import InputError
 from mirnb.imaging.correlation import cross_correlate
 from mirnb.imaging.crops import cut_crops

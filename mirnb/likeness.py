@@ -1,16 +1,12 @@
 """Is a stack like the frames a classifier was trained on? What is measured of each, and a plain verdict."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from mirnb.blobs import UNLABELLED
-from mirnb.dataset import cut_background
-from mirnb.experiment import Experiment
+from mirnb.experiments.cutouts import cut_background
+from mirnb.experiments.experiment import held_experiment
 from mirnb.imaging.detection import detect_frame
 from mirnb.imaging.preprocessing import noise_sd
-from mirnb.stacks import HeldFrames
 
 N_LOOKED = 8  # frames of a stack, evenly spread
 N_TRAINING = 24  # frames of the training data
@@ -24,28 +20,6 @@ FEATURES = {
     "flux_counts": ("flux", 0.25),
 }
 _PROFILE_MARGIN = 0.05  # distance of two profiles that passes beside chance
-
-
-def held_experiment(frames, blobs, panel, pixel_size_nm, *, dispersion="down", name="frames"):
-    """An experiment of a few frames in memory.
-
-    Parameters
-    ----------
-    frames : sequence of ndarray (rows, cols), dispersion down
-    blobs : DataFrame
-        frame (from 0, in `frames`), row, col.
-    panel : Panel
-    pixel_size_nm : float
-    dispersion : str
-        How it ran before the frames were turned.
-    name : str
-        Of the stack, for messages.
-    """
-    return Experiment(
-        folder=Path(name), name=name, stack=HeldFrames(frames), table=pd.DataFrame({"frame": blobs["frame"] + 1}),
-        blobs_path=None, rows=blobs["row"].to_numpy(), cols=blobs["col"].to_numpy(),
-        labels=np.full(len(blobs), UNLABELLED), pixel_size_nm=pixel_size_nm, panel=panel, dispersion=dispersion, masks=None,
-    )  # fmt: skip
 
 
 def pixels_of(found, frame=0):

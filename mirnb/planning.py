@@ -9,16 +9,16 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb import evaluate
-from mirnb.blobs import write_table
 from mirnb.design import best_subsets, possible_pairs, separations, subset_panel
-from mirnb.experiment import write_experiment
-from mirnb.files import InputError, make_folder
-from mirnb.panel_file import WIDEST_GAP_PX, load_panel, require_angle
+from mirnb.experiments.blobs import write_table
+from mirnb.experiments.panel_file import WIDEST_GAP_PX, load_panel, require_angle
+from mirnb.experiments.run_folder import save_figure
+from mirnb.files import ROOT, InputError, cached, make_folder, write_experiment
 from mirnb.predicted import MEAN, frames_table, least_flux, score_table
 from mirnb.prediction import Effort, Prediction, key_of, predict_panel
-from mirnb.runs import ROOT, cached, open_run, save_figure
 from mirnb.sample import settings_of
 from mirnb.simulated_experiment import settings_of_experiment
+from mirnb.workspace import open_run
 
 ANGLES_DEG = (175.0, 176.0, 177.0, 177.5, 178.0)
 QUICK = Effort(n_crops=600, n_epochs=1)

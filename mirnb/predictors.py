@@ -11,8 +11,8 @@ import skops.io
 from mirnb.augment import plain_view
 from mirnb.best import load_networks
 from mirnb.calibration import apply_temperature, fit_temperature
-from mirnb.dataset import MARGIN_PX, without_margin
 from mirnb.evaluate import mir_f1
+from mirnb.experiments.cutouts import MARGIN_PX, without_margin
 from mirnb.files import InputError, read_json, write_json
 from mirnb.models import best_input, predict
 from mirnb.quiet import load_keras

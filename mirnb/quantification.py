@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 
 from mirnb.abundance import Sample, abundance_table, estimate_abundances, fold_changes
-from mirnb.blobs import write_table
 from mirnb.classifier import classifier_fingerprint, classifier_of, load_classifier
 from mirnb.counting import count_stacks
-from mirnb.files import InputError, make_folder
+from mirnb.experiments.blobs import write_table
+from mirnb.experiments.run_folder import save_figure
+from mirnb.experiments.stacks import is_address
+from mirnb.files import ROOT, InputError, make_folder
 from mirnb.quantify import Correction
 from mirnb.rivals import best_classifier
-from mirnb.runs import ROOT, open_run, save_figure
 from mirnb.samples import gather_inputs
 from mirnb.simulated_experiment import simulate_samples
-from mirnb.stacks import is_address
+from mirnb.workspace import open_run
 
 
 @dataclass(frozen=True)

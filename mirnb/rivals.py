@@ -12,7 +12,8 @@ from mirnb.augment import plain_view
 from mirnb.best import QUICK, Recipe, train_best, tune_again
 from mirnb.calibration import apply_temperature, expected_calibration_error, fit_temperature, reliability
 from mirnb.classifier import Classifier, is_of
-from mirnb.dataset import MARGIN_PX, prepare, single_type_crops
+from mirnb.dataset import prepare, single_type_crops
+from mirnb.experiments.cutouts import MARGIN_PX
 from mirnb.files import fingerprint, whole_file
 from mirnb.folds import count_folds, out_of_fold
 from mirnb.likeness import training_ranges

@@ -13,7 +13,7 @@ import pandas as pd
 import roifile
 from matplotlib.colors import to_rgb
 
-from mirnb.blobs import ERASED
+from mirnb.experiments.blobs import ERASED
 from mirnb.files import InputError, whole_file
 
 NEAR_PX = 3.0

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from mirnb.blobs import ERASED, UNLABELLED
+from mirnb.experiments.blobs import ERASED, UNLABELLED
+from mirnb.experiments.panel import blob_streaks
 from mirnb.files import InputError
-from mirnb.panel import blob_streaks
 
 MARGIN_PX = 2  # no localisation errs by more, so a blob drawn this far inside keeps its crop
 

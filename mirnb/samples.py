@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mirnb.blobs import UNLABELLED, read_blobs
-from mirnb.experiment import QUARTER_TURNS, Experiment, load_experiment, turned_pixels
+from mirnb.experiments.blobs import UNLABELLED, read_blobs
+from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
+from mirnb.experiments.experiment_file import load_experiment, turned_pixels
+from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, read_text
-from mirnb.stacks import Stack
 
 ROLES = ("sample", "reference", "blank")
 _COLUMNS = ("stack", "sample", "role", "replicate")

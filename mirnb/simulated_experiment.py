@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb.blobs import LABEL_COLUMNS, label_columns, write_table
-from mirnb.experiment import load_experiment, write_experiment
-from mirnb.files import InputError, make_folder
-from mirnb.panel_file import THESIS, is_named
+from mirnb.experiments.blobs import LABEL_COLUMNS, label_columns, write_table
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import THESIS, is_named
+from mirnb.experiments.stacks import write_stack
+from mirnb.files import InputError, make_folder, write_experiment
 from mirnb.sample import Settings, settings_of
 from mirnb.simulate import simulate_frames
-from mirnb.stacks import write_stack
 
 _TRUTH_COLUMNS = ["molecule", "frame", "kind", "class", "y_px", "x_px", "flux", "sigma_y_px", "sigma_x_px", "blob_id"]
 _WRITTEN = ("experiment.toml", "stack.tif", "blobs.csv", "truth.csv", "panel.toml")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mirnb.panel_file import THESIS
+from mirnb.experiments.panel_file import THESIS
 
 LOSS = (0.902, 0.569, 0.410, 0.365, 0.330, 0.307, 0.281, 0.261, 0.245, 0.232)  # training, one run of ten epochs
 VALIDATION_LOSS = (0.619, 0.446, 0.395, 0.329, 0.327, 0.324, 0.330, 0.324, 0.315, 0.330)

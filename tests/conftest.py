@@ -13,8 +13,8 @@ matplotlib.use("Agg")
 
 from mirnb import counting, dataset, evaluate, folds, likeness, rivals, training, tuning
 from mirnb.classifier import Classifier
-from mirnb.experiment import load_experiment
-from mirnb.runs import RunFolder
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_experiment
 

@@ -10,8 +10,8 @@ import pytest
 from mirnb import annotations
 from mirnb.agreement import agreement, disagreements
 from mirnb.annotations import SETTLED, Annotation, read_annotation
-from mirnb.blobs import ERASED, UNLABELLED, read_blobs, read_labels
-from mirnb.experiment import load_experiment
+from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs, read_labels
+from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
 from mirnb.simulated_experiment import simulate_experiment
 

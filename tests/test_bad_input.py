@@ -11,12 +11,12 @@ import tifffile
 from by_hand import blobs_text, everything_in, grey_frames, middle_nm, write_folder
 
 from mirnb import dataset
-from mirnb.blobs import write_table
-from mirnb.check import check_experiment
 from mirnb.cli import main
-from mirnb.experiment import inspect_experiment, load_experiment
+from mirnb.experiments.blobs import write_table
+from mirnb.experiments.check import check_experiment
+from mirnb.experiments.experiment_file import inspect_experiment, load_experiment
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
-from mirnb.runs import RunFolder
 
 X, Y = middle_nm(32, 24)
 GOOD = (1, 1, X, Y)

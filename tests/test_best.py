@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mirnb import best, dataset
+from mirnb import best
+from mirnb.experiments import cutouts
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
-from mirnb.runs import RunFolder
 
 TINY = replace(best.QUICK, n_networks=2)
 
@@ -102,7 +103,7 @@ def test_the_twin_sees_no_validation_crop_either(small_data, monkeypatch):
     best.twin_of(small_data)
     training = small_data.split["training"]
     np.testing.assert_array_equal(seen["y_true"], small_data.y_true[training])
-    light = dataset.without_margin(small_data.wide_crops[training]) / np.float32(small_data.noise_sd)
+    light = cutouts.without_margin(small_data.wide_crops[training]) / np.float32(small_data.noise_sd)
     np.testing.assert_allclose(seen["crops"], light - np.median(light, axis=(1, 2), keepdims=True), atol=1e-3)
 
 

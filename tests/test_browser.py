@@ -10,9 +10,9 @@ import pytest
 from lab_browser import CHROMIUM, browser, lab, open_notebook, run_all_from_menu
 
 from mirnb.annotations import read_annotation
-from mirnb.blobs import ERASED, UNLABELLED, read_blobs, read_labels
-from mirnb.dataset import kept_blobs
-from mirnb.experiment import load_experiment
+from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs, read_labels
+from mirnb.experiments.cutouts import kept_blobs
+from mirnb.experiments.experiment_file import load_experiment
 from mirnb.simulated_experiment import simulate_experiment
 
 ROOT = Path(__file__).resolve().parent.parent

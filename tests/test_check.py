@@ -5,9 +5,10 @@ import pytest
 import tifffile
 from by_hand import blobs_text, everything_in, grey_frames, middle_nm, write_folder
 
-from mirnb.blobs import label_columns, write_table
-from mirnb.check import check_experiment, guess_dispersion, share_repeated
-from mirnb.experiment import QUARTER_TURNS, load_experiment
+from mirnb.experiments.blobs import label_columns, write_table
+from mirnb.experiments.check import check_experiment, guess_dispersion, share_repeated
+from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.experiment_file import load_experiment
 
 TURNED_BY_HAND = {"down": 0, "right": 1, "up": 2, "left": 3}  # quarter turns against the clock of a picture that runs down
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mirnb import best, claims, learning, rivals
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
-from mirnb.runs import RunFolder
 from mirnb.sample import Settings
 
 
@@ -80,7 +80,7 @@ def test_the_learning_curve_uses_the_share_it_says_and_leaves_out_what_there_is_
 
 @pytest.mark.slow
 def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
-    from mirnb.experiment import load_experiment
+    from mirnb.experiments.experiment_file import load_experiment
     from mirnb.simulated_experiment import simulate_experiment
 
     sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=8)))

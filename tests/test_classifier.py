@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from by_hand import grey_frames, write_folder
 
-from mirnb import dataset, models, training
+from mirnb import models, training
 from mirnb.classifier import about_noise, classify, count_classes, load_classifier
-from mirnb.experiment import load_experiment, write_experiment
-from mirnb.files import InputError, read_json, write_json
+from mirnb.experiments import cutouts
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel import Window
+from mirnb.experiments.panel_file import THESIS, panel_from_dict
+from mirnb.experiments.run_folder import RunFolder
+from mirnb.files import InputError, read_json, write_experiment, write_json
 from mirnb.imaging.neighbours import find_crowded
-from mirnb.panel import Window
-from mirnb.panel_file import THESIS, panel_from_dict
-from mirnb.runs import RunFolder
 
 
 def test_the_thesis_network_has_its_10952_weights():
@@ -67,7 +68,7 @@ def test_every_blob_is_classified_but_those_at_the_border(small_classifier, smal
     table = classify(small_classifier, small)
     assert len(table) == len(small.table)
     border = (table["class"] == "").to_numpy()
-    kept, _ = dataset.kept_blobs(small, labelled=False)
+    kept, _ = cutouts.kept_blobs(small, labelled=False)
     assert np.flatnonzero(~border).tolist() == kept["table_row"].tolist()
     columns = [f"p_{name}" for name in small.panel.names]
     np.testing.assert_allclose(table.loc[~border, columns].sum(axis=1), 1, atol=1e-4)

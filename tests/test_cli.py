@@ -14,9 +14,9 @@ from by_hand import blobs_text, everything_in, middle_nm, toml_text, write_folde
 
 import mirnb
 from mirnb.cli import main
-from mirnb.experiment import load_experiment
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import THESIS
 from mirnb.files import read_json, write_json
-from mirnb.panel_file import THESIS
 
 COMMANDS = ("simulate", "check", "report", "classify", "detect", "quantify")
 
@@ -319,7 +319,7 @@ def test_ctrl_c_ends_with_130(monkeypatch, capsys, tmp_path):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mirnb.check.check_experiment", stop)
+    monkeypatch.setattr("mirnb.experiments.check.check_experiment", stop)
     assert main(["check", str(tmp_path)]) == 130
     assert "stopped" in said_once(capsys)
 
@@ -328,7 +328,7 @@ def test_an_error_of_the_system_is_one_line_with_its_file(monkeypatch, capsys, t
     def fail(*_, **__):
         raise OSError(errno.EIO, "Input/output error", "stack.tif")
 
-    monkeypatch.setattr("mirnb.check.check_experiment", fail)
+    monkeypatch.setattr("mirnb.experiments.check.check_experiment", fail)
     assert main(["check", str(tmp_path)]) == 1
     assert said_once(capsys).startswith("mirnb: stack.tif: Input/output error")
 

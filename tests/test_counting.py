@@ -9,13 +9,13 @@ import pytest
 from dask_cluster import kill_after, two_workers
 
 from mirnb import counting
-from mirnb.blobs import read_blobs
 from mirnb.classifier import classify
 from mirnb.counting import count_stacks
-from mirnb.experiment import write_experiment
+from mirnb.experiments.blobs import read_blobs
+from mirnb.experiments.stacks import Stack, write_stack
+from mirnb.files import write_experiment
 from mirnb.samples import gather_inputs
 from mirnb.simulated_experiment import simulate_experiment
-from mirnb.stacks import Stack, write_stack
 
 
 @pytest.fixture(scope="module")

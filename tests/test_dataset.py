@@ -9,11 +9,12 @@ from by_hand import blobs_text, everything_in, grey_frames, middle_nm, write_fol
 from scipy.signal import correlate2d
 
 from mirnb import dataset
-from mirnb.experiment import load_experiment
+from mirnb.experiments import cutouts
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import THESIS
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 from mirnb.imaging.preprocessing import noise_sd, preprocess
-from mirnb.panel_file import THESIS
-from mirnb.runs import RunFolder
 from mirnb.simulated_experiment import simulate_experiment
 
 LABELS = "frame,x [nm],y [nm],is_really_mir,selected_mir_type"
@@ -45,11 +46,11 @@ def test_blobs_are_kept_by_their_window_label_and_frame(tmp_path):
     ]
     rows = [(1 + k % 2, *middle_nm(row, col), *label) for k, (row, col, label) in enumerate(cells)]
     sample = load_experiment(write_folder(tmp_path / "s", blobs=blobs_text(rows, LABELS)))
-    kept, n_dropped = dataset.kept_blobs(sample)
+    kept, n_dropped = cutouts.kept_blobs(sample)
     assert kept["table_row"].tolist() == [0, 2]
     assert (kept["row"].tolist(), kept["col"].tolist(), kept["y"].tolist()) == ([11, 41], [5, 43], [0, 3])
     assert n_dropped == 4
-    kept, n_dropped = dataset.kept_blobs(sample, labelled=False, n_frames=1)
+    kept, n_dropped = cutouts.kept_blobs(sample, labelled=False, n_frames=1)
     assert kept["table_row"].tolist() == [0, 2, 6]
     assert n_dropped == 1
 
@@ -254,7 +255,7 @@ def test_groups_show_each_class_and_the_brightest_of_it(small, small_data):
 
 
 def test_frames_without_blobs_are_not_read(small, tmp_path):
-    blobs, _ = dataset.kept_blobs(small)
+    blobs, _ = cutouts.kept_blobs(small)
     only_second = blobs[blobs["frame"] == 1].reset_index(drop=True)
 
     class NoOther(type(small.stack)):
@@ -263,7 +264,7 @@ def test_frames_without_blobs_are_not_read(small, tmp_path):
             return super().frames(indices)
 
     stack = NoOther([path for path in small.stack.paths])
-    crops = dataset.cut_raw_crops(replace(small, stack=stack), only_second)
+    crops = cutouts.cut_raw_crops(replace(small, stack=stack), only_second)
     assert len(crops) == len(only_second)
 
 
@@ -271,26 +272,26 @@ def test_wide_crops_have_a_margin_that_is_reflected_at_the_edge(tmp_path):
     frames = grey_frames(1, (64, 48))
     x, y = middle_nm(11, 5)  # its crop window starts at row 0 and column 0
     sample = load_experiment(write_folder(tmp_path / "s", frames=frames, blobs=f"frame,x [nm],y [nm]\n1,{x},{y}\n"))
-    blobs, _ = dataset.kept_blobs(sample, labelled=False)
-    (crop,) = dataset.cut_raw_crops(sample, blobs)
+    blobs, _ = cutouts.kept_blobs(sample, labelled=False)
+    (crop,) = cutouts.cut_raw_crops(sample, blobs)
     assert crop.shape == (28, 14)
     np.testing.assert_array_equal(crop[:, 2:], frames[0][3:31, :12])
     np.testing.assert_array_equal(crop[:, :2], frames[0][3:31, [2, 1]])  # numpy's reflection leaves the edge out
 
 
 def test_background_touches_no_held_out_crop_and_no_blob_of_the_table(small):
-    blobs, _ = dataset.kept_blobs(small)
+    blobs, _ = cutouts.kept_blobs(small)
     held_out = blobs.iloc[::3]
     marked = {index: frame.copy() for index, frame in small.stack.frames()}
     for _, frame, row, col, _ in held_out.to_numpy():  # every pixel that a test crop shows
         marked[frame][row - 6 : row + 18, col - 5 : col + 5] = 0
     stack = replace_frames(small, marked)
-    patches = dataset.cut_background(stack, held_out, n_patches=200)
+    patches = cutouts.cut_background(stack, held_out, n_patches=200)
     assert len(patches) > 20
     assert patches.min() > 0
     for row, col, frame in zip(small.rows, small.cols, small.frame_index, strict=True):
         marked[frame][row, col] = 0
-    middles = dataset.cut_background(replace_frames(small, marked), held_out, n_patches=200)[:, 3:10, 2:9]
+    middles = cutouts.cut_background(replace_frames(small, marked), held_out, n_patches=200)[:, 3:10, 2:9]
     assert middles.min() > 0
 
 
@@ -392,7 +393,7 @@ def test_a_background_cut_off_at_zero_still_has_noise_and_a_constant_one_has_non
 
 
 def test_the_noise_of_a_stack_is_that_of_the_crops_it_was_trained_on(small, small_data):
-    assert dataset.stack_noise_sd(small) == pytest.approx(small_data.noise_sd, rel=0.03)
+    assert cutouts.stack_noise_sd(small) == pytest.approx(small_data.noise_sd, rel=0.03)
 
 
 def test_classes_missing_from_training_are_named(small):

@@ -8,12 +8,12 @@ import pytest
 from scipy.stats import norm
 
 from mirnb.design import best_subset, best_subsets, overlaps, pair_table, possible_pairs, separations, subset_panel
+from mirnb.experiments.panel_file import THESIS, load_panel, panel_from_dict
+from mirnb.experiments.spectra import bands_between
 from mirnb.files import InputError
 from mirnb.imaging.detection import detect_frame
-from mirnb.panel_file import THESIS, load_panel, panel_from_dict
 from mirnb.sample import Settings
 from mirnb.simulate import draw_light, expose
-from mirnb.spectra import bands_between
 
 
 def all_dyes(angle_deg=176.75, **more):

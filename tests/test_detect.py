@@ -7,7 +7,9 @@ from scipy import ndimage, optimize, special
 from scipy.spatial import cKDTree
 from skimage.feature import peak_local_max
 
-from mirnb.blobs import read_blobs, write_table
+from mirnb.experiments.blobs import read_blobs, write_table
+from mirnb.experiments.panel_file import THESIS
+from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.imaging.detection import (
     COLUMNS,
     as_thunderstorm,
@@ -17,10 +19,8 @@ from mirnb.imaging.detection import (
     fit_windows,
     wavelet,
 )
-from mirnb.panel_file import THESIS
 from mirnb.sample import Settings
 from mirnb.simulate import simulate_frames
-from mirnb.stacks import Stack, write_stack
 
 NOISE_SD = 34.0
 

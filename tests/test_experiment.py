@@ -5,9 +5,10 @@ import pytest
 import tifffile
 from by_hand import PIXEL_NM, blobs_text, everything_in, grey_frames, middle_nm, toml_text, write_folder
 
-from mirnb.experiment import QUARTER_TURNS, inspect_experiment, load_experiment, write_experiment, write_mask
-from mirnb.files import InputError
-from mirnb.panel_file import THESIS
+from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.experiment_file import inspect_experiment, load_experiment, write_mask
+from mirnb.experiments.panel_file import THESIS
+from mirnb.files import InputError, write_experiment
 from mirnb.simulated_experiment import simulate_experiment
 
 MIRS = ("red", "green", "blue")

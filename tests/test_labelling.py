@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mirnb import report
-from mirnb.blobs import ERASED, UNLABELLED, read_blobs, read_labels
-from mirnb.dataset import kept_blobs
-from mirnb.experiment import load_experiment
+from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs, read_labels
+from mirnb.experiments.cutouts import kept_blobs
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import THESIS, panel_from_dict
 from mirnb.files import InputError, make_folder
 from mirnb.labelling import (
     ANNOTATORS_DIFFER,
@@ -20,7 +21,6 @@ from mirnb.labelling import (
     ideal_pair,
 )
 from mirnb.labelling_widget import LabellingTool
-from mirnb.panel_file import THESIS, panel_from_dict
 from mirnb.simulated_experiment import simulate_experiment
 
 

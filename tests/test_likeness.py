@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from by_hand import blob
 
+from mirnb.experiments.panel_file import THESIS
 from mirnb.likeness import (
     FEATURES,
     N_BINS,
@@ -16,7 +17,6 @@ from mirnb.likeness import (
     training_ranges,
     verdict,
 )
-from mirnb.panel_file import THESIS
 
 RANGES = {name: [10.0, 20.0] for name in FEATURES}
 EVEN = np.full((2, N_BINS), 50)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from mirnb.experiments.panel import blob_streaks
+from mirnb.experiments.panel_file import THESIS
+from mirnb.experiments.prism import PSF_SIGMA_PX, shift_px, streak
+from mirnb.experiments.spectra import DYES, bands_of, spectrum_of
 from mirnb.files import InputError
-from mirnb.optics import PSF_SIGMA_PX, shift_px, streak
-from mirnb.panel import blob_streaks
-from mirnb.panel_file import THESIS
-from mirnb.spectra import DYES, bands_of, spectrum_of
 
 
 @pytest.mark.parametrize(("wavelength_nm", "expected_px"), [(520, 13.3), (561, 9.0), (603, 5.55), (638, 3.3), (668, 1.8)])

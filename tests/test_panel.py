@@ -8,12 +8,11 @@ import pytest
 from by_hand import everything_in
 
 from mirnb import thesis
-from mirnb.experiment import write_experiment
-from mirnb.files import InputError
-from mirnb.panel import NOISE
-from mirnb.panel_file import MAX_CLASSES, THESIS, load_panel, panel_files, panel_from_dict
+from mirnb.experiments.panel import NOISE
+from mirnb.experiments.panel_file import MAX_CLASSES, THESIS, load_panel, panel_files, panel_from_dict
+from mirnb.experiments.spectra import DYES
+from mirnb.files import InputError, write_experiment
 from mirnb.sample import settings_of
-from mirnb.spectra import DYES
 
 
 def panel_values(n_mirs=2, **first):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mirnb.experiments.panel_file import THESIS
 from mirnb.imaging.neighbours import find_partners
-from mirnb.panel_file import THESIS
 
 RED, GREEN, BLUE = (THESIS.index(name) for name in ("red", "green", "blue"))
 NOISE = THESIS.noise

@@ -8,8 +8,8 @@ from by_hand import everything_in
 
 from mirnb import planning
 from mirnb.cli import main
+from mirnb.experiments.panel_file import PANEL_NAMES, THESIS, load_panel
 from mirnb.files import InputError
-from mirnb.panel_file import PANEL_NAMES, THESIS, load_panel
 from mirnb.planning import QUICK, design, in_words, plan_notebook, plan_panels
 from mirnb.prediction import FLUX_SHARES
 

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from mirnb import plots
+from mirnb.experiments.panel_file import THESIS, panel_from_dict
 from mirnb.imaging import responses
-from mirnb.panel_file import THESIS, panel_from_dict
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mirnb import prediction
+from mirnb.experiments.panel_file import THESIS, load_panel
 from mirnb.imaging.crops import cut_crops
-from mirnb.panel_file import THESIS, load_panel
 from mirnb.predicted import MEAN, confused_with, frames_table, least_flux, score_table
 from mirnb.prediction import FLUX_SHARES, Effort, Prediction, draw_crops, predict_panel
 from mirnb.quantify import Correction, frames_to_tell

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mirnb import best, dataset, rivals
+from mirnb import best, rivals
+from mirnb.experiments import cutouts
 from mirnb.files import InputError
 from mirnb.predictors import PREDICTORS, Best, MatchedFilter, read_predictor
 
@@ -101,8 +102,8 @@ def test_rivals_are_compared_on_the_test_crops_alone(all_rivals, small_data):
 
 def test_every_kind_gets_a_folder_and_scores_in_one_form(all_rivals, small, small_data, tmp_path):
     from mirnb.classifier import load_classifier
+    from mirnb.experiments.run_folder import RunFolder
     from mirnb.files import read_json
-    from mirnb.runs import RunFolder
 
     run = RunFolder(small, tmp_path)
     rivals.save_rivals(all_rivals, small, small_data, run, n_resamples=100)
@@ -113,7 +114,7 @@ def test_every_kind_gets_a_folder_and_scores_in_one_form(all_rivals, small, smal
     for kind, one in all_rivals.items():
         loaded = load_classifier(tmp_path / "classifiers" / kind)
         assert loaded.kind == kind
-        blobs, _ = dataset.kept_blobs(small)
+        blobs, _ = cutouts.kept_blobs(small)
         np.testing.assert_allclose(loaded.predict(small, blobs).argmax(axis=1), one.y_prob.argmax(axis=1), atol=0)
         (tmp_path / "classifiers" / kind / one.predictor.files[0]).write_bytes(b"edited")
         with pytest.raises(InputError, match="is not the file this classifier was saved with"):

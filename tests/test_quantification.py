@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from mirnb import rivals
-from mirnb.blobs import write_table
 from mirnb.dataset import prepare
-from mirnb.experiment import load_experiment
+from mirnb.experiments.blobs import write_table
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.run_folder import RunFolder
+from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.files import InputError
 from mirnb.quantification import in_words, plan_files, plan_notebook, quantify
-from mirnb.runs import RunFolder
 from mirnb.simulated_experiment import simulate_experiment, simulate_samples
-from mirnb.stacks import Stack, write_stack
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mirnb import dataset, evaluate, thesis, training
-from mirnb.experiment import load_experiment
-from mirnb.runs import RunFolder
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.simulated_experiment import simulate_experiment
 
 

@@ -10,9 +10,9 @@ import papermill
 import pytest
 from lab_browser import CHROMIUM, browser
 
-from mirnb import report, runs
+from mirnb import files, report
 from mirnb.cli import main
-from mirnb.experiment import load_experiment
+from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
 from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_with_single_types
@@ -180,7 +180,7 @@ def test_notebooks_01_and_02_do_without_labels_when_masks_are_given(reported, tm
 @pytest.mark.slow
 def test_plain_papermill_runs_a_notebook_from_any_folder(reported, tmp_path, monkeypatch):
     sample, _ = reported
-    source = runs.ROOT / "notebooks" / "01_templates.ipynb"
+    source = files.ROOT / "notebooks" / "01_templates.ipynb"
     monkeypatch.chdir(tmp_path)
     parameters = {"experiment": str(sample), "out": str(tmp_path / "run"), "background_percentile": 60.0}
     papermill.execute_notebook(str(source), "done.ipynb", parameters=parameters, kernel_name="python3", progress_bar=False)
@@ -244,5 +244,5 @@ def test_a_kernel_that_dies_is_noticed(tmp_path, monkeypatch):
 
 
 def test_the_pages_style_names_no_outside_address():
-    for path in (runs.ROOT / "mirnb" / "page").iterdir():
+    for path in (files.ROOT / "mirnb" / "page").iterdir():
         assert not re.search(r"https?://|//cdn|@import", path.read_text()), path.name

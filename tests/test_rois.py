@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import roifile
 
-from mirnb.blobs import ERASED, LABEL_COLUMNS, UNLABELLED, read_blobs, read_labels, write_table
 from mirnb.cli import main
-from mirnb.experiment import load_experiment
+from mirnb.experiments.blobs import ERASED, LABEL_COLUMNS, UNLABELLED, read_blobs, read_labels, write_table
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import THESIS
 from mirnb.files import InputError
-from mirnb.panel_file import THESIS
 from mirnb.rois import nearest_blobs, read_points, write_rois
 from mirnb.sample import Settings
 from mirnb.simulated_experiment import simulate_experiment

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirnb.experiment import load_experiment
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import THESIS, panel_from_dict
 from mirnb.files import InputError
 from mirnb.imaging.crops import fits
-from mirnb.panel_file import THESIS, panel_from_dict
 from mirnb.sample import Settings, draw_sample
 from mirnb.simulate import draw_light, expose, simulate_frames
 from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mirnb.experiments.spectra import DYES, bands_between, bands_of, exciting, read_points, spectrum_of
 from mirnb.files import InputError
-from mirnb.spectra import DYES, bands_between, bands_of, exciting, read_points, spectrum_of
 
 TRIANGLE = [[540, 0], [545, 0.5], [550, 1], [555, 0.5], [560, 0]]
 

@@ -7,8 +7,8 @@ import tifffile
 from by_hand import everything_in, grey_frames
 from fsspec.implementations.memory import MemoryFile
 
+from mirnb.experiments.stacks import HeldFrames, Stack, read_image, stack_fingerprint, write_stack
 from mirnb.files import InputError
-from mirnb.stacks import HeldFrames, Stack, read_image, stack_fingerprint, write_stack
 
 LAYOUTS = {
     "contiguous": {},

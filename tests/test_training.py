@@ -7,7 +7,7 @@ import pytest
 
 from mirnb import training
 from mirnb.evaluate import choose_run
-from mirnb.runs import RunFolder
+from mirnb.experiments.run_folder import RunFolder
 
 
 class Asked(Exception):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mirnb import trends
-from mirnb.panel_file import THESIS, panel_from_dict
+from mirnb.experiments.panel_file import THESIS, panel_from_dict
 
 
 def _table(setting, scores, *, others=""):

@@ -12,9 +12,9 @@ from dask_cluster import kill_after, two_workers
 
 from mirnb import evaluate, tuning
 from mirnb.cli import main
+from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 from mirnb.hyperparameters import Hyperparameters
-from mirnb.runs import RunFolder
 from mirnb.side_by_side import predict_side_by_side, train_side_by_side
 from mirnb.tuning import Sweep, descend, plan, rows_of, summary, tune, write_tables
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mirnb.experiments.panel_file import THESIS
 from mirnb.imaging.blob_fit import PAIR, SINGLE, draw_light
-from mirnb.panel_file import THESIS
 from mirnb.twin import Twin, estimate_twin, pixel_starts
 
 ROWS, COLS = pixel_starts(THESIS.template_window)

@@ -6,11 +6,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
-from mirnb.experiment import QUARTER_TURNS, inspect_experiment
+from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.experiment_file import inspect_experiment
+from mirnb.experiments.panel import Window
 from mirnb.files import InputError
 from mirnb.imaging.crops import fits
 from mirnb.imaging.neighbours import find_crowded
-from mirnb.panel import Window
 
 _LOOK_AT_FRAMES = 8  # for the direction of the dispersion
 MANY_REPEATED = 0.2  # share of blobs where the frame before has one; new fields of view have hardly any

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mirnb.experiments.spectra import DYES, VALID_NM
 from mirnb.files import InputError
-from mirnb.spectra import DYES, VALID_NM
 
 PIXEL_NM = 120.0  # of the calibration
 PSF_SIGMA_PX = 1.12  # measured: 1.10 to 1.15

@@ -5,17 +5,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 from mirnb import __version__
-from mirnb.blobs import write_table
-from mirnb.experiment import load_experiment, write_mask
-from mirnb.files import InputError, fingerprint, read_json, whole_file, write_json
-from mirnb.sample import Settings
-from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
-
-ROOT = Path(__file__).resolve().parent.parent  # of the repository: relative paths in notebooks start here
-DEMO, PRACTICE = "data/demo", "data/practice"
+from mirnb.experiments.blobs import write_table
+from mirnb.experiments.experiment_file import write_mask
+from mirnb.files import ROOT, cached, fingerprint, read_json, whole_file, write_json
 
 
 class RunFolder:
@@ -93,16 +86,6 @@ class RunFolder:
         )
 
 
-def cached(path, make):
-    """Arrays of a file, made and written first if it is not there. make : callable returning a dict of ndarrays"""
-    if not path.exists():
-        arrays = make()
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
-
-
 def save_figure(figure, path, *, simulated):
     """Save a figure as <path>.png and .svg, saying "simulated" on it where it is."""
     if simulated:
@@ -110,40 +93,3 @@ def save_figure(figure, path, *, simulated):
     for suffix in ("png", "svg"):
         with whole_file(path.with_name(f"{path.name}.{suffix}")) as temporary:
             figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None)
-
-
-def make_demo_if_missing(folder):
-    """Simulate the demo, or the unlabelled practice experiment, if that is the folder asked for and it is not there."""
-    folder = Path(folder).resolve()
-    if (folder / "experiment.toml").exists():
-        return
-    if folder == ROOT / DEMO:
-        simulate_with_single_types(folder)
-    if folder == ROOT / PRACTICE:
-        simulate_experiment(folder, settings=Settings(n_frames=5), seed=5, labelled=False)
-
-
-def open_run(experiment, out="", *, quick=False):
-    """Open an experiment and its run folder from a notebook's parameters; the demo is simulated when it is not there yet.
-
-    Parameters
-    ----------
-    experiment : str
-        Experiment folder, from the root of the repository.
-    out : str
-        Run folder, from the root of the repository; reports/<name> when empty.
-    quick : bool
-        The run folder is reports/<name>-quick then, so that a test never passes for a result.
-
-    Returns
-    -------
-    Experiment, RunFolder
-    """
-    if not isinstance(experiment, str) or not isinstance(out, str) or not isinstance(quick, bool):
-        raise InputError(
-            f"expected experiment and out as text and quick as True or False, got {experiment!r}, {out!r}, {quick!r}"
-        )
-    folder = ROOT / experiment
-    make_demo_if_missing(folder)
-    opened = load_experiment(folder)
-    return opened, RunFolder(opened, ROOT / (out or f"reports/{opened.name}{'-quick' if quick else ''}"))

@@ -7,9 +7,9 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
+from mirnb.experiments.panel import NOISE, MirClass, Panel
+from mirnb.experiments.spectra import EXCITED_NM, bands_of, exciting, read_points, spectrum_of
 from mirnb.files import InputError, read_text
-from mirnb.panel import NOISE, MirClass, Panel
-from mirnb.spectra import EXCITED_NM, bands_of, exciting, read_points, spectrum_of
 
 MAX_CLASSES = 12
 WIDEST_GAP_PX = 60.0

@@ -7,9 +7,9 @@ template and crop windows follow from the largest gap. `panel_file` reads panels
 import math
 from dataclasses import asdict, dataclass, field, replace
 
+from mirnb.experiments.prism import PIXEL_NM, PSF_SIGMA_PX, dispersed, streak
+from mirnb.experiments.spectra import DYES, Spectrum
 from mirnb.files import InputError
-from mirnb.optics import PIXEL_NM, PSF_SIGMA_PX, dispersed, streak
-from mirnb.spectra import DYES, Spectrum
 
 NOISE = "noise"
 NOISE_COLOUR = "#999999"

@@ -1,102 +1,24 @@
-"""An experiment folder: reads and checks experiment.toml and all that it names, and writes such folders."""
+"""Read and check experiment.toml and all that it names."""
 
 import glob
 import re
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import tifffile
 
-from mirnb.blobs import ERASED, UNLABELLED, blob_pixels, read_blobs, read_labels
+from mirnb.experiments.blobs import UNLABELLED, blob_pixels, read_blobs, read_labels
+from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
+from mirnb.experiments.panel_file import load_panel, panel_files
+from mirnb.experiments.stacks import Stack, is_address, read_image
 from mirnb.files import InputError, read_text, whole_file
-from mirnb.panel import Panel
-from mirnb.panel_file import load_panel, panel_files
-from mirnb.stacks import Stack, is_address, path_fingerprint, read_image
 
-QUARTER_TURNS = {"down": 0, "left": 1, "up": 2, "right": 3}  # against the clock, until the dispersion runs down
 _KEYS = {
     "name": str, "stack": (str, list), "blobs": str, "pixel_size_nm": float, "panel": str, "dispersion": str,
     "pretrain": list, "masks": dict, "simulated": dict,
 }  # fmt: skip
 _TYPE_WORDS = {str: "text in quotes", list: "a list", float: "a number", dict: "a table"}
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A stack, its blobs and what is known of them. Pixels and masks are turned so that the dispersion runs down."""
-
-    folder: Path
-    name: str
-    stack: Stack
-    table: pd.DataFrame | None  # the blob table as read; None when experiment.toml names none
-    blobs_path: Path | None
-    rows: np.ndarray  # (n_blobs,) pixel of each blob, turned as the frames are
-    cols: np.ndarray
-    labels: np.ndarray  # (n_blobs,) class index, ERASED or UNLABELLED
-    pixel_size_nm: float
-    panel: Panel
-    dispersion: str
-    masks: np.ndarray | None  # (n_mirs, rows, cols), raw, in panel order
-    pretrain: list = field(default_factory=list)  # folders of single-type experiments
-    simulated: dict | None = None
-    other_paths: tuple = ()  # masks and a panel file
-
-    @property
-    def frame_index(self):
-        """Frame of each blob, from 0."""
-        return self.table["frame"].to_numpy() - 1
-
-    @property
-    def labelled(self):
-        """Which blobs have a class (noise is one)."""
-        return self.labels >= 0
-
-    def fingerprints(self):
-        """Fingerprint of each input file, by its path from the experiment folder."""
-        paths = [*self.stack.paths, *([self.blobs_path] if self.blobs_path else []), *self.other_paths]
-        return {_short(path, self.folder): path_fingerprint(path) for path in [*paths, self.folder / "experiment.toml"]}
-
-    def count_labels(self):
-        """Number of blobs per class name, then erased and not labelled."""
-        counts = {name: int(np.sum(self.labels == k)) for k, name in enumerate(self.panel.names)}
-        return {
-            **counts,
-            "erased": int(np.sum(self.labels == ERASED)),
-            "not labelled": int(np.sum(self.labels == UNLABELLED)),
-        }
-
-    def about_labels(self):
-        """One sentence on the labels, or on what is done without them."""
-        if self.labelled.any():
-            return "Labels: " + ", ".join(f"{name} {n}" for name, n in self.count_labels().items()) + "."
-        return (
-            "No labels: there is no split and nothing to train; templates are the masks named in experiment.toml, and crops "
-            "are grouped by the channel they answer most to."
-        )
-
-    def require_blobs(self):
-        """Raise one sentence if there is no blob table."""
-        if self.table is None:
-            raise InputError(
-                f"{self.folder}: experiment.toml names no blobs; export them from ThunderSTORM or run mirnb detect"
-            )
-
-    def require_labels(self):
-        """Raise one sentence if training is not possible: no labels, or a class of the panel without any."""
-        self.require_blobs()
-        if not self.labelled.any():
-            raise InputError(
-                f"{self.blobs_path}: has no labels; training needs the columns is_really_mir and selected_mir_type "
-                "(mirnb check and mirnb classify do without)"
-            )
-        empty = [name for k, name in enumerate(self.panel.names) if not np.any(self.labels == k)]
-        if empty:
-            raise InputError(
-                f"{self.blobs_path}: no blob is labelled {', '.join(empty)}; training needs some of every class"
-            )
 
 
 def load_experiment(folder):
@@ -178,14 +100,6 @@ def inspect_experiment(folder):
         other_paths=tuple(others),
     )  # fmt: skip
     return experiment, problems
-
-
-def _short(path, folder):
-    """A path from a folder; a file elsewhere keeps the name of its own folder, an address stays whole."""
-    if is_address(path):
-        return path
-    path, folder = path.resolve(), folder.resolve()
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else f"{path.parent.name}/{path.name}"
 
 
 def _read_toml(path):
@@ -309,39 +223,6 @@ def turned_pixels(table, path, stack, pixel_size_nm, turns):
         3: (cols, n_rows - 1 - rows),
     }
     return *turned[turns], problems
-
-
-def write_experiment(folder, values, *, file_name="experiment.toml"):
-    """Write experiment.toml; its stack and blob table must lie in the folder already.
-
-    Parameters
-    ----------
-    folder : path
-    values : dict
-        Keys as `load_experiment` reads them: text, numbers, lists of text, and tables of those.
-    """
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if key not in tables]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{_toml_key(key)} = {_toml(value)}" for key, value in table.items())]
-    with whole_file(Path(folder) / file_name) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _toml_key(key):
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
-
-
-def _toml(value):
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return repr(value)
 
 
 def write_mask(path, template):
