@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
 from mirnb.design import MOST_OVERLAP
-from mirnb.plots import draw_confusion
+from mirnb.plots.scores import draw_confusion
 from mirnb.predicted import MEAN
 
 
