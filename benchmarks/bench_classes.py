@@ -24,8 +24,8 @@ from mirnb.experiments.run_folder import RunFolder
 from mirnb.prediction import Effort, predict_panel
 from mirnb.quantify import Correction
 from mirnb.quiet import load_keras
-from mirnb.sample import settings_of
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.settings import settings_of
 from mirnb.training import train_runs
 
 

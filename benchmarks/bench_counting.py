@@ -26,9 +26,9 @@ from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.stacks import write_stack
 from mirnb.imaging.crops import cut_crops, fits
 from mirnb.models import lenet5, predict
-from mirnb.sample import Settings
 from mirnb.samples import gather_inputs
-from mirnb.simulate import simulate_frames
+from mirnb.simulation.frames import simulate_frames
+from mirnb.simulation.settings import Settings
 
 FRAMES = 120  # of the speed runs
 

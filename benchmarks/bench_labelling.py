@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from mirnb.files import ROOT
-from mirnb.sample import Settings
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.settings import Settings
 
 sys.path.insert(0, str(ROOT / "tests"))
 from lab_browser import browser, lab, open_notebook, run_all_from_menu

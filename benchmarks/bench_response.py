@@ -24,8 +24,9 @@ from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.imaging.correlation import Correlator
 from mirnb.imaging.preprocessing import preprocess
-from mirnb.sample import Settings, draw_sample
-from mirnb.simulate import draw_light, expose
+from mirnb.simulation.frames import draw_light, expose
+from mirnb.simulation.molecules import draw_sample
+from mirnb.simulation.settings import Settings
 
 N_PAIRS = 5
 

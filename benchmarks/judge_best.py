@@ -30,9 +30,9 @@ from mirnb.files import write_experiment
 from mirnb.imaging.crops import cut_crops
 from mirnb.models import best, best_input, predict
 from mirnb.quiet import load_keras
-from mirnb.sample import Settings
-from mirnb.simulate import simulate_frames
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.frames import simulate_frames
+from mirnb.simulation.settings import Settings
 from mirnb.training import train_runs
 
 

@@ -30,9 +30,9 @@ from mirnb.experiments.run_folder import RunFolder
 from mirnb.imaging.neighbours import find_partners
 from mirnb.quantify import Correction, corrected_counts
 from mirnb.rivals import best_classifier
-from mirnb.sample import Settings
-from mirnb.simulate import simulate_frames
-from mirnb.simulated_experiment import simulate_with_single_types
+from mirnb.simulation.folders import simulate_with_single_types
+from mirnb.simulation.frames import simulate_frames
+from mirnb.simulation.settings import Settings
 
 N_MIRS = 2000
 EXPERIMENT_SEEDS = (3, 21, 22, 23)

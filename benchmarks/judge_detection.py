@@ -24,8 +24,8 @@ from scipy.special import ndtr
 from mirnb.experiments.blobs import read_blobs
 from mirnb.experiments.panel_file import THESIS
 from mirnb.imaging.detection import detect_frame
-from mirnb.sample import Settings
-from mirnb.simulate import simulate_frames
+from mirnb.simulation.frames import simulate_frames
+from mirnb.simulation.settings import Settings
 
 SEED = 3
 NOISE_SD, SIGMA_PX = 34.0, 1.15

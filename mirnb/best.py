@@ -22,7 +22,7 @@ from mirnb.files import InputError, fingerprint, whole_file
 from mirnb.imaging.preprocessing import crop_medians
 from mirnb.models import best, best_input, predict
 from mirnb.quiet import load_keras
-from mirnb.twin import estimate_twin
+from mirnb.simulation.twin_estimate import estimate_twin
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError, fingerprint
 from mirnb.imaging.templates import median_templates, preprocess_templates
 from mirnb.rivals import difference
-from mirnb.sample import Settings
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.settings import Settings
 from mirnb.training import train_runs
 
 HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"

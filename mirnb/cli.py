@@ -169,8 +169,8 @@ def _share(text):
 def _simulate(options):
     from mirnb.design import separations
     from mirnb.experiments.panel_file import load_panel
-    from mirnb.sample import settings_of
-    from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
+    from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
+    from mirnb.simulation.settings import settings_of
 
     panel = load_panel(options.panel)
     settings = settings_of(panel, n_frames=options.frames)

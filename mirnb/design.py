@@ -14,7 +14,7 @@ from scipy import special
 from mirnb.experiments.panel import MirClass
 from mirnb.experiments.panel_file import MAX_CLASSES, light_of, panel_from_dict
 from mirnb.files import InputError
-from mirnb.sample import localisation_error_px, settings_of
+from mirnb.simulation.settings import localisation_error_px, settings_of
 
 TOO_WIDE = "a blob is so wide that a detector finds it as two"
 MOST_OVERLAP = 0.5  # of the separations of two classes; with more they cannot be told apart by it

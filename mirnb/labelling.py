@@ -20,7 +20,7 @@ from mirnb.imaging.crops import cut_crops
 from mirnb.imaging.preprocessing import preprocess
 from mirnb.imaging.responses import composite
 from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
-from mirnb.simulate import draw_light
+from mirnb.simulation.frames import draw_light
 
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "q", "w", "e")  # of the miRs, in the panel's order
 NOISE_KEY, ERASE_KEY, DOUBT_KEY, UNDO_KEY = "0", "x", "s", "u"

@@ -16,8 +16,7 @@ from mirnb.experiments.run_folder import save_figure
 from mirnb.files import ROOT, InputError, cached, make_folder, write_experiment
 from mirnb.predicted import MEAN, frames_table, least_flux, score_table
 from mirnb.prediction import Effort, Prediction, key_of, predict_panel
-from mirnb.sample import settings_of
-from mirnb.simulated_experiment import settings_of_experiment
+from mirnb.simulation.settings import settings_of, settings_of_experiment
 from mirnb.workspace import open_run
 
 ANGLES_DEG = (175.0, 176.0, 177.0, 177.5, 178.0)

@@ -16,8 +16,9 @@ from mirnb.files import fingerprint
 from mirnb.imaging.crops import cut_crops
 from mirnb.models import best, best_input, predict
 from mirnb.quiet import load_keras
-from mirnb.sample import MARGIN_PX, Settings, draw_sample, localisation_error_px
-from mirnb.simulate import expose, false_detections, frame_light
+from mirnb.simulation.frames import expose, false_detections, frame_light
+from mirnb.simulation.molecules import draw_sample
+from mirnb.simulation.settings import MARGIN_PX, Settings, localisation_error_px
 
 FLUX_SHARES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # of the settings' light, at which classes are tried
 _AS_IS = FLUX_SHARES.index(1.0)

@@ -17,7 +17,7 @@ from mirnb.files import ROOT, InputError, make_folder
 from mirnb.quantify import Correction
 from mirnb.rivals import best_classifier
 from mirnb.samples import gather_inputs
-from mirnb.simulated_experiment import simulate_samples
+from mirnb.simulation.folders import simulate_samples
 from mirnb.workspace import open_run
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import ROOT, InputError
-from mirnb.sample import Settings
-from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
+from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
+from mirnb.simulation.settings import Settings
 
 DEMO, PRACTICE = "data/demo", "data/practice"
 

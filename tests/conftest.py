@@ -15,8 +15,8 @@ from mirnb import counting, dataset, evaluate, folds, likeness, rivals, training
 from mirnb.classifier import Classifier
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.sample import Settings
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.settings import Settings
 
 
 @pytest.fixture(scope="session")

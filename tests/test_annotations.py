@@ -13,7 +13,7 @@ from mirnb.annotations import SETTLED, Annotation, read_annotation
 from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs, read_labels
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
 
 
 @pytest.fixture

@@ -267,7 +267,7 @@ def test_ctrl_c_is_told_in_one_line_and_leaves_no_temporary_file(tmp_path, monke
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mirnb.simulate.expose", stop)
+    monkeypatch.setattr("mirnb.simulation.frames.expose", stop)
     assert main(["simulate", str(tmp_path / "sample"), "--frames", "2"]) == 130
     assert "stopped" in capsys.readouterr().err
     assert everything_in(tmp_path) == {}

@@ -13,7 +13,7 @@ from mirnb.annotations import read_annotation
 from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs, read_labels
 from mirnb.experiments.cutouts import kept_blobs
 from mirnb.experiments.experiment_file import load_experiment
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = ".mirnb-labelling"

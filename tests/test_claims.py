@@ -9,7 +9,7 @@ import pytest
 from mirnb import best, claims, learning, rivals
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
-from mirnb.sample import Settings
+from mirnb.simulation.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_learning_curve_uses_the_share_it_says_and_leaves_out_what_there_is_
 @pytest.mark.slow
 def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
     from mirnb.experiments.experiment_file import load_experiment
-    from mirnb.simulated_experiment import simulate_experiment
+    from mirnb.simulation.folders import simulate_experiment
 
     sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=8)))
     means, differences = learning.compare_both_splits(

@@ -15,7 +15,7 @@ from mirnb.experiments.blobs import read_blobs
 from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.files import write_experiment
 from mirnb.samples import gather_inputs
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
 
 
 @pytest.fixture(scope="module")

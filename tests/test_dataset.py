@@ -15,7 +15,7 @@ from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 from mirnb.imaging.preprocessing import noise_sd, preprocess
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
 
 LABELS = "frame,x [nm],y [nm],is_really_mir,selected_mir_type"
 MASKS = {mir: f"{mir}.tif" for mir in ("red", "green", "blue")}

@@ -12,8 +12,8 @@ from mirnb.experiments.panel_file import THESIS, load_panel, panel_from_dict
 from mirnb.experiments.spectra import bands_between
 from mirnb.files import InputError
 from mirnb.imaging.detection import detect_frame
-from mirnb.sample import Settings
-from mirnb.simulate import draw_light, expose
+from mirnb.simulation.frames import draw_light, expose
+from mirnb.simulation.settings import Settings
 
 
 def all_dyes(angle_deg=176.75, **more):

@@ -19,8 +19,8 @@ from mirnb.imaging.detection import (
     fit_windows,
     wavelet,
 )
-from mirnb.sample import Settings
-from mirnb.simulate import simulate_frames
+from mirnb.simulation.frames import simulate_frames
+from mirnb.simulation.settings import Settings
 
 NOISE_SD = 34.0
 

@@ -9,7 +9,7 @@ from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.experiment_file import inspect_experiment, load_experiment, write_mask
 from mirnb.experiments.panel_file import THESIS
 from mirnb.files import InputError, write_experiment
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
 
 MIRS = ("red", "green", "blue")
 BLOBS = [(1, 1, *middle_nm(20, 7)), (2, 1, *middle_nm(63, 0)), (3, 2, *middle_nm(40, 30))]

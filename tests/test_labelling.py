@@ -21,7 +21,7 @@ from mirnb.labelling import (
     ideal_pair,
 )
 from mirnb.labelling_widget import LabellingTool
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from mirnb.imaging.crops import cut_crops
 from mirnb.predicted import MEAN, confused_with, frames_table, least_flux, score_table
 from mirnb.prediction import FLUX_SHARES, Effort, Prediction, draw_crops, predict_panel
 from mirnb.quantify import Correction, frames_to_tell
-from mirnb.sample import Settings, draw_sample
-from mirnb.simulate import frame_light, simulate_frames
+from mirnb.simulation.frames import frame_light, simulate_frames
+from mirnb.simulation.molecules import draw_sample
+from mirnb.simulation.settings import Settings
 
 SMALL = Settings(frame_shape=(256, 256), n_labelled_per_frame=40.0, faint_per_frame=2.0)
 QUIET = replace(SMALL, noise_sd_counts=0.5, gain_counts=1e-4, background_fall=0.0)  # next to no noise

@@ -14,7 +14,7 @@ from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.files import InputError
 from mirnb.quantification import in_words, plan_files, plan_notebook, quantify
-from mirnb.simulated_experiment import simulate_experiment, simulate_samples
+from mirnb.simulation.folders import simulate_experiment, simulate_samples
 
 
 @pytest.fixture(scope="module")

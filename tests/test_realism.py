@@ -6,7 +6,7 @@ import pytest
 from mirnb import dataset, evaluate, thesis, training
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
 
 
 @pytest.mark.slow

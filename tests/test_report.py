@@ -14,8 +14,8 @@ from mirnb import files, report
 from mirnb.cli import main
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
-from mirnb.sample import Settings
-from mirnb.simulated_experiment import simulate_with_single_types
+from mirnb.simulation.folders import simulate_with_single_types
+from mirnb.simulation.settings import Settings
 
 SMALL = Settings(n_frames=4, frame_shape=(512, 512), n_labelled_per_frame=60.0, faint_per_frame=5.0)
 

@@ -12,8 +12,8 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS
 from mirnb.files import InputError
 from mirnb.rois import nearest_blobs, read_points, write_rois
-from mirnb.sample import Settings
-from mirnb.simulated_experiment import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.settings import Settings
 
 
 def _write(path, roi, position=0):

@@ -8,9 +8,10 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS, panel_from_dict
 from mirnb.files import InputError
 from mirnb.imaging.crops import fits
-from mirnb.sample import Settings, draw_sample
-from mirnb.simulate import draw_light, expose, simulate_frames
-from mirnb.simulated_experiment import simulate_experiment, simulate_with_single_types
+from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
+from mirnb.simulation.frames import draw_light, expose, simulate_frames
+from mirnb.simulation.molecules import draw_sample
+from mirnb.simulation.settings import Settings
 
 
 def _one_blob(**values):
@@ -167,7 +168,7 @@ def test_an_interrupted_simulation_is_no_experiment_and_can_be_made_again(tmp_pa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("mirnb.simulated_experiment.write_table", stop)
+        patched.setattr("mirnb.simulation.folders.write_table", stop)
         with pytest.raises(KeyboardInterrupt):
             simulate_experiment(tmp_path / "s", settings=settings, seed=4)
     with pytest.raises(InputError, match=r"experiment\.toml: there is no such file"):

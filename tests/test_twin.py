@@ -10,7 +10,8 @@ import pytest
 
 from mirnb.experiments.panel_file import THESIS
 from mirnb.imaging.blob_fit import PAIR, SINGLE, draw_light
-from mirnb.twin import Twin, estimate_twin, pixel_starts
+from mirnb.simulation.twin import Twin, pixel_starts
+from mirnb.simulation.twin_estimate import estimate_twin
 
 ROWS, COLS = pixel_starts(THESIS.template_window)
 NOISE = THESIS.noise

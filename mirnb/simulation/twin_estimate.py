@@ -1,20 +1,11 @@
-"""A simulated twin of an experiment: what its molecules, noise blobs and background are like, seen in training crops alone.
-
-Every training crop is fitted with the blobs its label speaks of (`blob_fit`), from wide neutral priors: two blobs about the
-panel's gap for a miR, one for noise. The priors of a miR are then taken from the fits themselves and the fit is repeated
-(empirical Bayes), which takes the noise of the fits out of the spreads. A noise blob may also be a pair whose lower blob a
-person did not see: how often, and how bright that blob is, is found by expectation and maximisation over all noise crops.
-New crops are drawn from donors among the training crops, their parameters shaken within the spread of their class, and put
-on background cut from the experiment's own frames. Nothing else is read: no truth, no settings of a simulation.
-"""
-
-from dataclasses import dataclass
+"""Estimate a simulated twin from training crops (see `twin`)."""
 
 import numpy as np
 from scipy import ndimage
 
 from mirnb.imaging.blob_fit import PAIR, SINGLE, draw_light, fit_blobs, huber, pixel_sd
 from mirnb.imaging.templates import MIN_MOLECULES
+from mirnb.simulation.twin import LOWER_FLUX, Twin, pixel_starts
 
 _NEUTRAL_SD = {
     "background": 1.0, "log_flux": 1.5, "y_px": 0.6, "x_px": 0.6, "log_sigma_y": 0.5, "log_sigma_x": 0.5,
@@ -23,114 +14,6 @@ _NEUTRAL_SD = {
 _NEUTRAL_MEAN = {"log_sigma_y": np.log(1.25), "log_sigma_x": np.log(1.2), "log_ratio": np.log(0.5),
                  "log_lower_sigma_y": np.log(1.4)}  # fmt: skip
 _GAP_SD = 0.15  # of the panel's gap: it may be measured, or computed from the dyes
-_LOWER_FLUX = np.geomspace(3, 300, 20)  # what a lower blob that was not seen may have, units of the noise
-_TELLABLE_FLUX = 6.0  # a dimmer lower blob cannot be told from none, units of the noise
-
-
-@dataclass(frozen=True)
-class Twin:
-    """What crops of an experiment are drawn from. Light is in units of the background's noise."""
-
-    window: object  # Window of the crops
-    shares: np.ndarray  # (n_classes,) of the training crops, noise last
-    donors: list  # a miR: (n, 10) parameters of its training crops as PAIR
-    means: np.ndarray  # (n_mirs, 10) of each miR's spread
-    sds: np.ndarray  # (n_mirs, 10)
-    noise_donors: list  # parameters of the noise crops as a narrow blob, a wide blob, and a pair of each miR
-    hidden: np.ndarray  # (n, 2 + n_mirs * n_fluxes) what each noise crop may be: narrow, wide, a pair of miR k and flux f
-    shot: float  # variance of a pixel for a unit of light, units of the noise
-    background: np.ndarray  # (n_patches, *window.shape), units of the noise about 0
-
-    @property
-    def hidden_pairs(self):
-        """How likely each noise crop is a pair of each miR, with a lower blob that light can tell from none, (n, n_mirs)."""
-        by_mir = self.hidden[:, 2:].reshape(len(self.hidden), len(self.means), len(_LOWER_FLUX))
-        return by_mir[:, :, _LOWER_FLUX >= _TELLABLE_FLUX].sum(axis=2)
-
-    @property
-    def hidden_share(self):
-        """Share of noise crops that are pairs of each miR, (n_mirs,)."""
-        return self.hidden_pairs.mean(axis=0) if len(self.hidden) else np.zeros(len(self.means))
-
-    def draw(self, n, seed):
-        """Draw labelled crops.
-
-        Parameters
-        ----------
-        n : int
-        seed : int or sequence of int
-
-        Returns
-        -------
-        crops : float32 ndarray of shape (n, rows, cols), units of the noise
-        y_true : int ndarray of shape (n,)
-        """
-        rng = np.random.default_rng(seed)
-        y_true = rng.choice(len(self.shares), n, p=self.shares)
-        values = np.zeros((n, len(PAIR)))
-        noise = len(self.shares) - 1
-        for k in range(noise):
-            here = np.flatnonzero(y_true == k)
-            values[here] = self._draw_pairs(k, len(here), rng)
-        here = np.flatnonzero(y_true == noise)
-        values[here], is_pair = self._draw_noise(len(here), rng)
-        paired = y_true < noise
-        paired[here] = is_pair
-        rows, cols = (starts.astype(np.float32) for starts in pixel_starts(self.window))
-        values, light = values.astype(np.float32), np.empty((n, *self.window.shape), np.float32)
-        light[paired] = draw_light(values[paired], rows, cols)
-        light[~paired] = draw_light(values[~paired, : len(SINGLE)], rows, cols)
-        ground = self.background[rng.integers(0, len(self.background), n)]
-        mirrored = rng.random(n) < 0.5
-        ground[mirrored] = ground[mirrored, :, ::-1]
-        shot = np.sqrt(self.shot * np.maximum(light, 0)) * rng.standard_normal(light.shape, np.float32)
-        return (light + shot + ground).astype(np.float32), y_true
-
-    def _draw_pairs(self, k, n, rng):
-        """Parameters of pairs of miR k: both fluxes from one donor, hardly shaken, the rest from the spread of the miR.
-
-        Flux and ratio hang together, as a person labels a pair whose lower blob is seen: each drawn alone would blur that.
-        """
-        drawn = self.means[k] + self.sds[k] * rng.standard_normal((n, len(PAIR)))
-        n_donors = len(self.donors[k])
-        if n_donors >= MIN_MOLECULES:
-            donor = self.donors[k][rng.integers(0, n_donors, n)]
-            shake = np.clip(1 / np.sqrt(n_donors), 0.1, 0.3)
-            lower = donor[:, 1] + donor[:, 6] + shake * rng.standard_normal(n)
-            drawn[:, 1] = donor[:, 1] + 2 * shake * rng.standard_normal(n)
-            drawn[:, 6] = lower - drawn[:, 1]
-            drawn[:, 2:4] = self.donors[k][rng.integers(0, n_donors, n), 2:4]
-        drawn[:, 0] = 0
-        return drawn
-
-    def _draw_noise(self, n, rng):
-        """Parameters of noise blobs, as PAIR, and which of them are pairs."""
-        values, is_pair = np.zeros((n, len(PAIR))), np.zeros(n, bool)
-        if not len(self.hidden):
-            return values, is_pair
-        which = rng.integers(0, len(self.hidden), n)
-        cumulated = np.cumsum(self.hidden[which], axis=1)
-        chosen = (rng.random((n, 1)) * cumulated[:, -1:] > cumulated).sum(axis=1)
-        is_pair = chosen > 1
-        mir, flux = np.divmod(np.maximum(chosen - 2, 0), len(_LOWER_FLUX))
-        for kind, donors in enumerate(self.noise_donors):
-            here = np.flatnonzero((chosen == kind) if kind < 2 else (is_pair & (mir == kind - 2)))
-            own = donors[which[here]]
-            if kind < 2:
-                spread = donors.std(axis=0) * np.array([0, 0.1, 0.1, 0.1, 0.2, 0.2])
-                values[here, : len(SINGLE)] = own + spread * rng.standard_normal(own.shape)
-            else:
-                pair = self._draw_pairs(kind - 2, len(here), rng)
-                pair[:, 1:4] = own[:, 1:4]  # flux and place are the crop's own, the shape is that of the miR
-                pair[:, 6] = np.log(_LOWER_FLUX[flux[here]]) + 0.12 * rng.standard_normal(len(here)) - pair[:, 1]
-                values[here] = pair
-        values[:, 0] = 0
-        return values, is_pair
-
-
-def pixel_starts(window):
-    """Where the rows and columns of a crop start, from the middle of the blob's pixel."""
-    return np.arange(-window.above, window.below) - 0.5, np.arange(-window.left, window.right) - 0.5
 
 
 def estimate_twin(crops, y_true, panel, background):
@@ -234,7 +117,7 @@ def _fit_noise(crops, rows, cols, log_light, means, sds, *, n_rounds=4):
     posterior : ndarray of shape (n, 2 + n_mirs * n_fluxes)
     """
     n, n_mirs = len(crops), len(means)
-    log_evidence = np.full((n, 2 + n_mirs * len(_LOWER_FLUX)), -np.inf)
+    log_evidence = np.full((n, 2 + n_mirs * len(LOWER_FLUX)), -np.inf)
     if n == 0:
         return [np.zeros((0, len(SINGLE)))] * 2 + [np.zeros((0, len(PAIR)))] * n_mirs, log_evidence
     prior_mean, prior_sd = _neutral(log_light, None)
@@ -245,8 +128,8 @@ def _fit_noise(crops, rows, cols, log_light, means, sds, *, n_rounds=4):
         sd[:, 6] = 2.0
         fit = fit_blobs(crops, rows, cols, mean, sd, n_steps=12)
         pairs.append(fit.values)
-        start = 2 + k * len(_LOWER_FLUX)
-        log_evidence[:, start : start + len(_LOWER_FLUX)] = _pair_evidence(crops, rows, cols, fit, mean, sd)
+        start = 2 + k * len(LOWER_FLUX)
+        log_evidence[:, start : start + len(LOWER_FLUX)] = _pair_evidence(crops, rows, cols, fit, mean, sd)
     widths = [(np.log([1.3, 1.15]), np.array([0.2, 0.1])), (np.log([2.2, 2.2]), np.array([0.4, 0.4]))]
     shares = np.full(log_evidence.shape[1], 0.2 / (log_evidence.shape[1] - 2))
     shares[:2] = 0.7, 0.1
@@ -309,7 +192,7 @@ def _expect(log_evidence, shares, *, n_rounds=30):
         posterior = evidence * shares
         posterior /= posterior.sum(axis=1, keepdims=True)
         shares = (posterior.sum(axis=0) + 1 / len(shares)) / (len(posterior) + 1)
-        by_mir = shares[2:].reshape(-1, len(_LOWER_FLUX))
+        by_mir = shares[2:].reshape(-1, len(LOWER_FLUX))
         shares[2:] = ndimage.convolve1d(by_mir, [0.25, 0.5, 0.25], axis=1, mode="reflect").ravel()
     return posterior, shares
 
@@ -330,7 +213,7 @@ def _cost_by_lower_flux(crops, rows, cols, values):
     light = crops.reshape(n, -1) / sd
     best = np.linalg.solve(normal, np.einsum("nmp,nm->np", columns, light)[:, :, None])[:, :, 0]
     lower_sd = np.sqrt(np.linalg.inv(normal)[:, 2, 2])
-    off = (_LOWER_FLUX - best[:, 2:]) / lower_sd[:, None]
+    off = (LOWER_FLUX - best[:, 2:]) / lower_sd[:, None]
     return huber(light - np.einsum("nmp,np->nm", columns, best)).sum(axis=1)[:, None] + off**2
 
 

@@ -14,8 +14,8 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS, is_named
 from mirnb.experiments.stacks import write_stack
 from mirnb.files import InputError, make_folder, write_experiment
-from mirnb.sample import Settings, settings_of
-from mirnb.simulate import simulate_frames
+from mirnb.simulation.frames import simulate_frames
+from mirnb.simulation.settings import _as_settings, settings_of, settings_of_experiment
 
 _TRUTH_COLUMNS = ["molecule", "frame", "kind", "class", "y_px", "x_px", "flux", "sigma_y_px", "sigma_x_px", "blob_id"]
 _WRITTEN = ("experiment.toml", "stack.tif", "blobs.csv", "truth.csv", "panel.toml")
@@ -118,12 +118,6 @@ def simulate_with_single_types(folder, *, panel=THESIS, settings=None, seed=3):
     return simulate_experiment(folder, panel=panel, settings=settings, seed=seed, pretrain=pretrain)
 
 
-def settings_of_experiment(experiment):
-    """The settings a simulated experiment was drawn with."""
-    told = _as_settings(experiment.simulated)
-    return Settings(**{name: told[name] for name in asdict(Settings()) if name in told})
-
-
 def simulate_samples(experiment, folder, *, n_frames=8, seed=3):
     """Simulate small new samples of the kind of a simulated experiment: a reference, a mixture and a blank.
 
@@ -146,11 +140,6 @@ def simulate_samples(experiment, folder, *, n_frames=8, seed=3):
             simulate_experiment(target, panel=replace(panel, mirs=mirs), settings=own, seed=own_seed)
         folders.append(target)
     return folders
-
-
-def _as_settings(values):
-    """Values of [simulated] as `Settings` holds them: lists are tuples there."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _require_own(folder):

@@ -9,7 +9,8 @@ from scipy import ndimage, special
 from scipy.spatial import cKDTree
 
 from mirnb.imaging.crops import fits
-from mirnb.sample import MARGIN_PX, draw_sample, localisation_error_px
+from mirnb.simulation.molecules import draw_sample
+from mirnb.simulation.settings import MARGIN_PX, localisation_error_px
 
 _HALF_WINDOW_PX = 20  # a blob is drawn this far about its centre; dirt of 4 px sigma ends there at 5 sigma
 

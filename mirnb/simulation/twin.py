@@ -1,0 +1,125 @@
+"""A simulated twin of an experiment: what its molecules, noise blobs and background are like, seen in training crops alone.
+
+Every training crop is fitted with the blobs its label speaks of (`blob_fit`), from wide neutral priors: two blobs about the
+panel's gap for a miR, one for noise. The priors of a miR are then taken from the fits themselves and the fit is repeated
+(empirical Bayes), which takes the noise of the fits out of the spreads. A noise blob may also be a pair whose lower blob a
+person did not see: how often, and how bright that blob is, is found by expectation and maximisation over all noise crops.
+New crops are drawn from donors among the training crops, their parameters shaken within the spread of their class, and put
+on background cut from the experiment's own frames. Nothing else is read: no truth, no settings of a simulation.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirnb.imaging.blob_fit import PAIR, SINGLE, draw_light
+from mirnb.imaging.templates import MIN_MOLECULES
+
+LOWER_FLUX = np.geomspace(3, 300, 20)  # what a lower blob that was not seen may have, units of the noise
+_TELLABLE_FLUX = 6.0  # a dimmer lower blob cannot be told from none, units of the noise
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What crops of an experiment are drawn from. Light is in units of the background's noise."""
+
+    window: object  # Window of the crops
+    shares: np.ndarray  # (n_classes,) of the training crops, noise last
+    donors: list  # a miR: (n, 10) parameters of its training crops as PAIR
+    means: np.ndarray  # (n_mirs, 10) of each miR's spread
+    sds: np.ndarray  # (n_mirs, 10)
+    noise_donors: list  # parameters of the noise crops as a narrow blob, a wide blob, and a pair of each miR
+    hidden: np.ndarray  # (n, 2 + n_mirs * n_fluxes) what each noise crop may be: narrow, wide, a pair of miR k and flux f
+    shot: float  # variance of a pixel for a unit of light, units of the noise
+    background: np.ndarray  # (n_patches, *window.shape), units of the noise about 0
+
+    @property
+    def hidden_pairs(self):
+        """How likely each noise crop is a pair of each miR, with a lower blob that light can tell from none, (n, n_mirs)."""
+        by_mir = self.hidden[:, 2:].reshape(len(self.hidden), len(self.means), len(LOWER_FLUX))
+        return by_mir[:, :, LOWER_FLUX >= _TELLABLE_FLUX].sum(axis=2)
+
+    @property
+    def hidden_share(self):
+        """Share of noise crops that are pairs of each miR, (n_mirs,)."""
+        return self.hidden_pairs.mean(axis=0) if len(self.hidden) else np.zeros(len(self.means))
+
+    def draw(self, n, seed):
+        """Draw labelled crops.
+
+        Parameters
+        ----------
+        n : int
+        seed : int or sequence of int
+
+        Returns
+        -------
+        crops : float32 ndarray of shape (n, rows, cols), units of the noise
+        y_true : int ndarray of shape (n,)
+        """
+        rng = np.random.default_rng(seed)
+        y_true = rng.choice(len(self.shares), n, p=self.shares)
+        values = np.zeros((n, len(PAIR)))
+        noise = len(self.shares) - 1
+        for k in range(noise):
+            here = np.flatnonzero(y_true == k)
+            values[here] = self._draw_pairs(k, len(here), rng)
+        here = np.flatnonzero(y_true == noise)
+        values[here], is_pair = self._draw_noise(len(here), rng)
+        paired = y_true < noise
+        paired[here] = is_pair
+        rows, cols = (starts.astype(np.float32) for starts in pixel_starts(self.window))
+        values, light = values.astype(np.float32), np.empty((n, *self.window.shape), np.float32)
+        light[paired] = draw_light(values[paired], rows, cols)
+        light[~paired] = draw_light(values[~paired, : len(SINGLE)], rows, cols)
+        ground = self.background[rng.integers(0, len(self.background), n)]
+        mirrored = rng.random(n) < 0.5
+        ground[mirrored] = ground[mirrored, :, ::-1]
+        shot = np.sqrt(self.shot * np.maximum(light, 0)) * rng.standard_normal(light.shape, np.float32)
+        return (light + shot + ground).astype(np.float32), y_true
+
+    def _draw_pairs(self, k, n, rng):
+        """Parameters of pairs of miR k: both fluxes from one donor, hardly shaken, the rest from the spread of the miR.
+
+        Flux and ratio hang together, as a person labels a pair whose lower blob is seen: each drawn alone would blur that.
+        """
+        drawn = self.means[k] + self.sds[k] * rng.standard_normal((n, len(PAIR)))
+        n_donors = len(self.donors[k])
+        if n_donors >= MIN_MOLECULES:
+            donor = self.donors[k][rng.integers(0, n_donors, n)]
+            shake = np.clip(1 / np.sqrt(n_donors), 0.1, 0.3)
+            lower = donor[:, 1] + donor[:, 6] + shake * rng.standard_normal(n)
+            drawn[:, 1] = donor[:, 1] + 2 * shake * rng.standard_normal(n)
+            drawn[:, 6] = lower - drawn[:, 1]
+            drawn[:, 2:4] = self.donors[k][rng.integers(0, n_donors, n), 2:4]
+        drawn[:, 0] = 0
+        return drawn
+
+    def _draw_noise(self, n, rng):
+        """Parameters of noise blobs, as PAIR, and which of them are pairs."""
+        values, is_pair = np.zeros((n, len(PAIR))), np.zeros(n, bool)
+        if not len(self.hidden):
+            return values, is_pair
+        which = rng.integers(0, len(self.hidden), n)
+        cumulated = np.cumsum(self.hidden[which], axis=1)
+        chosen = (rng.random((n, 1)) * cumulated[:, -1:] > cumulated).sum(axis=1)
+        is_pair = chosen > 1
+        mir, flux = np.divmod(np.maximum(chosen - 2, 0), len(LOWER_FLUX))
+        for kind, donors in enumerate(self.noise_donors):
+            here = np.flatnonzero((chosen == kind) if kind < 2 else (is_pair & (mir == kind - 2)))
+            own = donors[which[here]]
+            if kind < 2:
+                spread = donors.std(axis=0) * np.array([0, 0.1, 0.1, 0.1, 0.2, 0.2])
+                values[here, : len(SINGLE)] = own + spread * rng.standard_normal(own.shape)
+            else:
+                pair = self._draw_pairs(kind - 2, len(here), rng)
+                pair[:, 1:4] = own[:, 1:4]  # flux and place are the crop's own, the shape is that of the miR
+                pair[:, 6] = np.log(LOWER_FLUX[flux[here]]) + 0.12 * rng.standard_normal(len(here)) - pair[:, 1]
+                values[here] = pair
+        values[:, 0] = 0
+        return values, is_pair
+
+
+def pixel_starts(window):
+    """Where the rows and columns of a crop start, from the middle of the blob's pixel."""
+    return np.arange(-window.above, window.below) - 0.5, np.arange(-window.left, window.right) - 0.5
