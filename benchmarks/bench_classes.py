@@ -16,17 +16,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mirnb import dataset, rivals
-from mirnb.best import Recipe
+from mirnb.classifiers import dataset
+from mirnb.classifiers.backend import load_keras
+from mirnb.classifiers.best_training import Recipe, train_best_rival
+from mirnb.classifiers.lenet5 import train_runs
+from mirnb.classifiers.matched_filter import train_matched_filter
+from mirnb.classifiers.pca_svm import train_pca_svm
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import PANEL_NAMES, load_panel
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.prediction import Effort, predict_panel
 from mirnb.quantify import Correction
-from mirnb.quiet import load_keras
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import settings_of
-from mirnb.training import train_runs
 
 
 def measure(name, folder, results):
@@ -45,10 +47,10 @@ def measure(name, folder, results):
     step("crops and responses", lambda: dataset.prepare(sample, run))
     data = found["crops and responses"]
     step("LeNet-5, one run", lambda: train_runs(data, run, n_runs=1))
-    step("matched filter", lambda: rivals.train_matched_filter(data))
-    step("PCA + SVM", lambda: rivals.train_pca_svm(data, run))
+    step("matched filter", lambda: train_matched_filter(data))
+    step("PCA + SVM", lambda: train_pca_svm(data, run))
     recipe = Recipe(n_networks=1, twin_epochs=1, tune_epochs=1)
-    step("best, one network", lambda: rivals.train_best_rival(data, run, recipe=recipe))
+    step("best, one network", lambda: train_best_rival(data, run, recipe=recipe))
     counts = np.full(panel.n_mirs + 1, 100)
     step("corrected counts", lambda: Correction(panel.names, 10 + 90 * np.eye(len(counts)), seed=3).draws(counts))
     step("design, one angle", lambda: predict_panel(panel, settings_of(panel), effort=Effort(6000, 4)))

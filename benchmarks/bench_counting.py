@@ -19,13 +19,14 @@ import numpy as np
 import psutil
 from bench_response import thesis_way
 
-from mirnb.classifier import load_classifier
+from mirnb.classifiers.backend import predict
+from mirnb.classifiers.classifier import load_classifier
+from mirnb.classifiers.lenet5 import build_lenet5
 from mirnb.cluster import open_client
 from mirnb.counting import Job, count_part, count_stacks, look_at_stack
 from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.stacks import write_stack
 from mirnb.imaging.crops import cut_crops, fits
-from mirnb.models import lenet5, predict
 from mirnb.samples import gather_inputs
 from mirnb.simulation.frames import simulate_frames
 from mirnb.simulation.settings import Settings
@@ -35,7 +36,7 @@ FRAMES = 120  # of the speed runs
 
 def thesis_seconds(frames, blobs, templates):
     """Seconds a frame of the thesis's way."""
-    model = lenet5((*THESIS.crop_window.shape, 3), 4)
+    model = build_lenet5((*THESIS.crop_window.shape, 3), 4)
     start = time.perf_counter()
     for frame, (rows, cols) in zip(frames, blobs, strict=True):
         response = thesis_way(frame, templates, with_blob_log=True)

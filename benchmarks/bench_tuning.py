@@ -13,14 +13,14 @@ import time
 
 import numpy as np
 
-from mirnb.dataset import prepare
-from mirnb.evaluate import mir_f1
+from mirnb.classifiers.backend import load_keras
+from mirnb.classifiers.dataset import prepare
+from mirnb.classifiers.lenet5 import build_lenet5
+from mirnb.classifiers.scores import mir_f1
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import ROOT
 from mirnb.hyperparameters import Hyperparameters
-from mirnb.models import lenet5
-from mirnb.quiet import load_keras
 from mirnb.tuning import Sweep, macro_f1, tune
 
 N_WORKERS = 2  # this is for machines of two cores
@@ -33,7 +33,7 @@ def thesis_loop(data, seeds):
     y, y_validation = (data.y_true[data.split[name]] for name in ("training", "validation"))
     scores, start = [], time.perf_counter()
     for seed in seeds:
-        model = lenet5(x.shape[1:], data.n_classes, seed=seed)
+        model = build_lenet5(x.shape[1:], data.n_classes, seed=seed)
         model.compile(keras.optimizers.Adam(2e-3), loss="sparse_categorical_crossentropy")
         keras.utils.set_random_seed(3)
         model.fit(x, y, batch_size=128, epochs=10, validation_data=(x_validation, y_validation), verbose=0)

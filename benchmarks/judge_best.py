@@ -18,22 +18,23 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb import dataset, evaluate, rivals
-from mirnb.augment import plain_view
-from mirnb.best import Recipe
-from mirnb.calibration import chance_calibration_error, expected_calibration_error, reliability
+from mirnb.classifiers import dataset, scores
+from mirnb.classifiers.backend import load_keras, predict
+from mirnb.classifiers.best import best_input, build_best, plain_view
+from mirnb.classifiers.best_training import Recipe, train_best_rival
+from mirnb.classifiers.calibration import chance_calibration_error, expected_calibration_error, reliability
+from mirnb.classifiers.lenet5 import train_runs
+from mirnb.classifiers.matched_filter import train_matched_filter
+from mirnb.classifiers.pca_svm import train_pca_svm
 from mirnb.experiments import cutouts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import load_panel
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import write_experiment
 from mirnb.imaging.crops import cut_crops
-from mirnb.models import best, best_input, predict
-from mirnb.quiet import load_keras
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.frames import simulate_frames
 from mirnb.simulation.settings import Settings
-from mirnb.training import train_runs
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def ceiling(drawn, sample, noise_sd, wide_crops, *, epochs=8):
     asked = best_input(plain_view(wide_crops, cutouts.MARGIN_PX, noise_sd))
     y_prob = []
     for k in tqdm(range(3), desc="ceiling", leave=False):
-        model = best(shown.shape[1:], sample.panel.n_mirs + 1, seed=900 + k)
+        model = build_best(shown.shape[1:], sample.panel.n_mirs + 1, seed=900 + k)
         schedule = keras.optimizers.schedules.CosineDecay(3e-3, epochs * -(-n_crops // 256))
         model.compile(optimizer=keras.optimizers.Adam(schedule), loss="sparse_categorical_crossentropy")
         keras.utils.set_random_seed(900 + k)
@@ -127,26 +128,26 @@ def judge(name, out, split_seeds):
         )["y_prob"]
     for seed in tqdm(split_seeds, desc=name):
         data = dataset.prepare(sample, run, seed=seed)
-        found = {"best": rivals.train_best_rival(data, run, seed=seed).y_prob}
+        found = {"best": train_best_rival(data, run, seed=seed).y_prob}
         runs = train_runs(data, run, seed=seed) if "L" in drawn.rivals else []
         if "T" in drawn.rivals:
             found["T"] = true_prob
         if "S" in drawn.rivals:
-            found["S"] = rivals.train_pca_svm(data, run, seed=seed).y_prob
+            found["S"] = train_pca_svm(data, run, seed=seed).y_prob
         if "M" in drawn.rivals:
-            found["M"] = rivals.train_matched_filter(data).y_prob
+            found["M"] = train_matched_filter(data).y_prob
         if name == "broken":  # there the question is another one: does pre-training harm?
-            found["plain"] = rivals.train_best_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
+            found["plain"] = train_best_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
         if name == "default":
             quarter = dataset.prepare(sample, run, seed=seed, training_share=0.25)
-            found["quarter"] = rivals.train_best_rival(quarter, run, seed=seed).y_prob
+            found["quarter"] = train_best_rival(quarter, run, seed=seed).y_prob
         test = data.split["test"]
         y_true = data.y_true[test]
         called = {kind: [y_prob[test].argmax(axis=1)] for kind, y_prob in found.items()}
         if runs:
             called["L"] = [one.y_prob[test].argmax(axis=1) for one in runs]
         f1 = {
-            kind: np.mean([evaluate.macro_f1_mir(evaluate.score(y_true, one, data.n_classes)) for one in calls])
+            kind: np.mean([scores.macro_f1_mir(scores.score(y_true, one, data.n_classes)) for one in calls])
             for kind, calls in called.items()
         }
         for kind in set(sets) & set(called):
@@ -166,7 +167,7 @@ def judge(name, out, split_seeds):
     for kind, one in sets.items():
         if one:
             who = "quarter - L" if kind == "quarter" else f"best - {kind}"
-            verdict[who] = tuple(round(x, 4) for x in evaluate.paired_difference(one, sample.panel.n_mirs + 1))
+            verdict[who] = tuple(round(x, 4) for x in scores.paired_difference(one, sample.panel.n_mirs + 1))
     return table, verdict
 
 

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb import __version__, evaluate, thesis
+from mirnb import __version__, thesis
+from mirnb.classifiers import scores
+from mirnb.classifiers.dataset import QUICK_FRAMES, prepare
+from mirnb.classifiers.lenet5 import train_runs
 from mirnb.comparison import compare_techniques, single_type_sample
-from mirnb.dataset import QUICK_FRAMES, prepare
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
@@ -22,7 +24,6 @@ from mirnb.imaging.templates import median_templates, preprocess_templates
 from mirnb.rivals import difference
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import Settings
-from mirnb.training import train_runs
 
 HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"
 
@@ -113,7 +114,7 @@ def _network_beats_miracle(rivals, data):
 def _recall_is_precision(rivals, data):
     test, n = data.split["test"], data.n_classes
     y_true, y_pred = data.y_true[test], rivals["lenet5"].y_prob[test].argmax(axis=1)
-    ends = evaluate.recall_less_precision(y_true, y_pred, data.frames[test], n)
+    ends = scores.recall_less_precision(y_true, y_pred, data.frames[test], n)
     names = data.panel.mir_names
     text = ", ".join(f"{name} {_gain(*one)}" for name, one in zip(names, ends[:-1], strict=True))
     apart = [name for name, (_, low, high) in zip(names, ends[:-1], strict=True) if low > 0 or high < 0]
@@ -211,9 +212,9 @@ def _label_errors(run, data, runs, how, *, shares=(0.05, 0.10)):
         wrong = _with_wrong_labels(data, share, how["seed"])
         calls[share] = [one.y_prob[test].argmax(axis=1) for one in train_runs(wrong, run, **how)]
     y_true, frames = data.y_true[test], data.frames[test]
-    f1 = {share: evaluate.mean_f1(y_true, one, frames, data.n_classes)[0] for share, one in calls.items()}
+    f1 = {share: scores.mean_f1(y_true, one, frames, data.n_classes)[0] for share, one in calls.items()}
     against = {"y_true": y_true, "frames": frames, "ours": calls[0.0], "theirs": calls[max(shares)]}
-    gain = evaluate.paired_difference([against], data.n_classes)
+    gain = scores.paired_difference([against], data.n_classes)
     text = ", ".join(f"{share:.0%} wrong {value:.3f}" for share, value in f1.items())
     return Verdict(
         "Fewer label errors raise accuracy", "expected", f"F1: {text}; none less most {_gain(*gain)}", _judge(*gain)
@@ -266,7 +267,7 @@ def _f1(data, runs):
     """Mean F1 of LeNet-5's runs on test, and its standard error over frames."""
     test = data.split["test"]
     calls = [one.y_prob[test].argmax(axis=1) for one in runs]
-    return evaluate.mean_f1(data.y_true[test], calls, data.frames[test], data.n_classes)
+    return scores.mean_f1(data.y_true[test], calls, data.frames[test], data.n_classes)
 
 
 def _unpaired(ours, theirs):

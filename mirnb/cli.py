@@ -216,7 +216,7 @@ def _report(options):
 
 def _tune(options):
     from mirnb import tuning
-    from mirnb.dataset import prepare
+    from mirnb.classifiers.dataset import prepare
     from mirnb.experiments.experiment_file import load_experiment
     from mirnb.experiments.run_folder import RunFolder
     from mirnb.files import ROOT
@@ -283,7 +283,8 @@ def _export_rois(options):
 
 
 def _classify(options):
-    from mirnb.classifier import about_noise, classify, count_classes, load_classifier
+    from mirnb.classifiers.calls import about_noise, classify, count_classes
+    from mirnb.classifiers.classifier import load_classifier
     from mirnb.experiments.blobs import write_table
     from mirnb.experiments.check import require_dispersion
     from mirnb.experiments.experiment_file import load_experiment

@@ -15,7 +15,17 @@ from distributed import KilledWorker
 from tqdm.auto import tqdm
 
 from mirnb import __version__
-from mirnb.classifier import classifier_fingerprint, load_classifier
+from mirnb.classifiers.classifier import classifier_fingerprint, load_classifier
+from mirnb.classifiers.likeness import (
+    FEATURES,
+    N_LOOKED,
+    evenly_spread,
+    look_at_frame,
+    pixels_of,
+    profile_distance,
+    profile_of,
+    verdict,
+)
 from mirnb.cluster import in_turn, open_client
 from mirnb.experiments.check import MANY_REPEATED, require_dispersion, share_repeated
 from mirnb.experiments.experiment import QUARTER_TURNS, held_experiment
@@ -24,7 +34,6 @@ from mirnb.files import InputError, fingerprint, whole_file
 from mirnb.imaging.crops import fits
 from mirnb.imaging.detection import as_thunderstorm, detect_frame
 from mirnb.imaging.neighbours import find_crowded, find_partners
-from mirnb.likeness import FEATURES, N_LOOKED, evenly_spread, look_at_frame, pixels_of, profile_distance, profile_of, verdict
 
 FRAMES_A_PART = 8
 _FITTED = ("sigma_px", "flux", "offset", "bkgstd")

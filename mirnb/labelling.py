@@ -10,7 +10,7 @@ import pandas as pd
 
 from mirnb.agreement import disagreements
 from mirnb.annotations import Annotation, annotators, blob_ids, read_annotation
-from mirnb.classifier import Classifier
+from mirnb.classifiers.classifier import Classifier
 from mirnb.experiments.blobs import ERASED, UNLABELLED
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiments.experiment import Experiment

@@ -9,7 +9,7 @@ import numpy as np
 import traitlets
 from PIL import Image
 
-from mirnb.classifier import load_classifier
+from mirnb.classifiers.classifier import load_classifier
 from mirnb.experiments.blobs import ERASED
 from mirnb.files import InputError
 from mirnb.labelling import BACK_KEY, DOUBT_KEY, ERASE_KEY, FORTH_KEY, UNDO_KEY, Labeller

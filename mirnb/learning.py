@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb import evaluate
-from mirnb.best import QUICK, Recipe, train_best
-from mirnb.calibration import expected_calibration_error, reliability
-from mirnb.dataset import prepare
-from mirnb.rivals import TITLES, train_rivals
-from mirnb.splits import MIN_FRAMES
-from mirnb.training import train_runs
+from mirnb.classifiers import scores
+from mirnb.classifiers.best_training import QUICK, Recipe, train_best
+from mirnb.classifiers.calibration import expected_calibration_error, reliability
+from mirnb.classifiers.dataset import prepare
+from mirnb.classifiers.kinds import TITLES, train_rivals
+from mirnb.classifiers.lenet5 import train_runs
+from mirnb.classifiers.splits import MIN_FRAMES
 
 WAYS = {  # name -> (draw a twin?, single-type samples first?)
     "labels alone": (False, False),
@@ -67,7 +67,7 @@ def learning_curve(experiment, run, *, shares, ways, recipe, singles, n_repeats=
         own = recipe if has_twin else replace(recipe, twin_epochs=0)
         trained = train_best(data, run, recipe=own, singles=singles if has_singles else (), seed=one_seed)
         test = data.split["test"]
-        f1 = evaluate.mir_f1(data.y_true[test], trained.y_prob[test].argmax(axis=1), data.n_classes)
+        f1 = scores.mir_f1(data.y_true[test], trained.y_prob[test].argmax(axis=1), data.n_classes)
         labels = len(data.split["training"])
         rows.append({"share": share, "labels": labels, "way": way, "seed": one_seed, "macro_f1_mir": f1})
     return pd.DataFrame(rows)
@@ -88,7 +88,7 @@ def compare_splits(experiment, run, *, split_by, seeds, training, recipe, single
         found = train_rivals(data, run, runs, recipe=recipe, singles=singles, seed=seed)
         test = data.split["test"]
         calls = {kind: [one.y_prob[test].argmax(axis=1)] for kind, one in found.items()}
-        f1 = {TITLES[kind]: evaluate.mir_f1(data.y_true[test], one[0], data.n_classes) for kind, one in calls.items()}
+        f1 = {TITLES[kind]: scores.mir_f1(data.y_true[test], one[0], data.n_classes) for kind, one in calls.items()}
         error = expected_calibration_error(reliability(data.y_true[test], found["best"].y_prob[test]))
         rows.append({"split seed": seed, **f1, "ECE of best": error})
         for (ours, theirs), sets in pairs.items():
@@ -97,7 +97,7 @@ def compare_splits(experiment, run, *, split_by, seeds, training, recipe, single
             )
     differences = [
         {"of": TITLES[ours], "less": TITLES[theirs]}
-        | dict(zip(("difference", "low", "high"), evaluate.paired_difference(sets, data.n_classes), strict=True))
+        | dict(zip(("difference", "low", "high"), scores.paired_difference(sets, data.n_classes), strict=True))
         for (ours, theirs), sets in pairs.items()
     ]
     return pd.DataFrame(rows), pd.DataFrame(differences)

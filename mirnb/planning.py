@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb import evaluate
+from mirnb.classifiers.scores import confusion
 from mirnb.design import best_subsets, possible_pairs, separations, subset_panel
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.panel_file import WIDEST_GAP_PX, load_panel, require_angle
@@ -148,7 +148,7 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
         usable, refused = possible_pairs(turned, settings=settings)
         seen = subset_panel(turned, usable, subset) if subset else turned
         prediction = plan.predict(seen, settings)
-        counts = evaluate.confusion(prediction.y_true, prediction.as_is, seen.n_mirs + 1)
+        counts = confusion(prediction.y_true, prediction.as_is, seen.n_mirs + 1)
         scores = score_table(seen, prediction, settings, seed=plan.seed)
         tables = {
             "separations": separations(seen, settings=settings), "scores": scores,

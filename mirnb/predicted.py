@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mirnb import evaluate
+from mirnb.classifiers.scores import bootstrap_intervals, confusion, macro_f1_mir, score_confusion
 from mirnb.prediction import FLUX_SHARES
 from mirnb.quantify import frames_to_tell
 
@@ -24,9 +24,9 @@ def score_table(panel, prediction, settings, *, n_resamples=500, seed=3):
     y_true, frames, n_classes, rows = prediction.y_true, prediction.frames, panel.n_mirs + 1, []
     brightness = [*(mir.brightness for mir in panel.mirs), np.nan]
     for share, y_pred in zip(FLUX_SHARES, prediction.y_pred, strict=True):
-        matrix = evaluate.confusion(y_true, y_pred, n_classes)
-        scores = evaluate.score_confusion(matrix)
-        ends = evaluate.bootstrap_intervals(y_true, y_pred, frames, n_classes, n_resamples=n_resamples, seed=seed)
+        matrix = confusion(y_true, y_pred, n_classes)
+        scores = score_confusion(matrix)
+        ends = bootstrap_intervals(y_true, y_pred, frames, n_classes, n_resamples=n_resamples, seed=seed)
         remarks = confused_with(matrix, panel.names)
         for k, name in enumerate(panel.names):
             row = {"flux_share": share, "flux_counts": share * settings.flux_median * brightness[k], "class": name}
@@ -34,7 +34,7 @@ def score_table(panel, prediction, settings, *, n_resamples=500, seed=3):
                 row |= {key: scores[key][k], f"{key}_low": ends[key][0, k], f"{key}_high": ends[key][1, k]}
             rows.append({**row, "remark": remarks[k]})
         low, high = ends["macro_f1_mir"]
-        overall = {"f1": float(evaluate.macro_f1_mir(scores)), "f1_low": low, "f1_high": high, "remark": ""}
+        overall = {"f1": float(macro_f1_mir(scores)), "f1_low": low, "f1_high": high, "remark": ""}
         rows.append({"flux_share": share, "flux_counts": share * settings.flux_median, "class": MEAN, **overall})
     return pd.DataFrame(rows)
 

@@ -11,11 +11,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from mirnb import __version__
-from mirnb.best import learn
+from mirnb.classifiers.backend import load_keras, predict
+from mirnb.classifiers.best import best_input, build_best
+from mirnb.classifiers.best_training import learn
 from mirnb.files import fingerprint
 from mirnb.imaging.crops import cut_crops
-from mirnb.models import best, best_input, predict
-from mirnb.quiet import load_keras
 from mirnb.simulation.frames import expose, false_detections, frame_light
 from mirnb.simulation.molecules import draw_sample
 from mirnb.simulation.settings import MARGIN_PX, Settings, localisation_error_px
@@ -157,7 +157,7 @@ def predict_panel(panel, settings, *, effort=None, seed=3):
         share = np.where(rng.random(len(any_light)) < 0.5, 1.0, any_light)
         return training.expose(share, rng, mirror=True), training.y_true
 
-    model = best(asked[0].shape[1:], panel.n_mirs + 1, seed=seed)
+    model = build_best(asked[0].shape[1:], panel.n_mirs + 1, seed=seed)
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
     stages = learn(model, seed, effort.n_epochs, 3e-3, 128, draw)
     for _ in tqdm(stages, total=effort.n_epochs, desc=f"learning {panel.name}", unit="epoch", leave=False):

@@ -18,7 +18,8 @@ from tqdm.auto import tqdm
 from traitlets.config import Config
 
 from mirnb import __version__, thesis
-from mirnb.classifier import copy_classifier, is_of
+from mirnb.classifiers.classifier import copy_classifier, is_of
+from mirnb.classifiers.kinds import PREDICTORS, TITLES
 from mirnb.experiments.check import require_dispersion
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import PANEL_NAMES
@@ -26,8 +27,6 @@ from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import is_address
 from mirnb.files import ROOT, InputError, make_folder, read_json, whole_file
 from mirnb.prediction import Effort
-from mirnb.predictors import PREDICTORS
-from mirnb.rivals import TITLES
 
 NOTEBOOKS = (
     "01_templates",

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mirnb.models import glorot
-from mirnb.quiet import load_keras
+from mirnb.classifiers.backend import glorot, load_keras
 
 
 def train_side_by_side(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed=3):

@@ -16,11 +16,11 @@ from distributed import KilledWorker
 from tqdm.auto import tqdm
 
 from mirnb import __version__
+from mirnb.classifiers.backend import load_keras
+from mirnb.classifiers.scores import confusion, macro_f1_mir, score_confusion
 from mirnb.cluster import ask_all, in_turn, open_client
-from mirnb.evaluate import confusion, macro_f1_mir, score_confusion
 from mirnb.files import InputError, fingerprint, whole_file
 from mirnb.hyperparameters import VALUES, Hyperparameters, from_words, in_words, possible_values, require_possible
-from mirnb.quiet import load_keras
 from mirnb.side_by_side import predict_side_by_side, train_side_by_side
 
 NETWORK = ("filter1", "filter2", "filter3", "kernel", "pool", "padding")  # in the order the thesis tells of them

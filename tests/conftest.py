@@ -11,8 +11,9 @@ from distributed import Client
 
 matplotlib.use("Agg")
 
-from mirnb import counting, dataset, evaluate, folds, likeness, rivals, training, tuning
-from mirnb.classifier import Classifier
+from mirnb import counting, tuning
+from mirnb.classifiers import dataset, folds, lenet5, likeness, scores
+from mirnb.classifiers.classifier import Classifier
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.simulation.folders import simulate_experiment
@@ -49,14 +50,14 @@ def small_data(small, small_run):
 @pytest.fixture(scope="session")
 def short_runs(small_data, small_run):
     """Two trainings of two epochs."""
-    return training.train_runs(small_data, small_run, n_runs=2, epochs=2)
+    return lenet5.train_runs(small_data, small_run, n_runs=2, epochs=2)
 
 
 @pytest.fixture(scope="session")
 def small_classifier(small, small_data, small_run, short_runs):
     rows = small_data.split["validation"]
-    validation = evaluate.summarise(small_data.y_true[rows], short_runs[0].y_prob[rows], small.panel.names)
-    one = rivals.chosen_lenet5(short_runs[:1], small_data)
+    validation = scores.summarise(small_data.y_true[rows], short_runs[0].y_prob[rows], small.panel.names)
+    one = lenet5.chosen_lenet5(short_runs[:1], small_data)
     held_out = folds.out_of_fold(small_data, small_run, one.kind, one.refit, one.y_prob, seed=3)
     counts = folds.count_folds(small_data, small_run, *held_out)
     ranges = likeness.training_ranges(small)

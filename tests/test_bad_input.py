@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from by_hand import blobs_text, everything_in, grey_frames, middle_nm, write_folder
 
-from mirnb import dataset
+from mirnb.classifiers import dataset
 from mirnb.cli import main
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.check import check_experiment

@@ -8,12 +8,12 @@ import pytest
 from by_hand import blobs_text
 from sklearn.model_selection import train_test_split
 
+from mirnb.classifiers.splits import fit_scaler, split_by_crop
 from mirnb.experiments.blobs import ERASED, UNLABELLED, blob_pixels, label_columns, read_blobs, read_labels, write_table
 from mirnb.experiments.panel_file import THESIS
 from mirnb.files import InputError
 from mirnb.imaging.crops import cut_crops, fits
 from mirnb.imaging.templates import median_templates
-from mirnb.splits import fit_scaler, split_by_crop
 
 LABELS = "frame,x [nm],y [nm],is_really_mir,selected_mir_type"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mirnb import calibration
+from mirnb.classifiers import calibration
 
 
 def drawn(n=4000, *, spread=2.0, seed=0):

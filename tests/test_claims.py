@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirnb import best, claims, learning, rivals
+from mirnb import claims, learning
+from mirnb.classifiers import best_training, kinds
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 from mirnb.simulation.settings import Settings
@@ -55,7 +56,7 @@ def test_the_settings_of_a_simulation_are_read_from_its_experiment(small, small_
 def test_every_claim_is_measured_on_a_simulated_experiment_and_said_where_it_cannot_be(
     small, small_data, small_run, short_runs, tmp_path
 ):
-    found = rivals.train_rivals(small_data, small_run, short_runs, recipe=best.QUICK)
+    found = kinds.train_rivals(small_data, small_run, short_runs, recipe=best_training.QUICK)
     table = claims.measure_claims(small, RunFolder(small, tmp_path), small_data, short_runs, found, n_runs=1)
     assert len(table) == 8
     assert len(list((tmp_path / "cache").glob("sample-*/experiment.toml"))) == 3  # each changed sample is one of its own
@@ -70,7 +71,7 @@ def test_every_claim_is_measured_on_a_simulated_experiment_and_said_where_it_can
 @pytest.mark.slow
 def test_the_learning_curve_uses_the_share_it_says_and_leaves_out_what_there_is_nothing_for(small, small_run):
     curve = learning.learning_curve(
-        small, small_run, shares=[0.5, 1.0], ways=list(learning.WAYS), recipe=best.QUICK, singles=[], n_repeats=1
+        small, small_run, shares=[0.5, 1.0], ways=list(learning.WAYS), recipe=best_training.QUICK, singles=[], n_repeats=1
     )
     assert curve["way"].unique().tolist() == ["labels alone", "twin"]
     labels = curve.groupby("share")["labels"].first()
@@ -85,13 +86,18 @@ def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
 
     sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=8)))
     means, differences = learning.compare_both_splits(
-        sample, RunFolder(sample, tmp_path / "run"), seeds=[3], training={"n_runs": 1}, recipe=best.QUICK, singles=[]
+        sample,
+        RunFolder(sample, tmp_path / "run"),
+        seeds=[3],
+        training={"n_runs": 1},
+        recipe=best_training.QUICK,
+        singles=[],
     )
     assert means.index.tolist() == ["crop", "frame"]
     by_crop = differences.loc["crop"]
     assert (by_crop["low"] <= by_crop["high"]).all()
     assert (tmp_path / "run" / "tables" / "splits_by_frame.csv").exists()
-    nothing = learning.compare_both_splits(sample, None, seeds=[], training={}, recipe=best.QUICK, singles=[])
+    nothing = learning.compare_both_splits(sample, None, seeds=[], training={}, recipe=best_training.QUICK, singles=[])
     assert all(isinstance(one, pd.DataFrame) and one.empty for one in nothing)
     assert np.isfinite(means.to_numpy()).all()
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from by_hand import grey_frames, write_folder
 
-from mirnb import models, training
-from mirnb.classifier import about_noise, classify, count_classes, load_classifier
+from mirnb.classifiers import lenet5
+from mirnb.classifiers.calls import about_noise, classify, count_classes
+from mirnb.classifiers.classifier import load_classifier
 from mirnb.experiments import cutouts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel import Window
@@ -22,7 +23,7 @@ from mirnb.imaging.neighbours import find_crowded
 
 
 def test_the_thesis_network_has_its_10952_weights():
-    layers = models.layer_table(models.lenet5((34, 10, 3), 4))
+    layers = lenet5.layer_table(lenet5.build_lenet5((34, 10, 3), 4))
     assert layers["weights"].tolist() == [0, 912, 0, 4816, 0, 0, 5140, 84]
     assert (256,) in layers["shape"].tolist()
 
@@ -110,15 +111,15 @@ def test_finished_runs_are_read_back_and_not_trained_again(small_data, small_run
     def never(*args, **kwargs):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(training, "train", never)
-    again = training.train_runs(small_data, small_run, n_runs=2, epochs=2)
+    monkeypatch.setattr(lenet5, "train", never)
+    again = lenet5.train_runs(small_data, small_run, n_runs=2, epochs=2)
     np.testing.assert_array_equal(again[1].y_prob, short_runs[1].y_prob)
     with pytest.raises(AssertionError, match="trained again"):
-        training.train_runs(small_data, small_run, n_runs=2, epochs=3)
+        lenet5.train_runs(small_data, small_run, n_runs=2, epochs=3)
 
 
 def test_an_interrupted_row_of_runs_goes_on_where_it_stopped(small_data, small, tmp_path, monkeypatch):
-    run, real, calls = RunFolder(small, tmp_path), training.train, []
+    run, real, calls = RunFolder(small, tmp_path), lenet5.train, []
 
     def stopped(*args, **kwargs):
         if calls:
@@ -126,11 +127,11 @@ def test_an_interrupted_row_of_runs_goes_on_where_it_stopped(small_data, small, 
         calls.append(1)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(training, "train", stopped)
+    monkeypatch.setattr(lenet5, "train", stopped)
     with pytest.raises(KeyboardInterrupt):
-        training.train_runs(small_data, run, n_runs=2, epochs=1)
-    monkeypatch.setattr(training, "train", lambda *args, **kwargs: calls.append(2) or real(*args, **kwargs))
-    training.train_runs(small_data, run, n_runs=2, epochs=1)
+        lenet5.train_runs(small_data, run, n_runs=2, epochs=1)
+    monkeypatch.setattr(lenet5, "train", lambda *args, **kwargs: calls.append(2) or real(*args, **kwargs))
+    lenet5.train_runs(small_data, run, n_runs=2, epochs=1)
     assert calls == [1, 2]
 
 
@@ -138,7 +139,7 @@ def test_runs_differ_by_their_weights_and_one_seed_gives_one_result(small_data, 
     assert not np.allclose(short_runs[0].y_prob, short_runs[1].y_prob, atol=1e-3)
     crops, y_true = small_data.scaled("training"), small_data.y_true[small_data.split["training"]]
     validation = (small_data.scaled("validation"), small_data.y_true[small_data.split["validation"]])
-    _, history = training.train(crops, y_true, validation, small_data.n_classes, seed=short_runs[0].seed, epochs=2)
+    _, history = lenet5.train(crops, y_true, validation, small_data.n_classes, seed=short_runs[0].seed, epochs=2)
     pd.testing.assert_frame_equal(history, short_runs[0].history, rtol=1e-4, check_exact=False)
 
 

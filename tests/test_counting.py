@@ -9,7 +9,7 @@ import pytest
 from dask_cluster import kill_after, two_workers
 
 from mirnb import counting
-from mirnb.classifier import classify
+from mirnb.classifiers.calls import classify
 from mirnb.counting import count_stacks
 from mirnb.experiments.blobs import read_blobs
 from mirnb.experiments.stacks import Stack, write_stack

@@ -8,7 +8,7 @@ import tifffile
 from by_hand import blobs_text, everything_in, grey_frames, middle_nm, write_folder
 from scipy.signal import correlate2d
 
-from mirnb import dataset
+from mirnb.classifiers import dataset
 from mirnb.experiments import cutouts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS

@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mirnb import folds, rivals
-from mirnb.best import Recipe, train_best, tune_again
-from mirnb.folds import count_folds, fold_rows, hidden_pairs, out_of_fold
-from mirnb.likeness import N_BINS
-from mirnb.quiet import load_keras
+from mirnb.classifiers import folds
+from mirnb.classifiers.backend import load_keras
+from mirnb.classifiers.best_training import Recipe, train_best, train_best_rival, tune_again
+from mirnb.classifiers.folds import count_folds, fold_rows, hidden_pairs, out_of_fold
+from mirnb.classifiers.lenet5 import chosen_lenet5
+from mirnb.classifiers.likeness import N_BINS
+from mirnb.classifiers.matched_filter import train_matched_filter
+from mirnb.classifiers.pca_svm import train_pca_svm
 
 SHORT = Recipe(n_networks=2, twin_crops=400, twin_epochs=1, single_epochs=0, tune_epochs=2)
 
@@ -94,10 +97,10 @@ def test_only_noise_crops_may_be_hidden_pairs(small_data, small_run):
 @pytest.mark.parametrize("kind", ["matched_filter", "pca_svm", "lenet5", "best"])
 def test_each_kind_says_something_of_crops_it_did_not_see(kind, small_data, small_run, short_runs):
     made = {
-        "matched_filter": lambda: rivals.train_matched_filter(small_data),
-        "pca_svm": lambda: rivals.train_pca_svm(small_data, small_run),
-        "lenet5": lambda: rivals.chosen_lenet5(short_runs, small_data),
-        "best": lambda: rivals.train_best_rival(small_data, small_run, recipe=SHORT),
+        "matched_filter": lambda: train_matched_filter(small_data),
+        "pca_svm": lambda: train_pca_svm(small_data, small_run),
+        "lenet5": lambda: chosen_lenet5(short_runs, small_data),
+        "best": lambda: train_best_rival(small_data, small_run, recipe=SHORT),
     }[kind]()
     rows, y_prob = out_of_fold(small_data, small_run, kind, made.refit, made.y_prob, seed=3)
     np.testing.assert_allclose(y_prob.sum(axis=1), 1, rtol=1e-5)

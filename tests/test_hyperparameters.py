@@ -2,6 +2,7 @@
 
 import pytest
 
+from mirnb.classifiers.lenet5 import build_lenet5
 from mirnb.files import InputError
 from mirnb.hyperparameters import (
     FEW_VALUES,
@@ -12,7 +13,6 @@ from mirnb.hyperparameters import (
     possible_values,
     require_possible,
 )
-from mirnb.models import lenet5
 
 CROP = (34, 10, 3)
 
@@ -35,7 +35,7 @@ def test_the_thesis_network_has_10952_weights_and_that_of_its_sweeps_14472():
 def test_weights_are_those_of_the_network(hyper):
     kernel = (hyper.kernel, hyper.kernel)
     sizes = {"filter1": hyper.filter1, "filter2": hyper.filter2, "filter3": hyper.filter3}
-    network = lenet5(CROP, 4, **sizes, kernel=kernel, pool=hyper.pool, padding=hyper.padding)
+    network = build_lenet5(CROP, 4, **sizes, kernel=kernel, pool=hyper.pool, padding=hyper.padding)
     assert hyper.n_weights(CROP, 4) == network.count_params()
 
 

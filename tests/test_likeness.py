@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from by_hand import blob
 
-from mirnb.experiments.panel_file import THESIS
-from mirnb.likeness import (
+from mirnb.classifiers.likeness import (
     FEATURES,
     N_BINS,
     beside_training,
@@ -17,6 +16,7 @@ from mirnb.likeness import (
     training_ranges,
     verdict,
 )
+from mirnb.experiments.panel_file import THESIS
 
 RANGES = {name: [10.0, 20.0] for name in FEATURES}
 EVEN = np.full((2, N_BINS), 50)

@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 
-from mirnb import best, rivals
+from mirnb.classifiers import best_training, kinds, making, pca_svm
+from mirnb.classifiers.best import Best
+from mirnb.classifiers.kinds import PREDICTORS, TITLES, read_predictor
+from mirnb.classifiers.matched_filter import MatchedFilter
 from mirnb.experiments import cutouts
 from mirnb.files import InputError
-from mirnb.predictors import PREDICTORS, Best, MatchedFilter, read_predictor
+from mirnb.rivals import about, compare, difference, in_columns, in_words
 
 
 @pytest.fixture(scope="module")
 def all_rivals(small_data, small_run, short_runs):
-    return rivals.train_rivals(small_data, small_run, short_runs, recipe=best.QUICK)
+    return kinds.train_rivals(small_data, small_run, short_runs, recipe=best_training.QUICK)
 
 
 def test_the_largest_response_wins_and_below_the_threshold_it_is_noise():
@@ -80,33 +83,33 @@ def test_noise_that_is_added_is_the_same_every_time(all_rivals, small_data):
 
 
 def test_the_c_with_the_best_validation_score_is_chosen(small_data, small_run):
-    chosen = rivals.train_pca_svm(small_data, small_run, candidates=(1e-6, 2.0))
+    chosen = pca_svm.train_pca_svm(small_data, small_run, candidates=(1e-6, 2.0))
     assert chosen.note == "C = 2"  # with a C of next to nothing all is noise
 
 
 def test_rivals_are_compared_on_the_test_crops_alone(all_rivals, small_data):
-    table = rivals.compare(all_rivals, small_data, n_resamples=200)
+    table = compare(all_rivals, small_data, n_resamples=200)
     assert len(table) == 4 * 5
-    assert list(dict.fromkeys(table["classifier"])) == [rivals.TITLES[kind] for kind in all_rivals]
+    assert list(dict.fromkeys(table["classifier"])) == [TITLES[kind] for kind in all_rivals]
     test = small_data.split["test"]
     hits = all_rivals["pca_svm"].y_prob[test].argmax(axis=1) == small_data.y_true[test]
     own = table[(table["classifier"] == "PCA + SVM") & (table["class"] == "noise")]
     assert own["recall"].item() == pytest.approx(hits[small_data.y_true[test] == 3].mean())
-    assert rivals.difference(all_rivals, small_data, "best", "best")[0] == 0
-    assert rivals.in_columns(table).loc[("best", "mean of the miRs"), "recall"] == ""
-    told = rivals.about(all_rivals, small_data)
+    assert difference(all_rivals, small_data, "best", "best")[0] == 0
+    assert in_columns(table).loc[("best", "mean of the miRs"), "recall"] == ""
+    told = about(all_rivals, small_data)
     assert told.loc["LeNet-5 (thesis)", "trained numbers"] == 10952
     assert told.loc["matched filter", "trained numbers"] == 2
-    assert len(rivals.in_words(all_rivals, small_data)) == 5
+    assert len(in_words(all_rivals, small_data)) == 5
 
 
 def test_every_kind_gets_a_folder_and_scores_in_one_form(all_rivals, small, small_data, tmp_path):
-    from mirnb.classifier import load_classifier
+    from mirnb.classifiers.classifier import load_classifier
     from mirnb.experiments.run_folder import RunFolder
     from mirnb.files import read_json
 
     run = RunFolder(small, tmp_path)
-    rivals.save_rivals(all_rivals, small, small_data, run, n_resamples=100)
+    making.save_rivals(all_rivals, small, small_data, run, n_resamples=100)
     metrics = read_json(tmp_path / "metrics.json")["classifiers"]
     assert set(metrics) == set(PREDICTORS)
     assert len({frozenset(sets["test"]) for sets in metrics.values()}) == 1

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirnb import rivals
-from mirnb.dataset import prepare
+from mirnb.classifiers.dataset import prepare
+from mirnb.classifiers.making import save_rival
+from mirnb.classifiers.pca_svm import train_pca_svm
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
@@ -24,7 +25,7 @@ def folder(small_settings, tmp_path_factory):
     experiment = load_experiment(simulate_experiment(tmp_path_factory.mktemp("more") / "more", settings=settings, seed=5))
     run = RunFolder(experiment, tmp_path_factory.mktemp("run"))
     data = prepare(experiment, run)
-    rivals.save_rival(rivals.train_pca_svm(data, run), experiment, data, run, {})
+    save_rival(train_pca_svm(data, run), experiment, data, run, {})
     return run.root / "classifiers" / "pca_svm"
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mirnb import dataset, evaluate, thesis, training
+from mirnb import thesis
+from mirnb.classifiers import dataset, lenet5
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.simulation.folders import simulate_experiment
@@ -16,9 +17,9 @@ def test_the_thesis_network_scores_on_the_simulation_near_its_printed_figures(tm
         sample = load_experiment(simulate_experiment(tmp_path / f"sample_{simulation_seed}", seed=simulation_seed))
         run = RunFolder(sample, tmp_path / "run")
         data = dataset.prepare(sample, run)
-        runs = training.train_runs(data, run, n_runs=2, seed=simulation_seed)
+        runs = lenet5.train_runs(data, run, n_runs=2, seed=simulation_seed)
         losses += [one.history["loss"] for one in runs]
-        scores.append(evaluate.scores_of_runs(runs, data, sample.panel.mir_names))
+        scores.append(lenet5.scores_of_runs(runs, data, sample.panel.mir_names))
     mean = np.mean([table.mean() for table in scores], axis=0)
     ours = dict(zip(scores[0].columns, mean.round(3), strict=True))
     print({name: float(value) for name, value in ours.items()}, np.mean(losses, axis=0).round(3).tolist())

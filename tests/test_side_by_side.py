@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mirnb.evaluate import mir_f1
+from mirnb.classifiers.backend import load_keras
+from mirnb.classifiers.lenet5 import build_lenet5
+from mirnb.classifiers.scores import mir_f1
 from mirnb.hyperparameters import Hyperparameters
-from mirnb.models import lenet5
-from mirnb.quiet import load_keras
 from mirnb.side_by_side import predict_side_by_side, train_side_by_side, weights_of
 
 SEEDS = (4, 5, 6, 7, 8)
@@ -53,7 +53,7 @@ def test_five_steps_are_those_of_keras(optimizer, crops):
     together = _five_steps(crops, hyper, SEEDS)
     keras = load_keras()
     x, y = (values[:80] for values in crops["training"])
-    model = lenet5(x.shape[1:], 4, seed=SEEDS[1])
+    model = build_lenet5(x.shape[1:], 4, seed=SEEDS[1])
     model.compile(getattr(keras.optimizers, optimizer)(5e-3), loss="sparse_categorical_crossentropy")
     order = np.random.default_rng([3, 9]).permutation(80)
     for start in range(0, 80, 16):
@@ -64,7 +64,7 @@ def test_five_steps_are_those_of_keras(optimizer, crops):
 def test_a_last_batch_that_is_not_full_counts_as_keras_counts_it(crops):
     hyper = Hyperparameters(epochs=1, batch_size=128, optimizer="sgd", learning_rate=0.1)
     x, y = (values[:50] for values in crops["training"])
-    model = lenet5(x.shape[1:], 4, seed=4)
+    model = build_lenet5(x.shape[1:], 4, seed=4)
     model.compile(load_keras().optimizers.SGD(0.1), loss="sparse_categorical_crossentropy")
     model.train_on_batch(x, y)
     assert _largest_difference(model.get_weights(), weights_of(train_side_by_side(x, y, 4, hyper, [4]), 0)) < 1e-5
@@ -97,7 +97,7 @@ def test_predictions_are_those_of_each_network_alone(crops):
     y_prob = predict_side_by_side(model, x, batch_size=20)
     assert y_prob.shape == (len(SEEDS), len(x), 4)
     for number in (0, 4):
-        alone = lenet5(x.shape[1:], 4)
+        alone = build_lenet5(x.shape[1:], 4)
         alone.set_weights(weights_of(model, number))
         np.testing.assert_allclose(y_prob[number], load_keras().ops.convert_to_numpy(alone(x)), atol=1e-5)
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mirnb import training
-from mirnb.evaluate import choose_run
+from mirnb.classifiers import lenet5
+from mirnb.classifiers.lenet5 import choose_run
 from mirnb.experiments.run_folder import RunFolder
 
 
@@ -19,7 +19,7 @@ def never_trains(monkeypatch):
     def ask(*_, **settings):
         raise Asked(settings)
 
-    monkeypatch.setattr(training, "train", ask)
+    monkeypatch.setattr(lenet5, "train", ask)
 
 
 def test_a_run_has_its_losses_its_probabilities_and_a_model_that_gives_them(short_runs, small_data):
@@ -46,7 +46,7 @@ def test_runs_differ_in_their_initial_weights_alone(small_data, small, tmp_path,
             raise Asked
         return model, history
 
-    model, history = training.train(
+    model, history = lenet5.train(
         small_data.scaled("training")[:20],
         small_data.y_true[small_data.split["training"]][:20],
         (small_data.scaled("validation")[:5], small_data.y_true[small_data.split["validation"]][:5]),
@@ -54,9 +54,9 @@ def test_runs_differ_in_their_initial_weights_alone(small_data, small, tmp_path,
         seed=0,
         epochs=1,
     )
-    monkeypatch.setattr(training, "train", note)
+    monkeypatch.setattr(lenet5, "train", note)
     with pytest.raises(Asked):
-        training.train_runs(small_data, RunFolder(small, tmp_path), n_runs=2)
+        lenet5.train_runs(small_data, RunFolder(small, tmp_path), n_runs=2)
     (first, with_first), (second, with_second) = asked
     np.testing.assert_array_equal(first[0], second[0])
     assert {key for key in with_first if with_first[key] != with_second[key]} == {"seed"}
@@ -68,7 +68,7 @@ def test_runs_differ_in_their_initial_weights_alone(small_data, small, tmp_path,
 )
 def test_other_settings_are_trained_anew(change, short_runs, small_data, small_run, never_trains):
     with pytest.raises(Asked):
-        training.train_runs(small_data, small_run, **{"n_runs": 2, "epochs": 2, **change})
+        lenet5.train_runs(small_data, small_run, **{"n_runs": 2, "epochs": 2, **change})
 
 
 def test_other_crops_labels_or_splits_are_trained_anew(short_runs, small_data, small_run, never_trains):
@@ -78,11 +78,11 @@ def test_other_crops_labels_or_splits_are_trained_anew(short_runs, small_data, s
     split = {**small_data.split, "training": small_data.split["training"][::-1]}
     for changed in (replace(small_data, crops=crops), replace(small_data, blobs=blobs), replace(small_data, split=split)):
         with pytest.raises(Asked):
-            training.train_runs(changed, small_run, n_runs=2, epochs=2)
+            lenet5.train_runs(changed, small_run, n_runs=2, epochs=2)
 
 
 def test_fewer_runs_of_the_same_settings_are_read_from_the_cache(short_runs, small_data, small_run, never_trains):
-    (only,) = training.train_runs(small_data, small_run, n_runs=1, epochs=2)
+    (only,) = lenet5.train_runs(small_data, small_run, n_runs=1, epochs=2)
     np.testing.assert_array_equal(only.y_prob, short_runs[0].y_prob)
 
 
@@ -97,7 +97,7 @@ def test_a_run_of_which_half_is_missing_is_trained_anew(
         if path.suffix != f".{cut}":
             (folder / path.name).write_bytes(path.read_bytes())
     with pytest.raises(Asked):
-        training.train_runs(small_data, run, n_runs=2, epochs=2)
+        lenet5.train_runs(small_data, run, n_runs=2, epochs=2)
 
 
 def test_test_crops_are_never_shown_to_the_network(small_data, small, tmp_path, monkeypatch):
@@ -107,8 +107,8 @@ def test_test_crops_are_never_shown_to_the_network(small_data, small, tmp_path, 
         shown.update(crops=crops, validation=validation)
         raise Asked
 
-    monkeypatch.setattr(training, "train", note)
+    monkeypatch.setattr(lenet5, "train", note)
     with pytest.raises(Asked):
-        training.train_runs(small_data, RunFolder(small, tmp_path))
+        lenet5.train_runs(small_data, RunFolder(small, tmp_path))
     np.testing.assert_array_equal(shown["crops"], small_data.scaled("training"))
     np.testing.assert_array_equal(shown["validation"][0], small_data.scaled("validation"))

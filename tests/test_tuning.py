@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from dask_cluster import kill_after, two_workers
 
-from mirnb import evaluate, tuning
+from mirnb import tuning
+from mirnb.classifiers.scores import macro_f1_mir, score
 from mirnb.cli import main
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
@@ -43,12 +44,12 @@ def test_one_row_a_training_class_and_set_with_the_scores_of_its_predictions(sma
     model = train_side_by_side(small_data.scaled("training"), y_true, 4, SHORT.having("kernel", 3), [301])
     for name in ("training", "validation"):
         y_pred = predict_side_by_side(model, small_data.scaled(name))[0].argmax(axis=1)
-        scores = evaluate.score(small_data.y_true[small_data.split[name]], y_pred, 4)
+        scores = score(small_data.y_true[small_data.split[name]], y_pred, 4)
         own = table[(table["value"] == "3") & (table["seed"] == 301) & (table["set"] == name)]
         assert own["class"].tolist() == small_data.panel.names
         for key in ("precision", "recall", "f1"):
             np.testing.assert_allclose(own[key], scores[key])
-        np.testing.assert_allclose(own["macro_f1_mir"], evaluate.macro_f1_mir(scores))
+        np.testing.assert_allclose(own["macro_f1_mir"], macro_f1_mir(scores))
 
 
 def test_what_is_finished_is_not_trained_again(small_data, run, in_process, monkeypatch):

@@ -7,19 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import tifffile
 
 from mirnb import __version__
-from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
+from mirnb.classifiers.kinds import PREDICTORS, read_predictor
+from mirnb.classifiers.likeness import FEATURES, N_BINS
+from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, stack_noise_sd
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.panel import Panel
 from mirnb.experiments.panel_file import panel_from_dict
 from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, fingerprint, read_json, write_json
-from mirnb.imaging.neighbours import find_crowded
-from mirnb.likeness import FEATURES, N_BINS
-from mirnb.predictors import N_NOISE_DRAWS, PREDICTORS, SAME_NOISE, read_predictor
 
 _FORMAT = 3  # 2 had no confusion and no ranges
 
@@ -248,72 +246,6 @@ def _is_positive(value):
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
-UNSURE = "unsure"
-
-
-def about_noise(classifier, experiment):
-    """A sentence, in a list, when the stack's noise is not that of the training crops; else an empty list."""
-    trained, seen = classifier.trained_on["noise_sd_counts"], stack_noise_sd(experiment)
-    if abs(seen / trained - 1) <= SAME_NOISE:
-        return []
-    if classifier.predictor.reads == "responses":
-        what = "this kind of classifier does nothing about it, so its answers are not to be trusted"
-    elif seen < trained:
-        what = f"noise was added to the crops to make up the difference, the answers of {N_NOISE_DRAWS} draws averaged"
-    else:
-        what = "the crops were brought to the unit of their own noise"
-    return [f"noise of {seen:.1f} counts a pixel, the classifier was trained at {trained:.1f}: {what}"]
-
-
-def classify(classifier, experiment, *, min_probability=0.0):
-    """Classify every blob of an experiment, labelled or not.
-
-    Parameters
-    ----------
-    classifier : Classifier
-    experiment : Experiment
-    min_probability : float
-        A blob whose class is less probable is called "unsure".
-
-    Returns
-    -------
-    DataFrame
-        The blob table with `class` (empty for blobs too near the border), `p_<class>` for each class, and `crowded` (another
-        blob of the table lies inside the blob's crop window).
-
-    Raises
-    ------
-    InputError
-        If the experiment has no blob table, or its panel is another one.
-    """
-    experiment.require_blobs()
-    if experiment.panel.look != classifier.panel.look:
-        raise InputError(
-            f"{experiment.folder}: has the panel {experiment.panel.name!r} ({', '.join(experiment.panel.mir_names)}), the "
-            f"classifier was trained on {classifier.panel.name!r} ({', '.join(classifier.panel.mir_names)})"
-        )
-    trained_nm = classifier.trained_on["pixel_size_nm"]
-    if abs(experiment.pixel_size_nm / trained_nm - 1) > 0.05:
-        raise InputError(
-            f"{experiment.folder}: pixels of {experiment.pixel_size_nm:g} nm, the classifier was trained at {trained_nm:g}"
-        )
-    blobs, _ = kept_blobs(experiment, labelled=False)
-    y_prob = np.full((len(experiment.table), classifier.panel.n_mirs + 1), np.nan)
-    y_prob[blobs["table_row"]] = classifier.predict(experiment, blobs)
-    kept = np.isfinite(y_prob[:, 0])
-    names = np.array([*classifier.panel.names, ""], dtype=object)
-    table = experiment.table.copy()
-    for name in table.select_dtypes("float"):
-        if (table[name].dropna() % 1 == 0).all():
-            table[name] = table[name].astype("Int64")  # 1.0 was 1 in the file
-    table["class"] = names[np.where(kept, np.argmax(np.nan_to_num(y_prob), axis=1), -1)]
-    table.loc[kept & (np.nan_to_num(y_prob).max(axis=1) < min_probability), "class"] = UNSURE
-    for k, name in enumerate(classifier.panel.names):
-        table[f"p_{name}"] = y_prob[:, k].round(6)
-    table["crowded"] = find_crowded(experiment.frame_index, experiment.rows, experiment.cols, classifier.panel.crop_window)
-    return table
-
-
 def copy_classifier(source, target):
     """Copy a classifier folder to another place, whole or not at all."""
     target = Path(target)
@@ -322,10 +254,3 @@ def copy_classifier(source, target):
         if target.exists():
             target.rename(Path(made) / "old")
         (Path(made) / "new").rename(target)
-
-
-def count_classes(table, panel):
-    """Blobs per class in a table that `classify` made, unsure ones, those too near the border: a pandas Series."""
-    unsure = [UNSURE] if (table["class"] == UNSURE).any() else []
-    counts = table["class"].value_counts().reindex([*panel.names, *unsure, ""], fill_value=0)
-    return pd.Series(counts.to_numpy(), index=[*panel.names, *unsure, "too near the border"], name="blobs")

@@ -8,20 +8,19 @@ networks are kept in the run folder.
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb import __version__
-from mirnb.augment import plain_view, shaken_view
-from mirnb.calibration import apply_temperature, fit_temperature
+from mirnb.classifiers.backend import load_keras, predict
+from mirnb.classifiers.base import Rival
+from mirnb.classifiers.best import Best, best_input, build_best, plain_view, shaken_view
+from mirnb.classifiers.calibration import apply_temperature, fit_temperature
 from mirnb.experiments.cutouts import MARGIN_PX
 from mirnb.files import InputError, fingerprint, whole_file
 from mirnb.imaging.preprocessing import crop_medians
-from mirnb.models import best, best_input, predict
-from mirnb.quiet import load_keras
 from mirnb.simulation.twin_estimate import estimate_twin
 
 
@@ -171,24 +170,12 @@ def twin_of(dataset):
     return estimate_twin(crops, dataset.y_true[training], dataset.panel, ground)
 
 
-def load_networks(paths):
-    """The networks of a finished training as one Keras model that averages their probabilities."""
-    keras = load_keras()
-    networks = [keras.saving.load_model(Path(path), safe_mode=True, compile=False) for path in paths]
-    if len(networks) == 1:
-        return networks[0]
-    crops = keras.Input(networks[0].input_shape[1:])
-    for k, network in enumerate(networks):
-        network.name = f"network_{k}"
-    return keras.Model(crops, keras.layers.Average()([network(crops) for network in networks]), name="best")
-
-
 def _train_network(dataset, recipe, twin, singles, seed, pretrained_path):
     """One network through all stages: (model, history, chosen epoch of fine-tuning); kept before it as well."""
     training, validation = dataset.split["training"], dataset.split["validation"]
     rng = np.random.default_rng([seed, 7])
     window = dataset.panel.template_window
-    model = best((*window.shape, 2), dataset.n_classes, seed=seed)
+    model = build_best((*window.shape, 2), dataset.n_classes, seed=seed)
     checked = best_input(plain_view(dataset.wide_crops[validation], MARGIN_PX, dataset.noise_sd)), dataset.y_true[validation]
     keras, history = load_keras(), []
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
@@ -286,3 +273,16 @@ def _loss(model, crops, y_true):
         return np.inf
     y_prob = predict(model, crops)
     return float(-np.log(np.maximum(y_prob[np.arange(len(y_true)), y_true], 1e-12)).mean())
+
+
+def train_best_rival(dataset, run, *, recipe=None, singles=(), seed=3):
+    """The best classifier, as a rival."""
+    trained = train_best(dataset, run, recipe=recipe, singles=singles, seed=seed)
+
+    def refit(rows, held, fold):
+        crops = best_input(plain_view(dataset.wide_crops[held], MARGIN_PX, dataset.noise_sd))
+        models = tune_again(dataset, trained, rows, fold, recipe=recipe, seed=seed)
+        return apply_temperature(np.mean([predict(one, crops) for one in models], axis=0), trained.temperature)
+
+    note = f"{len(trained.model_paths)} networks, temperature {trained.temperature:.2f}"
+    return Rival("best", Best.from_training(trained), trained.y_prob, trained.seconds, refit, note)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mirnb.classifiers.splits import SETS, Scaler, fit_scaler, split_by_crop, split_by_frame
 from mirnb.experiments.cutouts import (
     cut_background,
     cut_raw_crops,
@@ -19,7 +20,6 @@ from mirnb.experiments.stacks import path_fingerprint
 from mirnb.files import InputError
 from mirnb.imaging.preprocessing import noise_sd
 from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
-from mirnb.splits import SETS, Scaler, fit_scaler, split_by_crop, split_by_frame
 
 QUICK_FRAMES = 6
 MIN_PER_CLASS = 5  # labelled blobs; with fewer a split can leave a set without the class

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-from mirnb.calibration import expected_calibration_error, reliability
+from mirnb.classifiers.calibration import expected_calibration_error, reliability
 
 MIN_FRAMES = 3  # resampling fewer says nothing of chance
 
@@ -196,36 +196,6 @@ def summarise_test(y_true, y_prob, frames, names, *, n_resamples=2000, seed=3):
     }  # fmt: skip
 
 
-def choose_run(runs, dataset):
-    """The run to go on with, chosen on validation: highest macro F1 over the miRs, then lower loss (thesis 3).
-
-    Parameters
-    ----------
-    runs : list of Training
-    dataset : Dataset
-
-    Returns
-    -------
-    best : int
-        Index of the chosen run.
-    table : DataFrame
-        One row a run: seed, macro_f1_mir, loss, all of validation.
-    """
-    rows = dataset.split["validation"]
-    table = pd.DataFrame(
-        [
-            {
-                "seed": one.seed,
-                "macro_f1_mir": mir_f1(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes),
-                "loss": one.history["val_loss"].iloc[-1],
-            }
-            for one in runs
-        ]
-    )
-    order = table.fillna({"macro_f1_mir": -1}).sort_values(["macro_f1_mir", "loss"], ascending=[False, True], kind="stable")
-    return int(order.index[0]), table
-
-
 def confusion_by_set(dataset, y_prob, sets):
     """Confusion counts of each set, and of several sets together: title -> matrix."""
     matrices = {
@@ -233,17 +203,6 @@ def confusion_by_set(dataset, y_prob, sets):
         for name in sets
     }
     return matrices | ({" and ".join(sets): sum(matrices.values())} if len(sets) > 1 else {})
-
-
-def scores_of_runs(runs, dataset, mir_names, *, set_name="test"):
-    """Recall and precision of each miR, and the mean F1, of each run on one set: DataFrame, one row a run."""
-    rows = dataset.split[set_name]
-    table = []
-    for one in runs:
-        scores = score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)
-        named = {f"{key} {mir}": scores[key][k] for key in ("recall", "precision") for k, mir in enumerate(mir_names)}
-        table.append({**named, "macro_f1_mir": float(macro_f1_mir(scores))})
-    return pd.DataFrame(table)
 
 
 def worst_mistakes(y_true, y_prob, indices, names, *, n_kinds=5, n_each=6):

@@ -12,6 +12,8 @@ import os
 import sys
 import tempfile
 
+import numpy as np
+
 _CHATTER = (
     "oneDNN custom operations are on",
     "cpu_feature_guard",
@@ -58,3 +60,19 @@ def _chatter_held():
             for line in held.read().decode(errors="replace").splitlines():
                 if line.strip() and (failed or not any(notice in line for notice in _CHATTER)):
                     print(line, file=sys.stderr)
+
+
+def glorot(seed, layer):
+    """Where the kernel of a layer starts from, the first being 1: Keras's default, with a seed of its own."""
+    return load_keras().initializers.GlorotUniform(seed=1000 * seed + layer)
+
+
+def predict(model, crops, *, batch_size=1024):
+    """Probabilities (n, n_classes) of a Keras model for crops in its input form, batch by batch.
+
+    Called directly: Keras's own `predict` builds a graph for every model, and warns when there are many.
+    """
+    ops = load_keras().ops
+    batches = [crops[start : start + batch_size] for start in range(0, len(crops), batch_size)]
+    parts = [ops.convert_to_numpy(model(one, training=False)) for one in batches]
+    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 from tqdm.auto import tqdm
 
-from mirnb.best import twin_of
-from mirnb.evaluate import confusion
+from mirnb.classifiers.best_training import twin_of
+from mirnb.classifiers.likeness import profile_of
+from mirnb.classifiers.scores import confusion
 from mirnb.files import fingerprint
-from mirnb.likeness import profile_of
 
 N_FOLDS = 5
 

@@ -1,0 +1,253 @@
+"""LeNet-5 (thesis 2.2, Fig 3), from network to fitted predictor: ten runs, each kept as soon as it is done (thesis 3)."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from mirnb import __version__
+from mirnb.classifiers.backend import glorot, load_keras, predict
+from mirnb.classifiers.base import Rival
+from mirnb.classifiers.scores import macro_f1_mir, mir_f1, score
+from mirnb.classifiers.splits import Scaler, fit_scaler
+from mirnb.files import fingerprint, whole_file
+
+
+def build_lenet5(
+    crop_shape, n_classes, *, filter1=12, filter2=16, filter3=20, kernel=(5, 5), pool=(2, 2), padding="valid", seed=0
+):
+    """LeNet-5 as in Fig 3 of the thesis: 10,952 weights for crops of (34, 10, 3) and 4 classes.
+
+    Two convolutions with "same" padding, each followed by unpadded max pooling, then two dense layers. The weights start
+    from Keras's defaults (Glorot uniform, biases 0), each layer with a seed of its own made from `seed`.
+
+    Parameters
+    ----------
+    crop_shape : (rows, cols, channels)
+    n_classes : int
+        miR classes and noise.
+    filter1, filter2, filter3 : int
+        Width of the convolutions and of the first dense layer; filter3 is 20 in Fig 3, 30 elsewhere in the thesis.
+    kernel, pool : (int, int)
+    padding : "valid" or "same"
+        Of the pooling; "same" makes 14,472 weights, as the thesis's code for its sweeps does.
+    seed : int
+
+    Returns
+    -------
+    keras.Sequential, not compiled; its output is a probability per class
+    """
+    keras = load_keras()
+
+    def start(layer):
+        return glorot(seed, layer)
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(tuple(crop_shape)),
+            layers.Conv2D(filter1, tuple(kernel), padding="same", activation="relu", kernel_initializer=start(1)),
+            layers.MaxPooling2D(tuple(pool), padding=padding),
+            layers.Conv2D(filter2, tuple(kernel), padding="same", activation="relu", kernel_initializer=start(2)),
+            layers.MaxPooling2D(tuple(pool), padding=padding),
+            layers.Flatten(),
+            layers.Dense(filter3, activation="relu", kernel_initializer=start(3)),
+            layers.Dense(n_classes, activation="softmax", kernel_initializer=start(4)),
+        ],
+        name="lenet5",
+    )
+
+
+def layer_table(model):
+    """One row a layer: layer (name to print), shape of its output without the batch, weights."""
+    names = {
+        "conv2d": "convolution",
+        "max_pooling2d": "max pooling",
+        "flatten": "flatten",
+        "dense": "dense",
+        "dropout": "dropout",
+    }
+    rows = [{"layer": "crop", "shape": tuple(model.input_shape[1:]), "weights": 0}]
+    for layer in model.layers:
+        kind = next((title for start, title in names.items() if layer.name.startswith(start)), layer.name)
+        rows.append({"layer": kind, "shape": tuple(layer.output.shape[1:]), "weights": layer.count_params()})
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class LeNet5:
+    """The thesis's network on scaled crops of the response."""
+
+    scaler: Scaler
+    model: object  # keras.Model
+
+    kind, reads, files = "lenet5", "responses", ("scaler.npz", "model.keras")
+
+    @property
+    def size(self):
+        """Trained numbers."""
+        return self.model.count_params()
+
+    def predict(self, crops):
+        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs)."""
+        return predict(self.model, self.scaler(crops))
+
+    def write(self, folder):
+        np.savez(folder / "scaler.npz", mean=self.scaler.mean, sd=self.scaler.sd)
+        self.model.save(folder / "model.keras")
+
+    @classmethod
+    def read(cls, folder):
+        with np.load(folder / "scaler.npz", allow_pickle=False) as stored:
+            scaler = Scaler(stored["mean"], stored["sd"])
+        return cls(scaler, load_keras().saving.load_model(folder / "model.keras", safe_mode=True, compile=False))
+
+
+@dataclass(frozen=True)
+class Training:
+    """One finished training."""
+
+    seed: int
+    history: pd.DataFrame  # one row an epoch: loss, val_loss
+    y_prob: np.ndarray  # (n_crops, n_classes) probabilities of all crops of the dataset
+    model_path: Path
+    seconds: float  # of training, when it was trained
+    settings: dict  # epochs, learning_rate, batch_size, shuffle_seed
+
+
+def train(
+    scaled_crops, y_true, validation, n_classes, *, seed, shuffle_seed=3, epochs=10, learning_rate=2e-3, batch_size=128
+):
+    """Train one LeNet-5 with Adam and categorical cross-entropy (thesis 2.2).
+
+    Parameters
+    ----------
+    scaled_crops : float32 ndarray of shape (n, rows, cols, channels)
+    y_true : int ndarray of shape (n,)
+    validation : (scaled_crops, y_true)
+        Watched, not learned from.
+    n_classes : int
+    seed : int
+        Initial weights.
+    shuffle_seed : int
+        Order of the crops in the batches, the same for all runs.
+
+    Returns
+    -------
+    model : keras.Model
+    history : DataFrame with loss and val_loss, one row an epoch
+        loss is Keras's: the mean over the batches of the epoch, while weights change.
+    """
+    keras = load_keras()
+    model = build_lenet5(scaled_crops.shape[1:], n_classes, seed=seed)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy")
+    keras.utils.set_random_seed(shuffle_seed)
+    fitted = model.fit(
+        scaled_crops, y_true, batch_size=batch_size, epochs=epochs, validation_data=validation, verbose=0
+    )  # fmt: skip
+    return model, pd.DataFrame(fitted.history)
+
+
+def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3, batch_size=128):
+    """Train several networks that differ in their initial weights alone; finished ones are read from the run folder.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    run : RunFolder
+    n_runs : int
+    seed : int
+        Run k starts from weights made from (seed, k).
+
+    Returns
+    -------
+    list of Training
+    """
+    settings = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed, "model": "lenet5"}
+    rows = [dataset.split[name] for name in ("training", "validation")]
+    key = fingerprint(settings, dataset.crops, dataset.y_true, *rows, __version__)
+    folder = run.root / "cache" / f"lenet5-{key}"
+    how = {"shuffle_seed": seed, "epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    runs = []
+    bar = tqdm(range(n_runs), desc="trainings", unit="run", leave=False)
+    for k in bar:
+        model_path, values_path = folder / f"run_{k:02d}.keras", folder / f"run_{k:02d}.npz"
+        if not (model_path.exists() and values_path.exists()):
+            start = time.perf_counter()
+            crops, y_true = dataset.scaled("training"), dataset.y_true[rows[0]]
+            validation = (dataset.scaled("validation"), dataset.y_true[rows[1]])
+            model, history = train(crops, y_true, validation, dataset.n_classes, seed=100 * seed + k, **how)
+            y_prob = predict(model, dataset.scaler(dataset.crops))
+            with whole_file(model_path) as temporary:
+                model.save(temporary)
+            with whole_file(values_path) as temporary, temporary.open("wb") as file:
+                np.savez(
+                    file, y_prob=y_prob, loss=history["loss"], val_loss=history["val_loss"],
+                    seconds=time.perf_counter() - start,
+                )  # fmt: skip
+        with np.load(values_path, allow_pickle=False) as stored:
+            history = pd.DataFrame({"loss": stored["loss"], "val_loss": stored["val_loss"]})
+            seconds = float(stored["seconds"])
+            runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path, seconds, how))
+    return runs
+
+
+def choose_run(runs, dataset):
+    """The run to go on with, chosen on validation: highest macro F1 over the miRs, then lower loss (thesis 3).
+
+    Parameters
+    ----------
+    runs : list of Training
+    dataset : Dataset
+
+    Returns
+    -------
+    best : int
+        Index of the chosen run.
+    table : DataFrame
+        One row a run: seed, macro_f1_mir, loss, all of validation.
+    """
+    rows = dataset.split["validation"]
+    table = pd.DataFrame(
+        [
+            {
+                "seed": one.seed,
+                "macro_f1_mir": mir_f1(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes),
+                "loss": one.history["val_loss"].iloc[-1],
+            }
+            for one in runs
+        ]
+    )
+    order = table.fillna({"macro_f1_mir": -1}).sort_values(["macro_f1_mir", "loss"], ascending=[False, True], kind="stable")
+    return int(order.index[0]), table
+
+
+def scores_of_runs(runs, dataset, mir_names, *, set_name="test"):
+    """Recall and precision of each miR, and the mean F1, of each run on one set: DataFrame, one row a run."""
+    rows = dataset.split[set_name]
+    table = []
+    for one in runs:
+        scores = score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)
+        named = {f"{key} {mir}": scores[key][k] for key in ("recall", "precision") for k, mir in enumerate(mir_names)}
+        table.append({**named, "macro_f1_mir": float(macro_f1_mir(scores))})
+    return pd.DataFrame(table)
+
+
+def chosen_lenet5(runs, dataset):
+    """The LeNet-5 that validation chooses among its runs, as a rival."""
+    best, _ = choose_run(runs, dataset)
+    one = runs[best]
+    model = load_keras().saving.load_model(one.model_path, safe_mode=True, compile=False)
+
+    def refit(rows, held, _):
+        scaler = fit_scaler(dataset.crops[rows])
+        crops, asked = scaler(dataset.crops[rows]), scaler(dataset.crops[held])
+        watched = asked, dataset.y_true[held]
+        again, _ = train(crops, dataset.y_true[rows], watched, dataset.n_classes, seed=one.seed, **one.settings)
+        return predict(again, asked)
+
+    note, seconds = f"run {best + 1} of {len(runs)}", sum(each.seconds for each in runs)
+    return Rival("lenet5", LeNet5(dataset.scaler, model), one.y_prob, seconds, refit, note)
