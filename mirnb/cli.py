@@ -251,9 +251,9 @@ def _design(options):
 def _import_rois(options):
     import pandas as pd
 
-    from mirnb.annotations import Annotation
     from mirnb.experiments.experiment_file import load_experiment
-    from mirnb.rois import NEAR_PX, nearest_blobs, read_points
+    from mirnb.labelling.annotations import Annotation
+    from mirnb.labelling.rois import NEAR_PX, nearest_blobs, read_points
 
     experiment = load_experiment(options.folder)
     experiment.require_blobs()
@@ -274,7 +274,7 @@ def _import_rois(options):
 
 def _export_rois(options):
     from mirnb.experiments.experiment_file import load_experiment
-    from mirnb.rois import write_rois
+    from mirnb.labelling.rois import write_rois
 
     experiment = load_experiment(options.folder)
     experiment.require_blobs()

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirnb import annotations
-from mirnb.agreement import agreement, disagreements
-from mirnb.annotations import SETTLED, Annotation, read_annotation
 from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs, read_labels
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
+from mirnb.labelling import annotations
+from mirnb.labelling.agreement import disagreements, measure_agreement
+from mirnb.labelling.annotations import SETTLED, Annotation, read_annotation
 from mirnb.simulation.folders import simulate_experiment
 
 
@@ -118,7 +118,7 @@ def test_kappa_is_that_of_the_textbook(sample):
     second = np.array([0] * 20 + [1] * 5 + [0] * 10 + [1] * 15)
     give_labels(sample, "anna", np.arange(50), first)
     give_labels(sample, "ben", np.arange(50), second)
-    table, differing = agreement(sample)
+    table, differing = measure_agreement(sample)
     assert table.loc[0, ["one", "other", "both"]].tolist() == ["anna", "ben", 50]
     assert table.loc[0, "same"] == pytest.approx(0.7)
     assert table.loc[0, "kappa"] == pytest.approx(0.4)
@@ -127,11 +127,11 @@ def test_kappa_is_that_of_the_textbook(sample):
 
 
 def test_one_annotator_or_none_agrees_with_nobody(sample):
-    table, differing = agreement(sample)
+    table, differing = measure_agreement(sample)
     assert table.empty
     assert differing.empty
     give_labels(sample, "anna", np.arange(3), np.zeros(3, int))
-    assert agreement(sample)[0].empty
+    assert measure_agreement(sample)[0].empty
 
 
 @pytest.mark.parametrize("name", ["a/b", "../x", "", "a b", "x" * 41, 3])

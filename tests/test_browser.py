@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from lab_browser import CHROMIUM, browser, lab, open_notebook, run_all_from_menu
 
-from mirnb.annotations import read_annotation
 from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs, read_labels
 from mirnb.experiments.cutouts import kept_blobs
 from mirnb.experiments.experiment_file import load_experiment
+from mirnb.labelling.annotations import read_annotation
 from mirnb.simulation.folders import simulate_experiment
 
 ROOT = Path(__file__).resolve().parent.parent

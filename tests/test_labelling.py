@@ -9,7 +9,7 @@ from mirnb.experiments.cutouts import kept_blobs
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS, panel_from_dict
 from mirnb.files import InputError, make_folder
-from mirnb.labelling import (
+from mirnb.labelling.labeller import (
     ANNOTATORS_DIFFER,
     BY_FRAME,
     CLASSIFIER_DIFFERS,
@@ -20,7 +20,7 @@ from mirnb.labelling import (
     display_templates,
     ideal_pair,
 )
-from mirnb.labelling_widget import LabellingTool
+from mirnb.labelling.widget import LabellingTool
 from mirnb.simulation.folders import simulate_experiment
 
 

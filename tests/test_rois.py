@@ -11,7 +11,7 @@ from mirnb.experiments.blobs import ERASED, LABEL_COLUMNS, UNLABELLED, read_blob
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS
 from mirnb.files import InputError
-from mirnb.rois import nearest_blobs, read_points, write_rois
+from mirnb.labelling.rois import nearest_blobs, read_points, write_rois
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import Settings
 

@@ -12,9 +12,9 @@ from PIL import Image
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.experiments.blobs import ERASED
 from mirnb.files import InputError
-from mirnb.labelling import BACK_KEY, DOUBT_KEY, ERASE_KEY, FORTH_KEY, UNDO_KEY, Labeller
+from mirnb.labelling.labeller import BACK_KEY, DOUBT_KEY, ERASE_KEY, FORTH_KEY, UNDO_KEY, Labeller
 
-_PAGE = Path(__file__).parent / "page"
+_PAGE = Path(__file__).parent
 _SYMBOLS = dict(zip("os^DvPX<>*ph.", "●■▲◆▼✚✖◀▶★⬟⬢○", strict=True))  # a panel's markers, as text
 
 

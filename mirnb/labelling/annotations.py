@@ -19,7 +19,7 @@ import pandas as pd
 
 from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_labels
 from mirnb.files import InputError, make_folder, read_text, whole_file
-from mirnb.label_table import AS_BEFORE, LabelTable, file_state
+from mirnb.labelling.label_table import AS_BEFORE, LabelTable, file_state
 
 SETTLED = "settled"
 _OPENED = {}  # path -> Annotation, of this process

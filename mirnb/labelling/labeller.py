@@ -8,8 +8,6 @@ import functools
 import numpy as np
 import pandas as pd
 
-from mirnb.agreement import disagreements
-from mirnb.annotations import Annotation, annotators, blob_ids, read_annotation
 from mirnb.classifiers.classifier import Classifier
 from mirnb.experiments.blobs import ERASED, UNLABELLED
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
@@ -20,6 +18,8 @@ from mirnb.imaging.crops import cut_crops
 from mirnb.imaging.preprocessing import preprocess
 from mirnb.imaging.responses import composite
 from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
+from mirnb.labelling.agreement import disagreements
+from mirnb.labelling.annotations import Annotation, annotators, blob_ids, read_annotation
 from mirnb.simulation.frames import draw_light
 
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "q", "w", "e")  # of the miRs, in the panel's order

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
-from mirnb.annotations import SETTLED, annotators, blob_ids, read_annotation
 from mirnb.experiments.blobs import UNLABELLED
+from mirnb.labelling.annotations import SETTLED, annotators, blob_ids, read_annotation
 
 
-def agreement(experiment):
+def measure_agreement(experiment):
     """How well the annotators agree, two by two.
 
     Returns

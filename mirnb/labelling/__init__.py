@@ -1,0 +1,1 @@
+"""Labels given by hand: the tool, its files, agreement, ImageJ's ROIs."""
