@@ -167,7 +167,7 @@ def _share(text):
 
 
 def _simulate(options):
-    from mirnb.design import separations
+    from mirnb.design.pairs import separations
     from mirnb.experiments.panel_file import load_panel
     from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
     from mirnb.simulation.settings import settings_of
@@ -235,7 +235,7 @@ def _tune(options):
 
 
 def _design(options):
-    from mirnb.planning import ANGLES_DEG, QUICK, design, in_words, plan_panels, separations_in_columns
+    from mirnb.design.planning import ANGLES_DEG, QUICK, design, in_words, plan_panels, separations_in_columns
     from mirnb.report import design_page
 
     plan = plan_panels(options.panels, options.out, effort=QUICK if options.quick else None, seed=options.seed)

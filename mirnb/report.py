@@ -20,13 +20,13 @@ from traitlets.config import Config
 from mirnb import __version__, thesis
 from mirnb.classifiers.classifier import copy_classifier, is_of
 from mirnb.classifiers.kinds import PREDICTORS, TITLES
+from mirnb.design.prediction import Effort
 from mirnb.experiments.check import require_dispersion
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import PANEL_NAMES
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import is_address
 from mirnb.files import ROOT, InputError, make_folder, read_json, whole_file
-from mirnb.prediction import Effort
 
 NOTEBOOKS = (
     "01_templates",

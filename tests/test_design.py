@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from mirnb.design import best_subset, best_subsets, overlaps, pair_table, possible_pairs, separations, subset_panel
+from mirnb.design.pairs import best_subset, best_subsets, overlaps, pair_table, possible_pairs, separations, subset_panel
 from mirnb.experiments.panel_file import THESIS, load_panel, panel_from_dict
 from mirnb.experiments.spectra import bands_between
 from mirnb.files import InputError

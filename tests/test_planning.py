@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from by_hand import everything_in
 
-from mirnb import planning
 from mirnb.cli import main
+from mirnb.design import planning
+from mirnb.design.planning import QUICK, design, in_words, plan_notebook, plan_panels
+from mirnb.design.prediction import FLUX_SHARES
 from mirnb.experiments.panel_file import PANEL_NAMES, THESIS, load_panel
 from mirnb.files import InputError
-from mirnb.planning import QUICK, design, in_words, plan_notebook, plan_panels
-from mirnb.prediction import FLUX_SHARES
 
 
 @pytest.fixture

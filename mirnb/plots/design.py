@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
-from mirnb.design import MOST_OVERLAP
+from mirnb.design.pairs import MOST_OVERLAP
+from mirnb.design.predicted_scores import MEAN
 from mirnb.plots.scores import draw_confusion
-from mirnb.predicted import MEAN
 
 
 def draw_profiles(looks):

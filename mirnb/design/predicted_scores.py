@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 from mirnb.classifiers.scores import bootstrap_intervals, confusion, macro_f1_mir, score_confusion
-from mirnb.prediction import FLUX_SHARES
-from mirnb.quantify import frames_to_tell
+from mirnb.design.prediction import FLUX_SHARES
 
 MEAN = "mean of the miRs"
 RATIO = 1.5  # of abundances, to be seen
 MOST_CONFUSED = 0.25  # of two classes, as frequent, called the other one of the two; by chance alone it is half
+_Z_INTERVAL, _Z_POWER = 1.960, 1.645  # two-sided 95 % interval; 95 of 100 experiments
 
 
 def score_table(panel, prediction, settings, *, n_resamples=500, seed=3):
@@ -96,3 +96,39 @@ def frames_table(panel, confusion, settings, *, ratio=RATIO):
     per_frame = np.append(n_mirs * shares / shares.sum(), settings.n_labelled_per_frame - n_mirs)
     frames = frames_to_tell(confusion, per_frame, ratio)
     return pd.DataFrame({"class": panel.mir_names, "per_frame": per_frame[:-1], "ratio": ratio, "frames": frames})
+
+
+def frames_to_tell(confusion, per_frame, ratio):
+    """Frames of each of two samples after which a miR that is `ratio` times as frequent in the second is seen to be so.
+
+    Seen is a ratio whose 95 % interval leaves 1 out, in 95 of 100 experiments. Counts vary by chance alone (Poisson), the
+    matrix is known, and so corrected numbers vary as the inverse of the matrix says.
+
+    Parameters
+    ----------
+    confusion : ndarray of shape (n_classes, n_classes)
+        Counts of molecules whose class is known, rows true; noise last.
+    per_frame : ndarray of shape (n_classes,)
+        Molecules a frame of the first sample.
+    ratio : float
+        Above 1.
+
+    Returns
+    -------
+    float ndarray of shape (n_mirs,)
+        Whole numbers; infinite where the classes cannot be told apart, NaN for a miR without molecules.
+    """
+    confusion, per_frame = np.asarray(confusion, float), np.asarray(per_frame, float)
+    frames = np.full(len(confusion) - 1, np.nan)
+    if not confusion.sum(axis=1).all():
+        return frames
+    yields = confusion / confusion.sum(axis=1, keepdims=True)
+    if np.linalg.cond(yields) > 1e12:
+        return np.full(len(frames), np.inf)
+    squared = np.linalg.inv(yields) ** 2  # of the weight that each call has in each corrected number
+    for k in np.flatnonzero(per_frame[:-1] > 0):
+        more = per_frame.copy()
+        more[k] *= ratio
+        relative = sum(((one @ yields) @ squared)[k] / one[k] ** 2 for one in (per_frame, more))
+        frames[k] = np.ceil(relative * ((_Z_INTERVAL + _Z_POWER) / np.log(ratio)) ** 2)
+    return frames

@@ -9,13 +9,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb.classifiers.scores import confusion
-from mirnb.design import best_subsets, possible_pairs, separations, subset_panel
+from mirnb.design.pairs import best_subsets, possible_pairs, separations, subset_panel
+from mirnb.design.predicted_scores import MEAN, frames_table, least_flux, score_table
+from mirnb.design.prediction import Effort, Prediction, key_of, predict_panel
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.panel_file import WIDEST_GAP_PX, load_panel, require_angle
 from mirnb.experiments.run_folder import save_figure
 from mirnb.files import ROOT, InputError, cached, make_folder, write_experiment
-from mirnb.predicted import MEAN, frames_table, least_flux, score_table
-from mirnb.prediction import Effort, Prediction, key_of, predict_panel
 from mirnb.simulation.settings import settings_of, settings_of_experiment
 from mirnb.workspace import open_run
 

@@ -1,0 +1,1 @@
+"""Plan a panel before its probes are ordered."""
