@@ -22,11 +22,11 @@ from mirnb.classifiers.best_training import Recipe, train_best_rival
 from mirnb.classifiers.lenet5 import train_runs
 from mirnb.classifiers.matched_filter import train_matched_filter
 from mirnb.classifiers.pca_svm import train_pca_svm
+from mirnb.counting.correction import Correction
 from mirnb.design.prediction import Effort, predict_panel
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import PANEL_NAMES, load_panel
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.quantify import Correction
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import settings_of
 

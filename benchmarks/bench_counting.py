@@ -23,11 +23,12 @@ from mirnb.classifiers.backend import predict
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.lenet5 import build_lenet5
 from mirnb.cluster import open_client
-from mirnb.counting import Job, count_part, count_stacks, look_at_stack
+from mirnb.counting.counts import count_stacks
+from mirnb.counting.samples import gather_inputs
+from mirnb.counting.worker import Job, count_part, look_at_stack
 from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.stacks import write_stack
 from mirnb.imaging.crops import cut_crops, fits
-from mirnb.samples import gather_inputs
 from mirnb.simulation.frames import simulate_frames
 from mirnb.simulation.settings import Settings
 

@@ -24,12 +24,12 @@ from tqdm.auto import tqdm
 
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.making import best_classifier
-from mirnb.counting import FRAMES_A_PART, classify_frames
+from mirnb.counting.correction import Correction, corrected_counts
+from mirnb.counting.worker import FRAMES_A_PART, classify_frames
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.imaging.neighbours import find_partners
-from mirnb.quantify import Correction, corrected_counts
 from mirnb.simulation.folders import simulate_with_single_types
 from mirnb.simulation.frames import simulate_frames
 from mirnb.simulation.settings import Settings

@@ -317,7 +317,7 @@ def _detect(options):
 
 
 def _quantify(options):
-    from mirnb.quantification import in_words, plan_files, quantify
+    from mirnb.counting.quantification import in_words, plan_files, quantify
     from mirnb.report import quantification_page
 
     plan = plan_files(options.classifier, options.stacks, options.out, blobs=options.blobs, samples=options.samples)

@@ -11,9 +11,10 @@ from distributed import Client
 
 matplotlib.use("Agg")
 
-from mirnb import counting, tuning
+from mirnb import tuning
 from mirnb.classifiers import dataset, folds, lenet5, likeness, scores
 from mirnb.classifiers.classifier import Classifier
+from mirnb.counting import counts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.simulation.folders import simulate_experiment
@@ -73,7 +74,7 @@ def in_process(monkeypatch):
         with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
             yield client
 
-    for module in (counting, tuning):
+    for module in (counts, tuning):
         monkeypatch.setattr(module, "open_client", one_thread)
 
 

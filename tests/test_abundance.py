@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
-from mirnb.abundance import Sample, abundance_table, estimate_abundances, fold_changes, in_columns, relative_in_columns
-from mirnb.quantify import Correction
+from mirnb.counting.abundance import (
+    Sample,
+    abundance_table,
+    estimate_abundances,
+    fold_changes,
+    in_columns,
+    relative_in_columns,
+)
+from mirnb.counting.correction import Correction
 
 NAMES = ["red", "green", "noise"]
 

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from dask_cluster import kill_after, two_workers
 
-from mirnb import counting
 from mirnb.classifiers.calls import classify
-from mirnb.counting import count_stacks
+from mirnb.counting import counts
+from mirnb.counting.counts import count_stacks
+from mirnb.counting.samples import gather_inputs
 from mirnb.experiments.blobs import read_blobs
 from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.files import write_experiment
-from mirnb.samples import gather_inputs
 from mirnb.simulation.folders import simulate_experiment
 
 
@@ -165,7 +165,7 @@ def test_interrupted_work_goes_on_with_what_is_missing(
 def test_finished_work_starts_no_cluster(sample_frames, folder, small_classifier, tmp_path, in_process, monkeypatch):
     stacks = [sample_frames / "stack.tif"]
     first = _count(stacks, folder, small_classifier, tmp_path)
-    monkeypatch.setattr(counting, "open_client", None)
+    monkeypatch.setattr(counts, "open_client", None)
     again = _count(stacks, folder, small_classifier, tmp_path)
     assert (first[0].calls == again[0].calls).all()
 

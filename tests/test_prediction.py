@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mirnb.counting.correction import Correction
 from mirnb.design import prediction
 from mirnb.design.predicted_scores import MEAN, confused_with, frames_table, frames_to_tell, least_flux, score_table
 from mirnb.design.prediction import FLUX_SHARES, Effort, Prediction, draw_crops, predict_panel
 from mirnb.experiments.panel_file import THESIS, load_panel
 from mirnb.imaging.crops import cut_crops
-from mirnb.quantify import Correction
 from mirnb.simulation.frames import frame_light, simulate_frames
 from mirnb.simulation.molecules import draw_sample
 from mirnb.simulation.settings import Settings

@@ -9,12 +9,12 @@ import pytest
 from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.making import save_rival
 from mirnb.classifiers.pca_svm import train_pca_svm
+from mirnb.counting.quantification import in_words, plan_files, plan_notebook, quantify
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.files import InputError
-from mirnb.quantification import in_words, plan_files, plan_notebook, quantify
 from mirnb.simulation.folders import simulate_experiment, simulate_samples
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mirnb.counting.correction import Correction, corrected_counts
 from mirnb.files import InputError
-from mirnb.quantify import Correction, corrected_counts
 
 # Published: 4,064 visually labelled molecules, rows true, and the counts of two mixtures (thesis reference 2)
 CLASSES = ["noise", "15b", "155", "126"]

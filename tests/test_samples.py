@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from by_hand import blobs_text, grey_frames, middle_nm, write_folder
 
+from mirnb.counting.samples import gather_inputs
 from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.stacks import write_stack
 from mirnb.files import InputError
-from mirnb.samples import gather_inputs
 
 CLASSIFIER = SimpleNamespace(panel=THESIS, trained_on={"pixel_size_nm": 120.0, "dispersion": "down"})
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mirnb.quantify import interval
+from mirnb.counting.correction import interval
 
 MIN_FRAMES = 5  # fewer say nothing of how frames differ
 

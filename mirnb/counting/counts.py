@@ -4,8 +4,6 @@ A part is a few frames of a stack: blobs are detected (or come from a table), cl
 arrays. A worker that is lost costs its parts, which another does again; a run that was stopped goes on with those missing.
 """
 
-import functools
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,39 +14,15 @@ from tqdm.auto import tqdm
 
 from mirnb import __version__
 from mirnb.classifiers.classifier import classifier_fingerprint, load_classifier
-from mirnb.classifiers.likeness import (
-    FEATURES,
-    N_LOOKED,
-    evenly_spread,
-    look_at_frame,
-    pixels_of,
-    profile_distance,
-    profile_of,
-    verdict,
-)
+from mirnb.classifiers.likeness import profile_distance, profile_of, verdict
 from mirnb.cluster import in_turn, open_client
-from mirnb.experiments.check import MANY_REPEATED, require_dispersion, share_repeated
-from mirnb.experiments.experiment import QUARTER_TURNS, held_experiment
-from mirnb.experiments.stacks import Stack, is_address, stack_fingerprint
+from mirnb.counting.worker import FITTED, FRAMES_A_PART, Job, count_part, look_at_stack
+from mirnb.experiments.check import MANY_REPEATED
+from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.stacks import is_address, stack_fingerprint
 from mirnb.files import InputError, fingerprint, whole_file
-from mirnb.imaging.crops import fits
-from mirnb.imaging.detection import as_thunderstorm, detect_frame
+from mirnb.imaging.detection import as_thunderstorm
 from mirnb.imaging.neighbours import find_crowded, find_partners
-
-FRAMES_A_PART = 8
-_FITTED = ("sigma_px", "flux", "offset", "bkgstd")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A stack as it travels to workers: plain values alone."""
-
-    name: str
-    paths: tuple  # of str
-    dispersion: str
-    pixel_size_nm: float
-    n_frames: int
-    key: str  # of the classifier, the stack and its blobs: names its folder in the cache
 
 
 @dataclass(frozen=True)
@@ -181,106 +155,6 @@ def _blobs_of_part(experiment, start):
     )
 
 
-@functools.lru_cache(maxsize=2)
-def _unpacked(files):
-    """The classifier of a folder's files, loaded once a worker."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in files:
-            (Path(folder) / name).write_bytes(content)
-        return load_classifier(folder)
-
-
-@functools.lru_cache(maxsize=2)
-def _stack(paths, dispersion):
-    return Stack(paths, quarter_turns=QUARTER_TURNS[dispersion])
-
-
-def look_at_stack(packed, job):
-    """What a stack is like, from a few frames of it; runs on a worker.
-
-    Returns
-    -------
-    dict of arrays without dimensions
-        One for each of likeness.FEATURES, and repeated_share: of blobs that the next frame has in the same place.
-
-    Raises
-    ------
-    InputError
-        If a frame cannot be read, or pairs plainly lie another way than the dispersion is said to run.
-    """
-    panel, stack = _unpacked(tuple(packed.items())).panel, _stack(job.paths, job.dispersion)
-    chosen = evenly_spread(len(stack), N_LOOKED)
-    chosen = np.union1d(chosen, np.minimum(chosen[:2] + 1, len(stack) - 1))  # the next of two, to see blobs that repeat
-    frames = [frame for _, frame in stack.frames(chosen)]
-    looked = [look_at_frame(frame, panel, job.pixel_size_nm) for frame in frames]
-    blobs = pd.concat([pixels_of(found, k) for k, (_, found) in enumerate(looked)], ignore_index=True)
-    require_dispersion(held_experiment(frames, blobs, panel, job.pixel_size_nm, dispersion=job.dispersion, name=job.name))
-    values = pd.DataFrame([values for values, _ in looked])
-    repeated = share_repeated(chosen[blobs["frame"]], blobs["row"].to_numpy(), blobs["col"].to_numpy())
-    return {**{name: np.array(values[name].median()) for name in FEATURES}, "repeated_share": np.array(repeated)}
-
-
-def count_part(packed, job, start, blobs, noise_sd):
-    """Find and classify the blobs of a few frames of a stack; runs on a worker.
-
-    Parameters
-    ----------
-    packed : dict
-        Name and content of the classifier's files.
-    job : Job
-    start : int
-        First frame, from 0.
-    blobs : DataFrame or None
-        Blobs of a table on these frames (see `classify_frames`); None: they are detected.
-    noise_sd : float
-        Of a pixel of the stack, counts.
-
-    Returns
-    -------
-    dict of arrays, as `classify_frames` gives them, frames counted in the stack
-    """
-    classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion)
-    frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
-    if blobs is not None:
-        blobs = blobs.assign(frame=blobs["frame"] - start)
-    arrays = classify_frames(classifier, frames, job.pixel_size_nm, noise_sd, blobs=blobs)
-    return {**arrays, "frame": arrays["frame"] + start}
-
-
-def classify_frames(classifier, frames, pixel_size_nm, noise_sd, *, blobs=None):
-    """Find and classify the blobs of frames.
-
-    Parameters
-    ----------
-    classifier : Classifier
-    frames : list of ndarray (rows, cols), dispersion down
-    pixel_size_nm : float
-    noise_sd : float
-        Of a pixel of the stack they are from, counts.
-    blobs : DataFrame, optional
-        table_row, frame (from 0, in `frames`), row, col; without it blobs are detected.
-
-    Returns
-    -------
-    dict of arrays, one row a blob, in the order of frames
-        frame, y_prob (n_blobs, n_classes; NaN where the crop leaves the frame), and table_row, row, col of given blobs or
-        y_px, x_px, sigma_px, flux, offset, bkgstd of detected ones.
-    """
-    if blobs is None:
-        found = pd.concat([detect_frame(frame).assign(frame=k) for k, frame in enumerate(frames)], ignore_index=True)
-        blobs = pixels_of(found, found["frame"])
-        columns = {name: found[name].to_numpy() for name in ("y_px", "x_px", *_FITTED)}
-    else:
-        columns = {name: blobs[name].to_numpy() for name in ("table_row", "row", "col")}
-    y_prob = np.full((len(blobs), classifier.panel.n_mirs + 1), np.nan, np.float32)
-    kept = fits(frames[0].shape, blobs["row"], blobs["col"], classifier.panel.crop_window)
-    asked = blobs[kept].reset_index(drop=True)
-    y_prob[kept] = classifier.predict(
-        held_experiment(frames, asked, classifier.panel, pixel_size_nm), asked, noise_sd=noise_sd
-    )
-    return {"frame": blobs["frame"].to_numpy(), "y_prob": y_prob, **columns}
-
-
 def _gather(job, experiment, classifier, cache, folder):
     """Go through the parts of a stack: write its table, count its calls, say whether it is like the training data."""
     panel, n_classes = classifier.panel, classifier.panel.n_mirs + 1
@@ -325,7 +199,7 @@ def _part_table(part, experiment, panel, *, first_id):
         y_px, x_px = part["y_px"], part["x_px"]
         rows, cols = np.floor(y_px).astype(int), np.floor(x_px).astype(int)
         recorded_y, recorded_x = _turned_back(y_px, x_px, shape, turns)
-        found = pd.DataFrame({"frame": frame + 1, "y_px": recorded_y, "x_px": recorded_x, **{k: part[k] for k in _FITTED}})
+        found = pd.DataFrame({"frame": frame + 1, "y_px": recorded_y, "x_px": recorded_x, **{k: part[k] for k in FITTED}})
         table = as_thunderstorm(found, experiment.pixel_size_nm, first_id=first_id)
         ids = table["id"].to_numpy()
     near_border = np.isnan(y_prob[:, 0])

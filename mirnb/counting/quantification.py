@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mirnb.abundance import Sample, abundance_table, estimate_abundances, fold_changes
 from mirnb.classifiers.classifier import classifier_fingerprint, classifier_of, load_classifier
 from mirnb.classifiers.making import best_classifier
-from mirnb.counting import count_stacks
+from mirnb.counting.abundance import Sample, abundance_table, estimate_abundances, fold_changes
+from mirnb.counting.correction import Correction
+from mirnb.counting.counts import count_stacks
+from mirnb.counting.samples import gather_inputs
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.run_folder import save_figure
 from mirnb.experiments.stacks import is_address
 from mirnb.files import ROOT, InputError, make_folder
-from mirnb.quantify import Correction
-from mirnb.samples import gather_inputs
 from mirnb.simulation.folders import simulate_samples
 from mirnb.workspace import open_run
 

@@ -1,0 +1,1 @@
+"""From stacks to numbers of molecules with intervals."""
