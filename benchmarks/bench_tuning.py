@@ -20,8 +20,8 @@ from mirnb.classifiers.scores import mir_f1
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import ROOT
-from mirnb.hyperparameters import Hyperparameters
-from mirnb.tuning import Sweep, macro_f1, tune
+from mirnb.studies.hyperparameters import Hyperparameters
+from mirnb.studies.tuning import Sweep, macro_f1, tune
 
 N_WORKERS = 2  # this is for machines of two cores
 

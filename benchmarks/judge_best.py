@@ -45,7 +45,7 @@ class Drawn:
     gap_scale: float = 1.0
     seed: int = 3
     panel_name: str = "thesis"
-    rivals: str = "LST"
+    comparison: str = "LST"
     n_true_crops: int = 100_000
 
     @property

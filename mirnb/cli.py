@@ -215,11 +215,11 @@ def _report(options):
 
 
 def _tune(options):
-    from mirnb import tuning
     from mirnb.classifiers.dataset import prepare
     from mirnb.experiments.experiment_file import load_experiment
     from mirnb.experiments.run_folder import RunFolder
     from mirnb.files import ROOT
+    from mirnb.studies import tuning
     from mirnb.workspace import make_demo_if_missing
 
     make_demo_if_missing(options.folder)

@@ -17,7 +17,7 @@ from pygments.formatters import HtmlFormatter
 from tqdm.auto import tqdm
 from traitlets.config import Config
 
-from mirnb import __version__, thesis
+from mirnb import __version__
 from mirnb.classifiers.classifier import copy_classifier, is_of
 from mirnb.classifiers.kinds import PREDICTORS, TITLES
 from mirnb.design.prediction import Effort
@@ -27,6 +27,7 @@ from mirnb.experiments.panel_file import PANEL_NAMES
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import is_address
 from mirnb.files import ROOT, InputError, make_folder, read_json, whole_file
+from mirnb.studies import thesis
 
 NOTEBOOKS = (
     "01_templates",

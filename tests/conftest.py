@@ -11,7 +11,6 @@ from distributed import Client
 
 matplotlib.use("Agg")
 
-from mirnb import tuning
 from mirnb.classifiers import dataset, folds, lenet5, likeness, scores
 from mirnb.classifiers.classifier import Classifier
 from mirnb.counting import counts
@@ -19,6 +18,7 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import Settings
+from mirnb.studies import tuning
 
 
 @pytest.fixture(scope="session")

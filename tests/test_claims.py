@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirnb import claims, learning
 from mirnb.classifiers import best_training, kinds
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 from mirnb.simulation.settings import Settings
+from mirnb.studies import claims, learning_curve
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,14 @@ def test_every_claim_is_measured_on_a_simulated_experiment_and_said_where_it_can
 
 @pytest.mark.slow
 def test_the_learning_curve_uses_the_share_it_says_and_leaves_out_what_there_is_nothing_for(small, small_run):
-    curve = learning.learning_curve(
-        small, small_run, shares=[0.5, 1.0], ways=list(learning.WAYS), recipe=best_training.QUICK, singles=[], n_repeats=1
+    curve = learning_curve.learning_curve(
+        small,
+        small_run,
+        shares=[0.5, 1.0],
+        ways=list(learning_curve.WAYS),
+        recipe=best_training.QUICK,
+        singles=[],
+        n_repeats=1,
     )
     assert curve["way"].unique().tolist() == ["labels alone", "twin"]
     labels = curve.groupby("share")["labels"].first()
@@ -85,7 +91,7 @@ def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
     from mirnb.simulation.folders import simulate_experiment
 
     sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=8)))
-    means, differences = learning.compare_both_splits(
+    means, differences = learning_curve.compare_both_splits(
         sample,
         RunFolder(sample, tmp_path / "run"),
         seeds=[3],
@@ -97,7 +103,7 @@ def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
     by_crop = differences.loc["crop"]
     assert (by_crop["low"] <= by_crop["high"]).all()
     assert (tmp_path / "run" / "tables" / "splits_by_frame.csv").exists()
-    nothing = learning.compare_both_splits(sample, None, seeds=[], training={}, recipe=best_training.QUICK, singles=[])
+    nothing = learning_curve.compare_both_splits(sample, None, seeds=[], training={}, recipe=best_training.QUICK, singles=[])
     assert all(isinstance(one, pd.DataFrame) and one.empty for one in nothing)
     assert np.isfinite(means.to_numpy()).all()
 

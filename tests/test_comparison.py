@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from by_hand import blob, blobs_text, middle_nm, place, two_blobs, write_folder
 
-from mirnb.comparison import compare_techniques, signal_to_background, single_type_sample
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS, panel_from_dict
 from mirnb.imaging.responses import (
@@ -16,6 +15,7 @@ from mirnb.imaging.responses import (
     template_overlap,
     template_responses,
 )
+from mirnb.studies.techniques import compare_techniques, signal_to_background, single_type_sample
 
 GAPS = (17, 5, 11)  # far enough from each other that the four peaks of a foreign pair stand apart
 

@@ -4,12 +4,12 @@ import pytest
 
 from mirnb.classifiers.lenet5 import build_lenet5
 from mirnb.files import InputError
-from mirnb.hyperparameters import (
+from mirnb.studies.hyperparameters import (
     FEW_VALUES,
     VALUES,
     Hyperparameters,
-    from_words,
-    in_words,
+    from_text,
+    in_text,
     possible_values,
     require_possible,
 )
@@ -41,7 +41,7 @@ def test_weights_are_those_of_the_network(hyper):
 
 @pytest.mark.parametrize("setting", VALUES)
 def test_values_are_read_as_they_are_shown(setting):
-    assert tuple(from_words(setting, in_words(setting, value)) for value in VALUES[setting]) == VALUES[setting]
+    assert tuple(from_text(setting, in_text(setting, value)) for value in VALUES[setting]) == VALUES[setting]
     assert set(FEW_VALUES.get(setting, ())) <= set(VALUES[setting])
 
 
@@ -84,12 +84,12 @@ def test_what_makes_no_network_is_refused_with_what_is_possible(changed, words):
 )
 def test_words_that_are_no_value_are_refused(setting, text):
     with pytest.raises(InputError, match=f"{setting} {text}: expected values such as"):
-        from_words(setting, text)
+        from_text(setting, text)
 
 
 def test_an_unknown_setting_is_refused_with_the_known():
     with pytest.raises(InputError, match="filter9: no such setting; there are filter1, filter2"):
-        from_words("filter9", "3")
+        from_text("filter9", "3")
 
 
 def test_a_rate_belongs_to_its_optimizer():

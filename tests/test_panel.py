@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from by_hand import everything_in
 
-from mirnb import thesis
 from mirnb.experiments.panel import NOISE
 from mirnb.experiments.panel_file import MAX_CLASSES, THESIS, load_panel, panel_files, panel_from_dict
 from mirnb.experiments.spectra import DYES
 from mirnb.files import InputError, write_experiment
 from mirnb.simulation.settings import settings_of
+from mirnb.studies import thesis
 
 
 def panel_values(n_mirs=2, **first):

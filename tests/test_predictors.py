@@ -9,7 +9,7 @@ from mirnb.classifiers.kinds import PREDICTORS, TITLES, read_predictor
 from mirnb.classifiers.matched_filter import MatchedFilter
 from mirnb.experiments import cutouts
 from mirnb.files import InputError
-from mirnb.rivals import about, compare, difference, in_columns, in_words
+from mirnb.studies.comparison import about, compare, difference, in_columns, in_words
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from mirnb import thesis
 from mirnb.classifiers import dataset, lenet5
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.simulation.folders import simulate_experiment
+from mirnb.studies import thesis
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import pytest
 from mirnb.classifiers.backend import load_keras
 from mirnb.classifiers.lenet5 import build_lenet5
 from mirnb.classifiers.scores import mir_f1
-from mirnb.hyperparameters import Hyperparameters
-from mirnb.side_by_side import predict_side_by_side, train_side_by_side, weights_of
+from mirnb.studies.hyperparameters import Hyperparameters
+from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side, weights_of
 
 SEEDS = (4, 5, 6, 7, 8)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirnb import trends
 from mirnb.experiments.panel_file import THESIS, panel_from_dict
+from mirnb.studies import declines
 
 
 def _table(setting, scores, *, others=""):
@@ -26,7 +26,7 @@ def _table(setting, scores, *, others=""):
     [((0.70, 0.71, 0.72), "holds"), ((0.89, 0.90, 0.91), "does not hold"), ((0.78, 0.81, 0.83), "cannot be told")],
 )
 def test_a_fall_beyond_the_value_is_told_from_a_rise_and_from_chance(beyond, verdict):
-    found = trends.measure_declines(_table("filter2", {"8": (0.1,) * 3, "16": (0.79, 0.80, 0.81), "32": beyond}), THESIS)
+    found = declines.measure_declines(_table("filter2", {"8": (0.1,) * 3, "16": (0.79, 0.80, 0.81), "32": beyond}), THESIS)
     assert found.index.unique().tolist() == ["11"]
     assert found["class"].tolist() == ["red", "green", "blue"]
     assert found["verdict"].unique().tolist() == [verdict]
@@ -36,14 +36,14 @@ def test_a_fall_beyond_the_value_is_told_from_a_rise_and_from_chance(beyond, ver
 
 
 def test_all_larger_values_count_and_smaller_ones_do_not():
-    found = trends.measure_declines(_table("sgd", {"0.002": (0.2, 0.3), "0.5": (0.6, 0.7), "0.01": (0.8, 0.9)}), THESIS)
+    found = declines.measure_declines(_table("sgd", {"0.002": (0.2, 0.3), "0.5": (0.6, 0.7), "0.01": (0.8, 0.9)}), THESIS)
     np.testing.assert_allclose(found["beyond"], 0.75)
     assert set(found["score"]) == {"recall", "precision"}
 
 
 def test_undefined_scores_are_left_out_and_one_training_tells_nothing():
     scores = {"5": (np.nan, 0.8, 0.8, 0.81), "7": (np.nan, np.nan, 0.5, np.nan)}
-    found = trends.measure_declines(_table("kernel", scores), THESIS)
+    found = declines.measure_declines(_table("kernel", scores), THESIS)
     np.testing.assert_allclose(found["beyond"], 0.5)
     assert set(found["verdict"]) == {"cannot be told"}
 
@@ -51,7 +51,7 @@ def test_undefined_scores_are_left_out_and_one_training_tells_nothing():
 def test_each_companion_sweep_is_judged_by_itself():
     tables = [_table("filter1", {"50": (0.8, 0.81), "64": (0.5, 0.51)}),
               _table("filter1", {"50": (0.8, 0.81), "64": (0.9, 0.91)}, others="filter3=30")]  # fmt: skip
-    found = trends.measure_declines(pd.concat(tables), THESIS)
+    found = declines.measure_declines(pd.concat(tables), THESIS)
     assert found.groupby("with")["verdict"].first().to_dict() == {"": "holds", "filter3=30": "does not hold"}
     assert set(found["class"]) == {"red", "blue"}
 
@@ -59,13 +59,13 @@ def test_each_companion_sweep_is_judged_by_itself():
 def test_the_thesis_says_nothing_of_another_panel():
     mirs = [{"name": "a", "dyes": ["Alexa 488", "Alexa 647"], "gap_px": 9.0}]
     other = panel_from_dict({"name": "other", "bands_nm": [[507, 532], [673, 714]], "mir": mirs})
-    assert trends.measure_declines(_table("filter2", {"16": (0.8, 0.8), "32": (0.1, 0.1)}), other).empty
-    assert trends.marked_values(other) == {}
-    assert trends.marked_values(THESIS)["sgd"] == "0.002"
+    assert declines.measure_declines(_table("filter2", {"16": (0.8, 0.8), "32": (0.1, 0.1)}), other).empty
+    assert declines.marked_values(other) == {}
+    assert declines.marked_values(THESIS)["sgd"] == "0.002"
 
 
 def test_two_values_compared_on_paper():
-    found = trends.compare_values(_table("padding", {"valid": (0.7, 0.8), "same": (0.8, 0.9)}), "valid", "same")
+    found = declines.compare_values(_table("padding", {"valid": (0.7, 0.8), "same": (0.8, 0.9)}), "valid", "same")
     one = found.loc["red", "f1"]
     assert one["difference"] == pytest.approx(0.1)
     # both have standard error .05 and one degree of freedom, together two: .1 -+ 4.303 * .0707

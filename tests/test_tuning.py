@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from dask_cluster import kill_after, two_workers
 
-from mirnb import tuning
 from mirnb.classifiers.scores import macro_f1_mir, score
 from mirnb.cli import main
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
-from mirnb.hyperparameters import Hyperparameters
-from mirnb.side_by_side import predict_side_by_side, train_side_by_side
-from mirnb.tuning import Sweep, descend, plan, rows_of, summary, tune, write_tables
+from mirnb.studies import tuning
+from mirnb.studies.hyperparameters import Hyperparameters
+from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side
+from mirnb.studies.tuning import Sweep, descend, plan, rows_of, summary, tune, write_tables
 
 SHORT = Hyperparameters(epochs=2, batch_size=32)
 KERNELS = Sweep("kernel", (3, 5), SHORT)

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from mirnb import thesis
+from mirnb.studies import thesis
 
 
 def draw_class_counts(table, panel):

@@ -64,7 +64,7 @@ class Hyperparameters:
     def name(self):
         """All of them in a word, for a file's name."""
         return (
-            f"{self.filter1}-{self.filter2}-{self.filter3}-k{self.kernel}-p{in_words('pool', self.pool)}-{self.padding}-"
+            f"{self.filter1}-{self.filter2}-{self.filter3}-k{self.kernel}-p{in_text('pool', self.pool)}-{self.padding}-"
             f"{self.optimizer}{self.learning_rate:g}-e{self.epochs}-b{self.batch_size}"
         )
 
@@ -124,7 +124,7 @@ def require_possible(hyper, crop_shape):
     limits = [math.isqrt(size) if hyper.padding == "valid" else size for size in crop_shape[:2]]
     if len(hyper.pool) != 2 or not all(_is_count(p) and p <= limit for p, limit in zip(hyper.pool, limits, strict=True)):
         raise InputError(
-            f"pool {in_words('pool', hyper.pool)}: two poolings leave nothing of {size}, or these are no two whole numbers; "
+            f"pool {in_text('pool', hyper.pool)}: two poolings leave nothing of {size}, or these are no two whole numbers; "
             f"possible are 1 to {limits[0]} rows and 1 to {limits[1]} columns, such as {limits[0]}x{limits[1]}"
         )
     if hyper.padding not in VALUES["padding"]:
@@ -137,7 +137,7 @@ def _is_count(value):
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def in_words(setting, value):
+def in_text(setting, value):
     """A value as tables and axes show it: 12, 2x2, 0.002."""
     if setting == "pool":
         return "x".join(str(one) for one in value)
@@ -149,7 +149,7 @@ def _require_setting(setting):
         raise InputError(f"{setting}: no such setting; there are {', '.join(VALUES)}")
 
 
-def from_words(setting, text):
+def from_text(setting, text):
     """The value that `in_words` shows as `text`.
 
     Raises
@@ -164,7 +164,7 @@ def from_words(setting, text):
             return int(rows), int(cols)
         return float(text) if setting in _RATES else text if setting == "padding" else int(text)
     except ValueError:
-        expected = ", ".join(in_words(setting, value) for value in VALUES[setting])
+        expected = ", ".join(in_text(setting, value) for value in VALUES[setting])
         raise InputError(f"{setting} {text}: expected values such as {expected}") from None
 
 

@@ -20,8 +20,8 @@ from mirnb.classifiers.backend import load_keras
 from mirnb.classifiers.scores import confusion, macro_f1_mir, score_confusion
 from mirnb.cluster import ask_all, in_turn, open_client
 from mirnb.files import InputError, fingerprint, whole_file
-from mirnb.hyperparameters import VALUES, Hyperparameters, from_words, in_words, possible_values, require_possible
-from mirnb.side_by_side import predict_side_by_side, train_side_by_side
+from mirnb.studies.hyperparameters import VALUES, Hyperparameters, from_text, in_text, possible_values, require_possible
+from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side
 
 NETWORK = ("filter1", "filter2", "filter3", "kernel", "pool", "padding")  # in the order the thesis tells of them
 OPTIMIZERS = ("sgd", "adam")
@@ -45,7 +45,7 @@ class Sweep:
         usual = USUAL.having(self.setting, self.values[0])
         own = self.fixed.having(self.setting, self.values[0])
         named = [name for name in VALUES if own.value_of(name) != usual.value_of(name)]
-        return ", ".join(f"{name}={in_words(name, own.value_of(name))}" for name in named)
+        return ", ".join(f"{name}={in_text(name, own.value_of(name))}" for name in named)
 
     @property
     def name(self):
@@ -84,7 +84,7 @@ def plan(settings, crop_shape, *, few=False, quick=False):
     sweeps = []
     for text in settings:
         setting, _, given = text.partition("=")
-        values = tuple(from_words(setting, one.strip()) for one in given.split(",")) if given else ()
+        values = tuple(from_text(setting, one.strip()) for one in given.split(",")) if given else ()
         values = values or possible_values(setting, crop_shape, USUAL, few=few or quick)
         values = values[:2] if quick else values
         sweeps.append(Sweep(setting, values))
@@ -200,14 +200,14 @@ def descend(settings, data, run, *, n_repeats=30, few=False, quick=False, seed=3
         scores = found[found["set"] == "validation"].groupby("value", sort=False)
         ranked = pd.DataFrame({"f1": scores["macro_f1_mir"].median(), "weights": scores["weights"].first()})
         best = ranked.sort_values(["f1", "weights"], ascending=[False, True], kind="stable").index[0]
-        words = "" if before is None else in_words(setting, before)
+        words = "" if before is None else in_text(setting, before)
         steps.append(
             {
                 "setting": setting, "before": words, "f1 before": ranked["f1"].get(words, np.nan), "chosen": best,
                 "f1 chosen": ranked["f1"][best],
             }
         )  # fmt: skip
-        chosen = chosen.having(setting, next(value for value in values if in_words(setting, value) == best))
+        chosen = chosen.having(setting, next(value for value in values if in_text(setting, value) == best))
     return chosen, pd.DataFrame(steps)
 
 
@@ -328,7 +328,7 @@ def _rows(sweep, seeds, folder, data):
                 overall = 0.0 if diverged else float(macro_f1_mir(scores))
                 for k, mir in enumerate(data.panel.names):
                     yield {
-                        "setting": sweep.setting, "value": in_words(sweep.setting, value), "others": sweep.others,
+                        "setting": sweep.setting, "value": in_text(sweep.setting, value), "others": sweep.others,
                         "seed": seed, "class": mir, "set": name,
                         **{key: np.nan if diverged else scores[key][k] for key in ("precision", "recall", "f1")},
                         "macro_f1_mir": overall, "weights": weights, "diverged": diverged,

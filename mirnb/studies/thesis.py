@@ -17,6 +17,7 @@ N_WEIGHTS = 10952
 MIRACLE_RECALL = {"red": 0.869, "green": 0.657, "blue": 0.672}  # reference 2, on nearly the same labels
 MIRACLE_PRECISION = {"red": 0.841, "green": 0.758, "blue": 0.861}
 N_WEIGHTS_SWEEPS = 14472  # of the code for the sweeps, whose pooling is padded
+HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"
 
 
 @dataclass(frozen=True)

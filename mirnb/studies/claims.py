@@ -11,21 +11,21 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb import __version__, thesis
+from mirnb import __version__
 from mirnb.classifiers import scores
 from mirnb.classifiers.dataset import QUICK_FRAMES, prepare
 from mirnb.classifiers.lenet5 import train_runs
-from mirnb.comparison import compare_techniques, single_type_sample
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError, fingerprint
 from mirnb.imaging.templates import median_templates, preprocess_templates
-from mirnb.rivals import difference
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import Settings
-
-HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"
+from mirnb.studies import thesis
+from mirnb.studies.comparison import difference
+from mirnb.studies.techniques import compare_techniques, single_type_sample
+from mirnb.studies.thesis import FAILS, HOLDS, NOT_MEASURED, OPEN
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mirnb import thesis
-from mirnb.claims import FAILS, HOLDS, OPEN
+from mirnb.studies import thesis
+from mirnb.studies.thesis import FAILS, HOLDS, OPEN
 
 
 def measure_declines(table, panel):
