@@ -5,99 +5,24 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import papermill
-from jinja2 import Environment, PackageLoader
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
-from pygments.formatters import HtmlFormatter
 from tqdm.auto import tqdm
 from traitlets.config import Config
 
-from mirnb import __version__
 from mirnb.classifiers.classifier import copy_classifier, is_of
-from mirnb.classifiers.kinds import PREDICTORS, TITLES
+from mirnb.classifiers.kinds import PREDICTORS
 from mirnb.design.prediction import Effort
 from mirnb.experiments.check import require_dispersion
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import PANEL_NAMES
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import is_address
-from mirnb.files import ROOT, InputError, make_folder, read_json, whole_file
-from mirnb.studies import thesis
-
-NOTEBOOKS = (
-    "01_templates",
-    "02_correlation_comparison",
-    "03_training",
-    "04_evaluation",
-    "05_roc_pr",
-    "06_tuning",
-    "07_optimizers",
-    "08_classifiers",
-    "09_quantification",
-    "10_panel_design",
-)
-# thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
-FIGURES = (
-    ("2", "fig02_templates", "01_templates", "Median template of each miR and its response to all templates"),
-    ("2 (cell 6)", "template_pairs", "01_templates", "Templates with each other"),
-    ("1", "fig01_techniques", "02_correlation_comparison", "Cosine similarity, cross-correlation, original"),
-    ("10", "fig10_crops", "02_correlation_comparison", "Response crops of each class"),
-    ("2 (text)", "peaks", "02_correlation_comparison", "Peaks of each template on each miR"),
-    ("class counts (cell 17)", "class_counts", "03_training", "Crops of each class in each set"),
-    ("3", "fig03_network", "03_training", "The network"),
-    ("losses (cell 14)", "learning_curves", "03_training", "Learning curves beside the printed losses"),
-    ("7", "fig07_confusion", "03_training", "Confusion on training, validation and both"),
-    ("8", "fig08_confusion_test", "04_evaluation", "Confusion on test"),
-    ("8 (text)", "scores_test", "04_evaluation", "Recall and precision on test, with intervals"),
-    ("–", "reliability", "04_evaluation", "Are the probabilities right?"),
-    ("–", "mistakes", "04_evaluation", "Mistakes looked at"),
-    ("9", "fig09_roc", "05_roc_pr", "ROC curves on test"),
-    ("9 (cell 16)", "precision_recall", "05_roc_pr", "Precision-recall curves with true chance lines"),
-    ("4", "fig04_complexity", "06_tuning", "F1 against the number of weights, the optimum marked"),
-    ("5", "fig05_filter1", "06_tuning", "Precision and recall against the filters of the first convolution"),
-    ("5 (filter3 = 30)", "fig05_filter1_filter3_30", "06_tuning", "The same with 30 units in the dense layer"),
-    ("11", "fig11_filter2", "06_tuning", "Precision and recall against the filters of the second convolution"),
-    ("12", "fig12_filter3", "06_tuning", "Precision and recall against the units of the first dense layer"),
-    ("13", "fig13_kernel", "06_tuning", "Precision and recall against the size of the kernels"),
-    ("2.3.1 (text)", "pooling", "06_tuning", "Precision and recall against the pooling"),
-    ("6, 14", "fig06_sgd", "07_optimizers", "Precision and recall against the learning rate of SGD"),
-    ("2.3.2 (text)", "adam", "07_optimizers", "Precision and recall against the learning rate of Adam"),
-    ("–", "rivals", "08_classifiers", "Classifiers compared on the same test crops"),
-    ("–", "learning_curve", "08_classifiers", "F1 against the number of labels, with and without pre-training"),
-    ("–", "reliability_rivals", "08_classifiers", "Are the probabilities of each classifier right?"),
-    ("–", "crosstalk", "08_classifiers", "Crosstalk between miRs against the share of calls rejected"),
-    ("–", "mistakes_best", "08_classifiers", "Mistakes of the best classifier looked at"),
-    ("–", "confusion_folds", "09_quantification", "Confusion out of fold, which counts are corrected with"),
-    ("–", "abundance", "09_quantification", "miRs counted in new samples, with intervals"),
-    ("–", "design_profiles", "10_panel_design", "Light of each pair, and separations as they would be measured"),
-    ("–", "design_confusion", "10_panel_design", "Predicted confusion"),
-    ("–", "design_separability", "10_panel_design", "Predicted F1 against the prism angle and the light"),
-    ("–", "design_subsets", "10_panel_design", "How far the best pairs lie apart, by their number"),
-)
-_SHOWN = (
-    "fig02_templates",
-    "fig10_crops",
-    "fig08_confusion_test",
-    "scores_test",
-    "fig09_roc",
-    "precision_recall",
-    "fig04_complexity",
-    "rivals",
-    "crosstalk",
-    "abundance",
-    "design_separability",
-)
-
-
-@dataclass(frozen=True)
-class _Ran:
-    notebook: str
-    seconds: float
+from mirnb.files import ROOT, InputError, make_folder
+from mirnb.pages import NOTEBOOKS, Ran, render_notebook, write_index
 
 
 def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
@@ -141,14 +66,14 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
         bar.set_postfix_str(notebook)
         start = time.perf_counter()
         _execute(notebook, run.root, {**fixed, **given[notebook]})
-        _render(run.root / "notebooks" / f"{notebook}.ipynb")
-        ran.append(_Ran(notebook, time.perf_counter() - start))
+        render_notebook(run.root / "notebooks" / f"{notebook}.ipynb")
+        ran.append(Ran(notebook, time.perf_counter() - start))
     kinds = [kind for kind in PREDICTORS if is_of(run.root / "classifiers" / kind, experiment)]
     if kinds:  # they are listed with the best first
         copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
     set_by_user = {key: value for values in given.values() for key, value in values.items()}
     run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
-    return _write_index(experiment, run, ran)
+    return write_index(experiment, run, ran)
 
 
 def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3):
@@ -169,7 +94,7 @@ def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3
         "blobs": [place(one) for one in blobs], "samples": place(samples) if samples else "", "seed": seed,
     }  # fmt: skip
     _execute("09_quantification", out, given)
-    _render(out / "notebooks" / "09_quantification.ipynb", has_index=False)
+    render_notebook(out / "notebooks" / "09_quantification.ipynb", has_index=False)
     return out / "notebooks" / "09_quantification.html"
 
 
@@ -189,7 +114,7 @@ def design_page(out, *, panels, angles, least_f1, subset, seed, quick):
         "n_crops": Effort().n_crops, "n_epochs": Effort().n_epochs,
     }  # fmt: skip
     _execute("10_panel_design", out, given)
-    _render(out / "notebooks" / "10_panel_design.ipynb", has_index=False)
+    render_notebook(out / "notebooks" / "10_panel_design.ipynb", has_index=False)
     return out / "notebooks" / "10_panel_design.html"
 
 
@@ -322,81 +247,3 @@ def _strip_paths(notebook):
             cell.outputs = [
                 one for one in cell.outputs if "application/vnd.jupyter.widget-view+json" not in one.get("data", {})
             ]
-
-
-def _page_environment():
-    return Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-
-
-def _render(path, *, has_index=True):
-    """Render an executed notebook as a page of its own, without scripts; `has_index`: of a report, whose index it names."""
-    notebook = nbformat.read(path, as_version=4)
-    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
-    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    body, _ = exporter.from_notebook_node(notebook)
-    page = (
-        _page_environment()
-        .get_template("notebook.html")
-        .render(
-            title=path.stem,
-            body=body,
-            has_index=has_index,
-            pygments=HtmlFormatter(style="default").get_style_defs(".highlight"),
-            version=__version__,
-        )
-    )
-    with whole_file(path.with_suffix(".html")) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-
-
-def _write_index(experiment, run, ran):
-    """The page to read first."""
-    root = run.root
-    metrics = read_json(root / "metrics.json") if (root / "metrics.json").exists() else {}
-    settings = read_json(root / "settings.json")
-    figures = [
-        {"thesis": number, "file": f"figures/{name}.png", "notebook": notebook, "title": title, "name": name}
-        for number, name, notebook, title in FIGURES
-        if (root / "figures" / f"{name}.png").exists()
-    ]
-    notebooks = [name for name in NOTEBOOKS if (root / "notebooks" / f"{name}.html").exists()]
-    page = (
-        _page_environment()
-        .get_template("index.html")
-        .render(
-            experiment=experiment,
-            metrics=metrics,
-            settings=settings,
-            scores=_score_rows(metrics, experiment.panel),
-            figures=figures,
-            shown=[figure for figure in figures if figure["name"] in _SHOWN],
-            notebooks=notebooks,
-            ran=ran,
-            tables=sorted(path.name for path in (root / "tables").glob("*.csv")),
-            cache_mib=sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
-            version=__version__,
-        )
-    )
-    with whole_file(root / "index.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return root / "index.html"
-
-
-def _score_rows(metrics, panel):
-    """Scores of each classifier, set and miR; the thesis's own where they are of the same panel and on test."""
-    printed = {"recall": thesis.RECALL, "precision": thesis.PRECISION} if thesis.is_thesis_panel(panel) else {}
-    rows = []
-    for kind, sets in metrics.get("classifiers", {}).items():
-        for name, scores in sets.items():
-            if name == "validation" and "test" in sets:
-                continue
-            for mir in panel.mir_names:
-                values = {
-                    key: scores.get(key, {}).get(mir)
-                    for key in ("recall", "precision", "f1", "roc_auc", "average_precision")
-                }
-                beside = {
-                    f"thesis_{key}": figures[mir] for key, figures in printed.items() if name == "test" and kind == "lenet5"
-                }
-                rows.append({"classifier": TITLES.get(kind, kind), "set": name, "class": mir, **values, **beside})
-    return rows

@@ -10,10 +10,12 @@ import papermill
 import pytest
 from lab_browser import CHROMIUM, browser
 
-from mirnb import files, report
+from mirnb import files, pages, report
 from mirnb.cli import main
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
+from mirnb.pages import NOTEBOOKS
+from mirnb.report import _converted
 from mirnb.simulation.folders import simulate_with_single_types
 from mirnb.simulation.settings import Settings
 
@@ -44,7 +46,7 @@ class _Page(HTMLParser):
 @pytest.mark.slow
 def test_every_notebook_runs_and_is_rendered(reported):
     _, page = reported
-    for name in report.NOTEBOOKS:
+    for name in pages.NOTEBOOKS:
         done = nbformat.read(page.parent / "notebooks" / f"{name}.ipynb", as_version=4)
         outputs = [out for cell in done.cells if cell.cell_type == "code" for out in cell.outputs]
         assert not [out for out in outputs if out.output_type == "error" or out.get("name") == "stderr"], name
@@ -89,7 +91,7 @@ def test_index_says_what_was_analysed_and_that_it_is_simulated(reported):
     assert "learning_rate = 0.001" in text
     for value in load_experiment(sample).fingerprints().values():
         assert value in text
-    for _, name, _, _ in report.FIGURES:
+    for _, name, _, _ in pages.FIGURES:
         assert f"figures/{name}.png" in text
         assert (page.parent / "figures" / f"{name}.svg").exists()
 
@@ -189,7 +191,7 @@ def test_plain_papermill_runs_a_notebook_from_any_folder(reported, tmp_path, mon
 
 def test_unknown_parameters_are_refused_with_the_known_ones():
     with pytest.raises(InputError, match=r"epoch:.*known are .*epochs"):
-        report._converted(report.NOTEBOOKS, {"epoch": "3"})
+        _converted(NOTEBOOKS, {"epoch": "3"})
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_unknown_notebooks_are_refused():
 
 
 def test_what_users_typed_is_escaped():
-    page = report._page_environment().from_string("{{ text }}").render(text="<b>&")
+    page = pages._page_environment().from_string("{{ text }}").render(text="<b>&")
     assert page == "&lt;b&gt;&amp;"
 
 
