@@ -1,8 +1,6 @@
 """A classifier folder and what it says of blobs; training once; Keras without chatter."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -141,31 +139,6 @@ def test_runs_differ_by_their_weights_and_one_seed_gives_one_result(small_data, 
     validation = (small_data.scaled("validation"), small_data.y_true[small_data.split["validation"]])
     _, history = lenet5.train(crops, y_true, validation, small_data.n_classes, seed=short_runs[0].seed, epochs=2)
     pd.testing.assert_frame_equal(history, short_runs[0].history, rtol=1e-4, check_exact=False)
-
-
-def _python(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    return done.stdout, done.stderr
-
-
-def test_tensorflows_chatter_is_held_and_its_warnings_are_not():
-    out, err = _python(
-        "from mirnb.quiet import load_keras; load_keras(); import tensorflow as tf\n"
-        "tf.get_logger().warning('mind this'); print(1)"
-    )
-    assert out == "1\n"
-    assert [line for line in err.splitlines() if line.strip()] == ["WARNING:tensorflow:mind this"]
-
-
-def test_what_was_held_is_shown_when_the_import_fails():
-    _, err = _python(
-        "import os, sys; sys.modules['keras'] = None\n"
-        "from mirnb import quiet\n"
-        "with quiet._chatter_held():\n"
-        "    os.write(2, b'oneDNN custom operations are on\\n'); import keras"
-    )
-    assert "oneDNN custom operations are on" in err
-    assert "ImportError" in err or "ModuleNotFoundError" in err
 
 
 def test_a_stack_of_another_pixel_size_is_refused(small_classifier, tmp_path):

@@ -15,7 +15,7 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.labelling.annotations import read_annotation
 from mirnb.simulation.folders import simulate_experiment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TOOL = ".mirnb-labelling"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")]
 

@@ -8,6 +8,7 @@ from matplotlib.colors import to_rgb
 
 from mirnb import plots
 from mirnb.experiments.panel_file import THESIS, panel_from_dict
+from mirnb.imaging.responses import composite
 
 
 @pytest.fixture(autouse=True)
@@ -24,20 +25,20 @@ def panel(request):
 
 def test_three_channels_are_red_green_and_blue():
     response = np.eye(3)[:, None] * 0.4  # one pixel for each template alone
-    np.testing.assert_allclose(plots.composite(response, THESIS)[:, 0], np.eye(3))
+    np.testing.assert_allclose(composite(response, THESIS)[:, 0], np.eye(3))
 
 
 def test_beyond_three_a_lone_response_has_its_class_colour():
     mirs = [{"name": f"m{k}", "dyes": ["Alexa 488", "Alexa 647"], "gap_px": 3.0 + k} for k in range(12)]
     panel = panel_from_dict({"name": "many", "bands_nm": [[507, 532], [673, 714]], "mir": mirs})
-    picture = plots.composite(np.eye(12)[:, None], panel)
+    picture = composite(np.eye(12)[:, None], panel)
     np.testing.assert_allclose(picture[:, 0], [to_rgb(colour) for colour in panel.colours[:-1]])
 
 
 def test_pictures_stay_in_range_and_dark_stays_dark(panel):
     response = np.random.default_rng(0).random((6, 5, panel.n_mirs))
     response[0, 0] = 0
-    picture = plots.composite(response, panel)
+    picture = composite(response, panel)
     assert picture.shape == (6, 5, 3)
     assert picture.min() >= 0
     assert picture.max() <= 1
