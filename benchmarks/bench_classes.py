@@ -44,7 +44,7 @@ def measure(name, folder, results):
     step("simulate", lambda: load_experiment(simulate_experiment(folder / name, panel=panel)))
     sample = found["simulate"]
     run = RunFolder(sample, folder / f"{name}-run")
-    step("crops and responses", lambda: dataset.prepare(sample, run))
+    step("crops and responses", lambda: dataset.prepare(run))
     data = found["crops and responses"]
     step("LeNet-5, one run", lambda: train_runs(data, run, n_runs=1))
     step("matched filter", lambda: train_matched_filter(data))

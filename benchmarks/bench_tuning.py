@@ -47,7 +47,7 @@ def side_by_side(experiment, n_repeats, seed):
     """Seconds a training, with start-up and without, and mean F1 over the miRs on validation of each."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(experiment, folder)
-        data = prepare(experiment, run)
+        data = prepare(run)
         start = time.perf_counter()
         table = tune([Sweep("filter1", (12,))], data, run, n_repeats=n_repeats, seed=seed)
         seconds = (time.perf_counter() - start) / n_repeats
@@ -68,7 +68,7 @@ def main():
     experiment = load_experiment(ROOT / "data" / "demo")
     load_keras()
     with tempfile.TemporaryDirectory() as folder:
-        data = prepare(experiment, RunFolder(experiment, folder))
+        data = prepare(RunFolder(experiment, folder))
     loop, ours, loop_f1, our_f1 = [], [], [], []
     for seeds in np.array_split(300 + np.arange(options.repeats), options.turns):
         seconds, scores = thesis_loop(data, seeds.tolist())

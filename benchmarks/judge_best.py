@@ -30,7 +30,7 @@ from mirnb.experiments import cutouts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import load_panel
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.files import write_experiment
+from mirnb.files import write_toml
 from mirnb.imaging.crops import cut_crops
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.frames import simulate_frames
@@ -117,17 +117,17 @@ def judge(name, out, split_seeds):
     if not (folder / "experiment.toml").exists():
         simulate_experiment(folder, panel=drawn.panel, settings=drawn.settings, seed=drawn.seed)
         values = {"name": name, "stack": "stack.tif", "blobs": "blobs.csv", "pixel_size_nm": 120, "panel": drawn.panel_name}
-        write_experiment(folder, values)
+        write_toml(folder / "experiment.toml", values)
     sample = load_experiment(folder)
     run = RunFolder(sample, out / f"{name}-run")
     rows, sets = [], {"L": [], "S": [], "M": [], "plain": [], "quarter": []}
-    first = dataset.prepare(sample, run, seed=split_seeds[0])
+    first = dataset.prepare(run, seed=split_seeds[0])
     if "T" in drawn.rivals:
         true_prob = run.cached(
             "ceiling", {"name": name}, lambda: {"y_prob": ceiling(drawn, sample, first.noise_sd, first.wide_crops)}
         )["y_prob"]
     for seed in tqdm(split_seeds, desc=name):
-        data = dataset.prepare(sample, run, seed=seed)
+        data = dataset.prepare(run, seed=seed)
         found = {"best": train_best_rival(data, run, seed=seed).y_prob}
         runs = train_runs(data, run, seed=seed) if "L" in drawn.rivals else []
         if "T" in drawn.rivals:
@@ -139,7 +139,7 @@ def judge(name, out, split_seeds):
         if name == "broken":  # there the question is another one: does pre-training harm?
             found["plain"] = train_best_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
         if name == "default":
-            quarter = dataset.prepare(sample, run, seed=seed, training_share=0.25)
+            quarter = dataset.prepare(run, seed=seed, training_share=0.25)
             found["quarter"] = train_best_rival(quarter, run, seed=seed).y_prob
         test = data.split["test"]
         y_true = data.y_true[test]

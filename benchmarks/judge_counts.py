@@ -63,7 +63,7 @@ def count_sample(folder, shares, seed):
 
 
 def _count(classifier, frames, truths, noise_sd, calls, detected):
-    found = classify_frames(classifier, frames, DEFAULT.pixel_size_nm, noise_sd)
+    found = classify_frames(classifier, frames, noise_sd)
     called = np.where(np.isnan(found["y_prob"][:, 0]), -1, np.nan_to_num(found["y_prob"]).argmax(axis=1))
     upper = find_partners(found["frame"], found["y_px"], found["x_px"], called, THESIS)
     np.add.at(calls, called[(called >= 0) & (upper < 0)], 1)

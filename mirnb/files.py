@@ -1,17 +1,22 @@
-"""What a user hands over and gets back: the error for what a user can mend, whole writes, fingerprints, plain JSON."""
+"""What a user hands over and gets back: errors that can be mended, whole writes, JSON, TOML, arrays, fingerprints."""
 
 import contextlib
 import hashlib
 import json
 import math
 import os
-import re
 import tempfile
+import tomllib
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 
-ROOT = Path(__file__).resolve().parent.parent  # of the repository: relative paths in notebooks start here
+_HERE = Path(__file__).resolve().parent
+_IS_CLONE = (_HERE.parent / "pyproject.toml").is_file() and (_HERE.parent / "notebooks").is_dir()
+# relative paths in notebooks start at the root of the repository; at the working folder where mirnb is installed without it
+ROOT = _HERE.parent if _IS_CLONE else Path.cwd().resolve()
+NOTEBOOK_FOLDER = (_HERE.parent if _IS_CLONE else _HERE) / "notebooks"  # a wheel brings them along
 
 
 class InputError(ValueError):
@@ -118,44 +123,42 @@ def fingerprint(*parts):
     return digest.hexdigest()[:16]
 
 
-def cached(path, make):
-    """Arrays of a file, made and written first if it is not there. make : callable returning a dict of ndarrays"""
-    if not path.exists():
-        arrays = make()
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+def write_arrays(path, arrays):
+    """Write arrays by name as one .npz file, whole or not at all."""
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_arrays(path):
+    """Arrays of an .npz file by name."""
     with np.load(path, allow_pickle=False) as stored:
         return dict(stored)
 
 
-def write_experiment(folder, values, *, file_name="experiment.toml"):
-    """Write experiment.toml; its stack and blob table must lie in the folder already.
+def cached(path, make, *, beside=()):
+    """Arrays of a file, made and written first if it is not there.
 
     Parameters
     ----------
-    folder : path
-    values : dict
-        Keys as `load_experiment` reads them: text, numbers, lists of text, and tables of those.
+    path : path
+    make : callable returning a dict of ndarrays
+    beside : sequence of path
+        Files that `make` writes as well; where one is gone, all are made again.
     """
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if key not in tables]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{_toml_key(key)} = {_toml(value)}" for key, value in table.items())]
-    with whole_file(Path(folder) / file_name) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if not all(one.exists() for one in (path, *beside)):
+        write_arrays(path, make())
+    return read_arrays(path)
 
 
-def _toml_key(key):
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+def write_toml(path, values):
+    """Write plain values as a TOML file, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(tomli_w.dumps(_plain(values)), encoding="utf-8")
 
 
-def _toml(value):
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return repr(value)
+def read_toml(path):
+    """Values of a TOML file."""
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None

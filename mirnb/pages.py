@@ -8,9 +8,9 @@ from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from mirnb import __version__
-from mirnb.classifiers.kinds import TITLES
+from mirnb.classifiers.kinds import KINDS
 from mirnb.files import read_json, whole_file
-from mirnb.studies import thesis
+from mirnb.studies.thesis import printed_scores
 
 NOTEBOOKS = (
     "01_templates",
@@ -108,9 +108,9 @@ def render_notebook(path, *, has_index=True):
         temporary.write_text(page, encoding="utf-8")
 
 
-def write_index(experiment, run, ran):
-    """The page to read first."""
-    root = run.root
+def write_index(run, ran):
+    """Write the page to read first; ran : list of Ran"""
+    root, experiment = run.root, run.experiment
     metrics = read_json(root / "metrics.json") if (root / "metrics.json").exists() else {}
     settings = read_json(root / "settings.json")
     figures = [
@@ -126,7 +126,7 @@ def write_index(experiment, run, ran):
             experiment=experiment,
             metrics=metrics,
             settings=settings,
-            scores=_score_rows(metrics, experiment.panel),
+            scores=score_rows(metrics, experiment.panel),
             figures=figures,
             shown=[figure for figure in figures if figure["name"] in _SHOWN],
             notebooks=notebooks,
@@ -141,9 +141,9 @@ def write_index(experiment, run, ran):
     return root / "index.html"
 
 
-def _score_rows(metrics, panel):
+def score_rows(metrics, panel):
     """Scores of each classifier, set and miR; the thesis's own where they are of the same panel and on test."""
-    printed = {"recall": thesis.RECALL, "precision": thesis.PRECISION} if thesis.is_thesis_panel(panel) else {}
+    printed = printed_scores(panel)
     rows = []
     for kind, sets in metrics.get("classifiers", {}).items():
         for name, scores in sets.items():
@@ -157,5 +157,13 @@ def _score_rows(metrics, panel):
                 beside = {
                     f"thesis_{key}": figures[mir] for key, figures in printed.items() if name == "test" and kind == "lenet5"
                 }
-                rows.append({"classifier": TITLES.get(kind, kind), "set": name, "class": mir, **values, **beside})
+                rows.append(
+                    {
+                        "classifier": KINDS[kind].title if kind in KINDS else kind,
+                        "set": name,
+                        "class": mir,
+                        **values,
+                        **beside,
+                    }
+                )
     return rows

@@ -1,4 +1,4 @@
-"""Run the notebooks through papermill, render them to HTML, write the index page: all plain files that work offline."""
+"""Run the notebooks through papermill, one after another, and have their pages made."""
 
 import contextlib
 import json
@@ -14,14 +14,14 @@ from tqdm.auto import tqdm
 from traitlets.config import Config
 
 from mirnb.classifiers.classifier import copy_classifier, is_of
-from mirnb.classifiers.kinds import PREDICTORS
+from mirnb.classifiers.kinds import KINDS
 from mirnb.design.prediction import Effort
 from mirnb.experiments.check import require_dispersion
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import PANEL_NAMES
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import is_address
-from mirnb.files import ROOT, InputError, make_folder
+from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder
 from mirnb.pages import NOTEBOOKS, Ran, render_notebook, write_index
 
 
@@ -56,7 +56,7 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     if any(notebook[:2] not in ("01", "02") for notebook in chosen) or experiment.masks is None:
         experiment.require_labels()
     require_dispersion(experiment)
-    run = RunFolder(experiment, out or ROOT / "reports" / f"{experiment.name}{'-quick' if quick else ''}")
+    run = RunFolder(experiment, out, quick=quick)
     given = _converted(chosen, {} if parameters is None else parameters)
     make_folder(run.root / "notebooks")
     fixed = {"experiment": _from_root(folder), "out": _from_root(run.root), "quick": quick}
@@ -68,16 +68,16 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
         _execute(notebook, run.root, {**fixed, **given[notebook]})
         render_notebook(run.root / "notebooks" / f"{notebook}.ipynb")
         ran.append(Ran(notebook, time.perf_counter() - start))
-    kinds = [kind for kind in PREDICTORS if is_of(run.root / "classifiers" / kind, experiment)]
+    kinds = [kind for kind in KINDS if is_of(run.root / "classifiers" / kind, experiment)]
     if kinds:  # they are listed with the best first
         copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
     set_by_user = {key: value for values in given.values() for key, value in values.items()}
     run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
-    return write_index(experiment, run, ran)
+    return write_index(run, ran)
 
 
 def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3):
-    """Run notebook 09 over what `quantification.quantify` has counted already, and render it.
+    """Run notebook 09 over what `quantification.quantify_plan` has counted already, and render it.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def _choose(only):
 
 def _converted(notebooks, parameters):
     """Parameters for each notebook that declares them, converted by their declared type."""
-    declared = {name: papermill.inspect_notebook(ROOT / "notebooks" / f"{name}.ipynb") for name in notebooks}
+    declared = {name: papermill.inspect_notebook(NOTEBOOK_FOLDER / f"{name}.ipynb") for name in notebooks}
     known = {key: info["inferred_type_name"] for names in declared.values() for key, info in names.items()}
     values = {}
     for key, text in parameters.items():
@@ -155,7 +155,7 @@ def _defaults(notebooks):
     """What the notebooks' parameters are unless told otherwise."""
     defaults = {}
     for name in notebooks:
-        for key, info in papermill.inspect_notebook(ROOT / "notebooks" / f"{name}.ipynb").items():
+        for key, info in papermill.inspect_notebook(NOTEBOOK_FOLDER / f"{name}.ipynb").items():
             if key not in ("experiment", "out", "quick"):
                 defaults[key] = _as_declared(key, info["default"], info["inferred_type_name"])
     return defaults
@@ -188,7 +188,7 @@ def _execute(notebook, root, parameters):
     try:
         with _kernels_own_backend():
             papermill.execute_notebook(
-                _papermill_path(ROOT / "notebooks" / f"{notebook}.ipynb"), _papermill_path(running),
+                _papermill_path(NOTEBOOK_FOLDER / f"{notebook}.ipynb"), _papermill_path(running),
                 parameters=parameters, kernel_name="python3", progress_bar=False,
                 config=Config({"KernelManager": {"transport_encryption": "auto"}}),
             )  # fmt: skip

@@ -1,14 +1,21 @@
 """Open an experiment and its run folder by the path a notebook or a user gives; the demo is made when it is missing."""
 
+import shutil
 from pathlib import Path
 
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.files import ROOT, InputError
+from mirnb.experiments.stacks import is_address
+from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder, whole_file
 from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
 from mirnb.simulation.settings import Settings
 
 DEMO, PRACTICE = "data/demo", "data/practice"
+
+
+def place(path):
+    """A path as the notebooks mean it: from the repository's root, or the working folder where there is none."""
+    return path if is_address(path) else ROOT / path
 
 
 def make_demo_if_missing(folder):
@@ -23,26 +30,56 @@ def make_demo_if_missing(folder):
 
 
 def open_run(experiment, out="", *, quick=False):
-    """Open an experiment and its run folder from a notebook's parameters; the demo is simulated when it is not there yet.
+    """Open an experiment and its run folder; the demo is simulated when it is not there yet.
 
     Parameters
     ----------
-    experiment : str
-        Experiment folder, from the root of the repository.
-    out : str
-        Run folder, from the root of the repository; reports/<name> when empty.
+    experiment : str or path
+        Experiment folder. Relative paths start at the repository's root, or at the working folder where there is none.
+    out : str or path
+        Run folder; reports/<name> when empty.
     quick : bool
         The run folder is reports/<name>-quick then, so that a test never passes for a result.
 
     Returns
     -------
-    Experiment, RunFolder
+    RunFolder
+        Holds the experiment.
+
+    Examples
+    --------
+    >>> run = mirnb.open_run("data/demo")
+    >>> run.experiment.panel
+    panel 'thesis' (red, green, blue)
     """
-    if not isinstance(experiment, str) or not isinstance(out, str) or not isinstance(quick, bool):
+    texts = all(isinstance(one, str | Path) for one in (experiment, out))
+    if not texts or not isinstance(quick, bool):
         raise InputError(
             f"expected experiment and out as text and quick as True or False, got {experiment!r}, {out!r}, {quick!r}"
         )
-    folder = ROOT / experiment
+    folder = place(experiment)
     make_demo_if_missing(folder)
-    opened = load_experiment(folder)
-    return opened, RunFolder(opened, ROOT / (out or f"reports/{opened.name}{'-quick' if quick else ''}"))
+    return RunFolder(load_experiment(folder), place(out) if out else None, quick=quick)
+
+
+def copy_notebooks(folder):
+    """Copy the notebooks into a folder; a file that is there stays as it is.
+
+    Returns
+    -------
+    list of path
+
+    Raises
+    ------
+    InputError
+        If one of them is there already: it may have been changed.
+    """
+    make_folder(folder)
+    copies = {source: Path(folder) / source.name for source in sorted(NOTEBOOK_FOLDER.glob("*.ipynb"))}
+    there = [copy.name for copy in copies.values() if copy.exists()]
+    if there:
+        raise InputError(f"{folder}: {', '.join(there)} is there already and may have been changed; choose another folder")
+    for source, copy in copies.items():
+        with whole_file(copy) as temporary:
+            shutil.copyfile(source, temporary)
+    return list(copies.values())

@@ -11,8 +11,9 @@ from distributed import Client
 
 matplotlib.use("Agg")
 
-from mirnb.classifiers import dataset, folds, lenet5, likeness, scores
-from mirnb.classifiers.classifier import Classifier
+from mirnb.classifiers import lenet5
+from mirnb.classifiers.dataset import prepare
+from mirnb.classifiers.making import save_rival, with_facts
 from mirnb.counting import counts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
@@ -44,8 +45,8 @@ def small_run(small, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def small_data(small, small_run):
-    return dataset.prepare(small, small_run)
+def small_data(small_run):
+    return prepare(small_run)
 
 
 @pytest.fixture(scope="session")
@@ -55,14 +56,8 @@ def short_runs(small_data, small_run):
 
 
 @pytest.fixture(scope="session")
-def small_classifier(small, small_data, small_run, short_runs):
-    rows = small_data.split["validation"]
-    validation = scores.summarise(small_data.y_true[rows], short_runs[0].y_prob[rows], small.panel.names)
-    one = lenet5.chosen_lenet5(short_runs[:1], small_data)
-    held_out = folds.out_of_fold(small_data, small_run, one.kind, one.refit, one.y_prob, seed=3)
-    counts = folds.count_folds(small_data, small_run, *held_out)
-    ranges = likeness.training_ranges(small)
-    return Classifier.from_dataset(small, small_data, one.predictor, validation, counts, ranges, seed=3)
+def small_classifier(small_data, small_run, short_runs):
+    return with_facts(save_rival(lenet5.chosen_lenet5(short_runs[:1], small_data), small_data, small_run))
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ def test_too_few_labels_to_split_are_refused(tmp_path):
     rows = [(k, 1, X, Y, *label) for k, label in enumerate([(1, 0), (1, 1), (1, 2), (0, -1)] * 2)]
     sample = load_experiment(write_folder(tmp_path / "few", blobs=blobs_text(rows, LABELS)))
     with pytest.raises(InputError, match=r"too few labelled blobs to split.*red 2, green 2, blue 2, noise 2"):
-        dataset.prepare(sample, RunFolder(sample, tmp_path / "run"))
+        dataset.prepare(RunFolder(sample, tmp_path / "run"))
 
 
 @pytest.mark.parametrize("direction", ["up", "left", "right"])

@@ -225,7 +225,7 @@ def test_a_notebook_that_fails_is_kept_and_named(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
     nbformat.write(broken, tmp_path / "notebooks" / "broken.ipynb")
-    monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setattr(report, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
     with pytest.raises(InputError, match=r"broken: division by zero \(ZeroDivisionError.*broken\.failed\.ipynb"):
         report._execute("broken", tmp_path / "run", {})
     assert (tmp_path / "run" / "notebooks" / "broken.failed.ipynb").exists()
@@ -239,7 +239,7 @@ def test_a_kernel_that_dies_is_noticed(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
     nbformat.write(dying, tmp_path / "notebooks" / "dying.ipynb")
-    monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setattr(report, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
     with pytest.raises(InputError, match="dying: the kernel died"):
         report._execute("dying", tmp_path / "run", {})
     assert not (tmp_path / "run" / "notebooks" / "dying.ipynb").exists()

@@ -14,6 +14,8 @@ import tempfile
 
 import numpy as np
 
+from mirnb.files import whole_file
+
 _CHATTER = (
     "oneDNN custom operations are on",
     "cpu_feature_guard",
@@ -76,3 +78,14 @@ def predict(model, crops, *, batch_size=1024):
     batches = [crops[start : start + batch_size] for start in range(0, len(crops), batch_size)]
     parts = [ops.convert_to_numpy(model(one, training=False)) for one in batches]
     return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+
+
+def save_model(model, path):
+    """Save a Keras model, whole or not at all."""
+    with whole_file(path) as temporary:
+        model.save(temporary)
+
+
+def load_model(path):
+    """A Keras model that `save_model` saved, not compiled; nothing in the file is run (Keras's safe mode)."""
+    return load_keras().saving.load_model(path, safe_mode=True, compile=False)

@@ -9,7 +9,7 @@ N_NOISE_DRAWS = 8
 SAME_NOISE = 0.05  # noise within so large a share of that trained in passes for the same
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rival:
     """A trained classifier and what it says of every crop of a dataset."""
 
@@ -18,6 +18,7 @@ class Rival:
     y_prob: np.ndarray  # (n_crops, n_classes)
     seconds: float  # of training, when it was trained
     refit: Callable  # (training_rows, held_rows, fold from 1) -> probabilities of the held rows, trained on the others
+    settings: dict  # plain values: what its kind's `train` was given, besides data, run and seed
     note: str = ""
 
 

@@ -147,7 +147,7 @@ class Best(RawCrops):
 
     @classmethod
     def from_training(cls, training):
-        """Of a finished `best.BestTraining`."""
+        """Of a finished `best_training.BestTraining`."""
         return cls(load_networks(training.model_paths), training.temperature, training.noise_sd)
 
     def _probabilities(self, wide_crops, scale):

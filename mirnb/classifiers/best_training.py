@@ -1,25 +1,27 @@
 """Train the best classifier: on a simulated twin, on single-type samples where there are some, then on the labelled crops.
 
-Three networks (`models.best`) that differ in their weights and their twin crops are averaged. The epoch of fine-tuning with
-the lowest validation loss stays, the one before the first included; the temperature follows from validation too. Finished
-networks are kept in the run folder.
+Three networks (`best.build_best`) that differ in their weights and their twin crops are averaged. The epoch of fine-tuning
+with the lowest validation loss stays, the one before the first included; the temperature follows from validation too.
+Finished networks are kept in the run folder.
 """
 
+import functools
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb import __version__
-from mirnb.classifiers.backend import load_keras, predict
+from mirnb.classifiers.backend import load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
 from mirnb.classifiers.best import Best, best_input, build_best, plain_view, shaken_view
 from mirnb.classifiers.calibration import apply_temperature, fit_temperature
+from mirnb.classifiers.dataset import single_type_crops
 from mirnb.experiments.cutouts import MARGIN_PX
-from mirnb.files import InputError, fingerprint, whole_file
+from mirnb.files import InputError, cached, fingerprint
 from mirnb.imaging.preprocessing import crop_medians
 from mirnb.simulation.twin_estimate import estimate_twin
 
@@ -45,7 +47,7 @@ _HISTORY = ("epoch", "loss", "val_loss")
 QUICK = Recipe(n_networks=1, twin_crops=500, twin_epochs=1, single_epochs=1, tune_epochs=1, plain_epochs=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BestTraining:
     """A finished training of all networks."""
 
@@ -56,7 +58,7 @@ class BestTraining:
     noise_sd: float
     seconds: float  # of training, when it was trained
     tuned_epochs: list  # of each network: the epoch of fine-tuning that validation chose, 0 for none
-    twin: dict = field(default_factory=dict)  # what the twin found
+    hidden_share: dict  # miR -> share of the crops labelled noise that the twin takes for its pairs; empty without a twin
 
 
 def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
@@ -83,38 +85,32 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
     seen = [dataset.wide_crops, dataset.background, dataset.y_true, *rows, *(part for one in singles for part in one)]
     key = fingerprint(asdict(recipe), seed, dataset.panel.to_dict(), dataset.noise_sd, *seen, __version__)
     folder = run.root / "cache" / f"best_networks-{key}"
-    twin, found, paths, histories, y_prob, seconds, tuned = None, {}, [], [], [], 0.0, []
+    drawn_from = functools.cache(lambda: twin_of(dataset) if recipe.twin_epochs else None)
+    paths, stored = [], []
     for k in tqdm(range(recipe.n_networks), desc="networks of best", unit="network", leave=False):
-        model_path, values_path = folder / f"network_{k}.keras", folder / f"network_{k}.npz"
-        if not (model_path.exists() and values_path.exists()):
-            start = time.perf_counter()
-            if twin is None and recipe.twin_epochs:
-                twin = twin_of(dataset)
+        paths.append(folder / f"network_{k}.keras")
+
+        def make(k=k, model_path=paths[-1]):
+            start, twin = time.perf_counter(), drawn_from()
             before = _pretrained(model_path)
             model, history, chosen = _train_network(dataset, recipe, twin, singles, network_seed(seed, k), before)
-            with whole_file(model_path) as temporary:
-                model.save(temporary)
-            with whole_file(values_path) as temporary, temporary.open("wb") as file:
-                crops = best_input(plain_view(dataset.wide_crops, MARGIN_PX, dataset.noise_sd))
-                np.savez(
-                    file, y_prob=predict(model, crops), hidden_share=np.zeros(0) if twin is None else twin.hidden_share,
-                    seconds=time.perf_counter() - start, **{name: history[name].to_numpy() for name in _HISTORY},
-                    stage=history["stage"].to_numpy(dtype=str), tuned=chosen,
-                )  # fmt: skip
-        with np.load(values_path, allow_pickle=False) as stored:
-            columns = {name: stored[name] for name in ("stage", *_HISTORY)}
-            histories.append(pd.DataFrame(columns).assign(network=k + 1))
-            y_prob.append(stored["y_prob"])
-            seconds += float(stored["seconds"])
-            tuned.append(int(stored["tuned"]))
-            if len(stored["hidden_share"]):
-                found = {"hidden_share": dict(zip(dataset.panel.mir_names, stored["hidden_share"].tolist(), strict=True))}
-        paths.append(model_path)
-    mean, validation = np.mean(y_prob, axis=0), dataset.split["validation"]
+            save_model(model, model_path)
+            crops = best_input(plain_view(dataset.wide_crops, MARGIN_PX, dataset.noise_sd))
+            return {
+                "y_prob": predict(model, crops), "hidden_share": np.zeros(0) if twin is None else twin.hidden_share,
+                "seconds": time.perf_counter() - start, **{name: history[name].to_numpy() for name in _HISTORY},
+                "stage": history["stage"].to_numpy(dtype=str), "tuned": chosen,
+            }  # fmt: skip
+
+        stored.append(cached(folder / f"network_{k}.npz", make, beside=[paths[-1], _pretrained(paths[-1])]))
+    mean, validation = np.mean([one["y_prob"] for one in stored], axis=0), dataset.split["validation"]
     temperature = fit_temperature(dataset.y_true[validation], mean[validation])
-    history = pd.concat(histories, ignore_index=True)
+    columns = [{name: one[name] for name in ("stage", *_HISTORY)} for one in stored]
+    history = pd.concat([pd.DataFrame(one).assign(network=k) for k, one in enumerate(columns, 1)], ignore_index=True)
+    hidden = dict(zip(dataset.panel.mir_names, stored[-1]["hidden_share"].tolist(), strict=False))
+    seconds, tuned = sum(float(one["seconds"]) for one in stored), [int(one["tuned"]) for one in stored]
     y_prob = apply_temperature(mean, temperature)
-    return BestTraining(paths, history, y_prob, temperature, dataset.noise_sd, seconds, tuned, found)
+    return BestTraining(paths, history, y_prob, temperature, dataset.noise_sd, seconds, tuned, hidden)
 
 
 def network_seed(seed, k):
@@ -147,7 +143,7 @@ def tune_again(dataset, trained, rows, fold, *, recipe=None, seed=3):
     """
     keras, recipe, models = load_keras(), recipe or Recipe(), []
     for k, path in enumerate(trained.model_paths):
-        model = keras.saving.load_model(_pretrained(path), safe_mode=True, compile=False)
+        model = load_model(_pretrained(path))
         model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
         number = network_seed(seed, k)
         rng = np.random.default_rng([number, 7, fold])
@@ -191,8 +187,7 @@ def _train_network(dataset, recipe, twin, singles, seed, pretrained_path):
         list(watched("twin", *plan))
     if singles and recipe.single_epochs:
         list(watched("single types", *_single_types(singles, recipe, rng, twin=twin is not None)))
-    with whole_file(pretrained_path) as temporary:
-        model.save(temporary)
+    save_model(model, pretrained_path)
     lowest, weights, chosen = _loss(model, *checked), model.get_weights(), 0
     plan = _labelled(dataset, training, recipe, rng, twin=twin is not None, learned=bool(history))
     for epoch, val_loss in watched("labelled crops", *plan):
@@ -275,8 +270,17 @@ def _loss(model, crops, y_true):
     return float(-np.log(np.maximum(y_prob[np.arange(len(y_true)), y_true], 1e-12)).mean())
 
 
-def train_best_rival(dataset, run, *, recipe=None, singles=(), seed=3):
-    """The best classifier, as a rival."""
+def train_best_rival(dataset, run, *, recipe=None, singles=None, seed=3):
+    """The kind best.
+
+    Parameters
+    ----------
+    recipe : Recipe, or dict of its fields, optional
+    singles : sequence, optional
+        As `train_best` takes them; those the experiment names under `pretrain` by default.
+    """
+    recipe = Recipe(**recipe) if isinstance(recipe, dict) else recipe or Recipe()
+    singles = single_type_crops(run.experiment) if singles is None else singles
     trained = train_best(dataset, run, recipe=recipe, singles=singles, seed=seed)
 
     def refit(rows, held, fold):
@@ -285,4 +289,6 @@ def train_best_rival(dataset, run, *, recipe=None, singles=(), seed=3):
         return apply_temperature(np.mean([predict(one, crops) for one in models], axis=0), trained.temperature)
 
     note = f"{len(trained.model_paths)} networks, temperature {trained.temperature:.2f}"
-    return Rival("best", Best.from_training(trained), trained.y_prob, trained.seconds, refit, note)
+    return Rival(
+        "best", Best.from_training(trained), trained.y_prob, trained.seconds, refit, {"recipe": asdict(recipe)}, note
+    )

@@ -5,7 +5,6 @@ import pandas as pd
 
 from mirnb.classifiers.base import N_NOISE_DRAWS, SAME_NOISE
 from mirnb.experiments.cutouts import kept_blobs, stack_noise_sd
-from mirnb.files import InputError
 from mirnb.imaging.neighbours import find_crowded
 
 UNSURE = "unsure"
@@ -13,7 +12,7 @@ UNSURE = "unsure"
 
 def about_noise(classifier, experiment):
     """A sentence, in a list, when the stack's noise is not that of the training crops; else an empty list."""
-    trained, seen = classifier.trained_on["noise_sd_counts"], stack_noise_sd(experiment)
+    trained, seen = classifier.trained_on["noise_sd_counts"], _noise_sd(experiment)
     if abs(seen / trained - 1) <= SAME_NOISE:
         return []
     if classifier.predictor.reads == "responses":
@@ -23,6 +22,16 @@ def about_noise(classifier, experiment):
     else:
         what = "the crops were brought to the unit of their own noise"
     return [f"noise of {seen:.1f} counts a pixel, the classifier was trained at {trained:.1f}: {what}"]
+
+
+def _noise_sd(experiment):
+    return stack_noise_sd(experiment.stack, experiment.blobs, experiment.panel.template_window)
+
+
+def predict_blobs(classifier, experiment, blobs):
+    """Probabilities (n_blobs, n_classes) of blobs of an experiment, as `cutouts.kept_blobs` gives them."""
+    noise_sd = _noise_sd(experiment) if classifier.predictor.reads == "raw crops" else None
+    return classifier.predict(classifier.cut(experiment.stack, blobs), noise_sd=noise_sd)
 
 
 def classify(classifier, experiment, *, min_probability=0.0):
@@ -44,22 +53,13 @@ def classify(classifier, experiment, *, min_probability=0.0):
     Raises
     ------
     InputError
-        If the experiment has no blob table, or its panel is another one.
+        If the experiment has no blob table, or its panel or pixel size is another one.
     """
     experiment.require_blobs()
-    if experiment.panel.look != classifier.panel.look:
-        raise InputError(
-            f"{experiment.folder}: has the panel {experiment.panel.name!r} ({', '.join(experiment.panel.mir_names)}), the "
-            f"classifier was trained on {classifier.panel.name!r} ({', '.join(classifier.panel.mir_names)})"
-        )
-    trained_nm = classifier.trained_on["pixel_size_nm"]
-    if abs(experiment.pixel_size_nm / trained_nm - 1) > 0.05:
-        raise InputError(
-            f"{experiment.folder}: pixels of {experiment.pixel_size_nm:g} nm, the classifier was trained at {trained_nm:g}"
-        )
+    experiment.require_alike(classifier.panel, classifier.trained_on["pixel_size_nm"], "the classifier was trained")
     blobs, _ = kept_blobs(experiment, labelled=False)
     y_prob = np.full((len(experiment.table), classifier.panel.n_mirs + 1), np.nan)
-    y_prob[blobs["table_row"]] = classifier.predict(experiment, blobs)
+    y_prob[blobs["table_row"]] = predict_blobs(classifier, experiment, blobs)
     kept = np.isfinite(y_prob[:, 0])
     names = np.array([*classifier.panel.names, ""], dtype=object)
     table = experiment.table.copy()

@@ -1,5 +1,6 @@
 """A trained classifier as one folder: save, load, predict, classify an experiment."""
 
+import html
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -7,78 +8,85 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import tifffile
 
 from mirnb import __version__
-from mirnb.classifiers.kinds import PREDICTORS, read_predictor
+from mirnb.classifiers.calls import classify
+from mirnb.classifiers.folds import Facts
+from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.likeness import FEATURES, N_BINS
-from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, stack_noise_sd
+from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.panel import Panel
 from mirnb.experiments.panel_file import panel_from_dict
 from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, fingerprint, read_json, write_json
 
-_FORMAT = 3  # 2 had no confusion and no ranges
+_FORMAT = 4
+_READ = (3, 4)  # in 3 all facts were there; 2 had no confusion and no ranges
+_FACTS = {"confusion": list, "hidden": list, "profile": list, "ranges": dict}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Classifier:
     """Everything needed to classify blobs of new frames of the same microscope and panel."""
 
     panel: Panel
     templates: np.ndarray  # (n_mirs, rows, cols), preprocessed
-    predictor: object  # one of `predictors.PREDICTORS`
-    confusion: np.ndarray  # (n_classes, n_classes) counts out of fold over training and validation, rows true
-    hidden: np.ndarray  # (n_mirs, n_classes) of its noise row: expected pairs of each miR (see `folds`)
-    profile: np.ndarray  # (n_mirs, likeness.N_BINS) how sure calls of each miR are, out of fold
-    ranges: dict  # likeness.FEATURES -> [low, high] over training frames
+    predictor: object  # of one of `kinds.KINDS`
     background_percentile: float = 70.0
     cap_sds: float = 5.0
-    trained_on: dict = field(default_factory=dict)  # experiment, its fingerprints, seed, scores on validation
+    trained_on: dict = field(default_factory=dict)  # experiment, its fingerprints, settings, scores on validation
+    facts: Facts | None = None  # what counting needs to know of it (see `making.with_facts`)
+    folder: Path | None = None  # where it was read from
 
     @property
     def kind(self):
         return self.predictor.kind
 
-    @classmethod
-    def from_dataset(
-        cls, experiment, dataset, predictor, validation_summary, folds, ranges, *, seed, background_percentile=70.0,
-        cap_sds=5.0,
-    ):  # fmt: skip
-        """The classifier of a predictor that was fitted on a dataset.
+    def __repr__(self):
+        trained_on = self.trained_on
+        known = "ready to count with" if self.facts is not None else "what counting needs is trained when it is first needed"
+        return (
+            f"classifier {KINDS[self.kind].title!r}, trained on {trained_on.get('n_training', 0)} crops of "
+            f"{trained_on.get('experiment', '?')!r}, {self.panel!r}\n"
+            f"mean F1 over the miRs on validation {self._validation().get('macro_f1_mir', np.nan):.3f}, {known}"
+        )
 
-        folds : folds.FoldCounts
-        ranges : dict
-            As `likeness.training_ranges` gives them.
+    def _repr_html_(self):
+        scores = {key: self._validation().get(key, {}) for key in ("recall", "precision", "f1")}
+        table = pd.DataFrame(scores, index=self.panel.names).rename_axis("on validation").round(3)
+        return f"<p>{html.escape(repr(self))}</p>{table.to_html()}"
+
+    def _validation(self):
+        return self.trained_on.get("validation", {})
+
+    def cut(self, stack, blobs):
+        """Crops of blobs as its kind reads them.
+
+        Parameters
+        ----------
+        stack : Stack or HeldFrames
+        blobs : DataFrame
+            frame (from 0), row, col; their crop windows lie inside the frame.
         """
-        trained_on = {
-            "experiment": experiment.name,
-            "simulated": experiment.simulated is not None,
-            "dispersion": experiment.dispersion,
-            "fingerprints": experiment.fingerprints(),
-            "seed": seed,
-            "pixel_size_nm": experiment.pixel_size_nm,
-            "noise_sd_counts": dataset.noise_sd,
-            "n_training": len(dataset.split["training"]),
-            "validation": validation_summary,
-        }
-        return cls(
-            experiment.panel, dataset.templates, predictor, folds.confusion, folds.hidden, folds.profile, ranges,
-            background_percentile=background_percentile, cap_sds=cap_sds, trained_on=trained_on,
-        )  # fmt: skip
+        if self.predictor.reads == "raw crops":
+            return cut_raw_crops(stack, blobs, self.panel)
+        cleaning = {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds}
+        return cut_response_crops(stack, blobs, self.templates, self.panel.crop_window, **cleaning)
 
-    def predict(self, experiment, blobs, *, noise_sd=None):
-        """Probabilities (n_blobs, n_classes) of blobs of an experiment, as `dataset.kept_blobs` gives them.
+    def predict(self, crops, *, noise_sd=None):
+        """Probabilities (n_crops, n_classes) of crops as `cut` gives them.
 
         noise_sd : float, optional
-            Noise of a pixel of the stack, counts; measured by default.
+            Noise of a pixel of the stack they come from, counts; that of the training crops by default.
         """
-        if self.predictor.reads == "responses":
-            cleaning = {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds}
-            return self.predictor.predict(cut_response_crops(experiment, blobs, self.templates, **cleaning))
-        noise_sd = stack_noise_sd(experiment) if noise_sd is None else noise_sd
-        return self.predictor.predict(cut_raw_crops(experiment, blobs), noise_sd=noise_sd)
+        return self.predictor.predict(crops, noise_sd=noise_sd)
+
+    def classify(self, experiment, *, min_probability=0.0):
+        """Classify every blob of an experiment: its blob table with class and probabilities (see `calls.classify`)."""
+        return classify(self, experiment, min_probability=min_probability)
 
     def save(self, folder):
         """Write the classifier folder, whole or not at all; an earlier one there is replaced."""
@@ -108,10 +116,7 @@ class Classifier:
                 "crop_window": self.panel.crop_window.shape,
                 "preprocess": {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds},
                 "trained_on": self.trained_on,
-                "confusion": self.confusion,
-                "hidden": self.hidden,
-                "profile": self.profile,
-                "ranges": self.ranges,
+                **({} if self.facts is None else vars(self.facts)),
                 "files": {name: fingerprint(folder / name) for name in ("templates.tif", *self.predictor.files)},
                 "versions": {"mirnb": __version__, "keras": version("keras"), "scikit-learn": version("scikit-learn")},
             },
@@ -140,11 +145,12 @@ def load_classifier(folder, *, kind=""):
         raise InputError(f"{folder}: no classifier here (classifier.json is missing); mirnb report writes one")
     values = read_json(folder / "classifier.json")
     _require_form(folder / "classifier.json", values)
-    if values["kind"] not in PREDICTORS:
+    if values["kind"] not in KINDS:
         raise InputError(
-            f"{folder / 'classifier.json'}: a classifier of kind {values['kind']!r}; known are {', '.join(PREDICTORS)}"
+            f"{folder / 'classifier.json'}: a classifier of kind {values['kind']!r}; known are {', '.join(KINDS)}"
         )
-    for name in ("templates.tif", *PREDICTORS[values["kind"]].files):
+    kind = KINDS[values["kind"]].predictor
+    for name in ("templates.tif", *kind.files):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; copy the whole folder again")
         if fingerprint(folder / name) != values["files"].get(name):
@@ -159,13 +165,20 @@ def load_classifier(folder, *, kind=""):
             f"{folder / 'templates.tif'}: {templates.shape}, expected {(panel.n_mirs, *panel.template_window.shape)}"
         )
     try:
-        predictor = read_predictor(values["kind"], folder)
+        predictor = kind.read(folder)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: the model cannot be read ({error}); was it written by another version?") from None
-    counts = (np.asarray(values[key]) for key in ("confusion", "hidden", "profile"))
+    known = [values.get(key) for key in _FACTS]
+    facts = None if None in known else Facts(*map(np.asarray, known[:3]), known[3])
     return Classifier(
-        panel, templates, predictor, *counts, values["ranges"], trained_on=values["trained_on"], **values["preprocess"]
+        panel, templates, predictor, **values["preprocess"], trained_on=values["trained_on"], facts=facts, folder=folder
     )
+
+
+def add_facts(folder, facts):
+    """Put what counting needs to know of a classifier into its folder."""
+    path = Path(folder) / "classifier.json"
+    write_json(path, {**read_json(path), **vars(facts)})
 
 
 def classifier_fingerprint(folder):
@@ -189,8 +202,8 @@ def classifier_of(folder):
 
 def _folder_of_kind(folder, kind):
     """classifiers/<kind> of the report that a classifier folder belongs to."""
-    if kind not in PREDICTORS:
-        raise InputError(f"--kind {kind}: known are {', '.join(PREDICTORS)}")
+    if kind not in KINDS:
+        raise InputError(f"--kind {kind}: known are {', '.join(KINDS)}")
     here = read_json(folder / "classifier.json") if (folder / "classifier.json").is_file() else None
     if isinstance(here, dict) and here.get("kind") == kind:
         return folder
@@ -204,9 +217,10 @@ def _require_form(path, values):
     """Refuse what is not a classifier.json of this version, key by key."""
     wanted = {
         "kind": str, "panel": dict, "preprocess": dict, "files": dict, "crop_window": list, "template_window": list,
-        "trained_on": dict, "confusion": list, "hidden": list, "profile": list, "ranges": dict,
+        "trained_on": dict,
     }  # fmt: skip
     values = values if isinstance(values, dict) else {}
+    wanted |= _FACTS if any(key in values for key in _FACTS) or values.get("format") == 3 else {}
     wrong = [key for key, kind in wanted.items() if not isinstance(values.get(key), kind)]
     numbers = {"preprocess": ("background_percentile", "cap_sds"), "trained_on": ("pixel_size_nm", "noise_sd_counts")}
     if "trained_on" not in wrong and values["trained_on"].get("dispersion") not in QUARTER_TURNS:
@@ -214,9 +228,9 @@ def _require_form(path, values):
     for key in set(numbers) - set(wrong):
         part = values[key]
         wrong += [f"{key}.{name}" for name in numbers[key] if not _is_positive(part.get(name))]
-    if not wrong:
+    if not wrong and "confusion" in values:
         wrong = _wrong_counts(values)
-    if values.get("format") != _FORMAT or wrong:
+    if values.get("format") not in _READ or wrong:
         raise InputError(
             f"{path}: not a classifier this version reads ({', '.join(wrong) or 'another format'}); copy it again, or make "
             "it again with mirnb report"

@@ -1,5 +1,6 @@
 """The labelled crops of an experiment: the thesis's way from frames to crops, each step once, kept in the run folder."""
 
+import html
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ QUICK_FRAMES = 6
 MIN_PER_CLASS = 5  # labelled blobs; with fewer a split can leave a set without the class
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Labelled blobs whose crops were kept, with their crops, split, templates and scaler."""
 
@@ -38,6 +39,20 @@ class Dataset:
     background: np.ndarray  # (n_patches, *template window), counts, of no blob and of no validation or test crop
     noise_sd: float  # of a background pixel, counts, from the patches
     panel: Panel
+    settings: dict  # what `prepare` was given
+
+    def __repr__(self):
+        sets = ", ".join(f"{len(rows)} {name}" for name, rows in self.split.items())
+        rows, cols, _ = self.crops.shape[1:]
+        return f"dataset of {len(self.crops)} crops {rows}x{cols} ({sets}), {self.panel!r}"
+
+    def _repr_html_(self):
+        return f"<p>{html.escape(repr(self))}</p>{self.count().to_html()}"
+
+    @property
+    def cleaning(self):
+        """How frames and templates were preprocessed: background_percentile and cap_sds."""
+        return {key: self.settings[key] for key in ("background_percentile", "cap_sds")}
 
     @property
     def raw_crops(self):
@@ -70,56 +85,55 @@ class Dataset:
             "takes their brightness and widths from the other miRs and their separation from the panel; label more."
         )
 
-    def groups(self, panel, *, n_each=6):
+    def groups(self, *, n_each=6):
         """Titles and the first crops of each class; without labels, the crops brightest in each channel."""
         if self.scaler is not None:
-            return {name: np.flatnonzero(self.y_true == k)[:n_each] for k, name in enumerate(panel.names)}
+            return {name: np.flatnonzero(self.y_true == k)[:n_each] for k, name in enumerate(self.panel.names)}
         brightest = self.crops.max(axis=(1, 2))
         strongest = brightest.argmax(axis=1)
         groups = {}
-        for k, name in enumerate(panel.mir_names):
+        for k, name in enumerate(self.panel.mir_names):
             own = np.flatnonzero(strongest == k)
             groups[f"bright in {name}"] = own[np.argsort(-brightest[own, k])][:n_each]
         return groups
 
-    def brightest(self, panel):
+    def brightest(self):
         """Title and (response crop, raw crop) of the brightest crop of each miR; without labels, in each channel."""
-        first = self.groups(panel, n_each=len(self.crops))
+        first = self.groups(n_each=len(self.crops))
         chosen = {
             title: indices[np.argmax(self.crops[indices, ..., k].max(axis=(1, 2)))]
             for k, (title, indices) in enumerate(first.items())
-            if k < panel.n_mirs and len(indices)
+            if k < self.panel.n_mirs and len(indices)
         }
         return {title: (self.crops[index], self.raw_crops[index]) for title, index in chosen.items()}
 
-    def raw_rows(self, panel):
+    def raw_rows(self):
         """Title and raw crops of each group, in counts, for a gallery."""
-        return {title: list(self.raw_crops[indices]) for title, indices in self.groups(panel).items()}
+        return {title: list(self.raw_crops[indices]) for title, indices in self.groups().items()}
 
-    def split_table(self, panel):
+    def split_table(self):
         """One row a crop: its row in the blob table (from 0), frame (from 1), pixel, class and set."""
         names = np.full(len(self.blobs), "", dtype=object)
         for name, indices in self.split.items():
             names[indices] = name
-        classes = np.array([*panel.names, "not labelled"], dtype=object)[np.where(self.y_true >= 0, self.y_true, -1)]
+        classes = np.array([*self.panel.names, "not labelled"], dtype=object)[np.where(self.y_true >= 0, self.y_true, -1)]
         return self.blobs.drop(columns="y").assign(frame=self.frames + 1, **{"class": classes, "set": names})
 
-    def summary(self, panel, *, simulated):
-        """What metrics.json says of the data: counts per class, counts per set and class, simulated or not."""
-        table = self.count(panel)
+    def summary(self):
+        """What metrics.json says of the data: counts per class, counts per set and class."""
+        table = self.count()
         return {
             "counts": table["all"].to_dict(),
             "split": {name: table[name].to_dict() for name in self.split},
-            "simulated": simulated,
         }
 
-    def count(self, panel):
+    def count(self):
         """Table of crops per class and set, with a sum."""
         counts = {
-            name: [int(np.sum(self.y_true[indices] == k)) for k in range(panel.n_mirs + 1)]
+            name: [int(np.sum(self.y_true[indices] == k)) for k in range(self.panel.n_mirs + 1)]
             for name, indices in self.split.items()
         }
-        table = pd.DataFrame(counts, index=panel.names)
+        table = pd.DataFrame(counts, index=self.panel.names)
         return table.assign(all=table.sum(axis=1))
 
 
@@ -139,23 +153,19 @@ def single_type_crops(experiment):
     found = []
     for folder in experiment.pretrain:
         sample = load_experiment(folder)
-        if sample.panel.look != experiment.panel.look:
-            raise InputError(
-                f"{folder}: named under pretrain, but its panel {sample.panel.name!r} ({', '.join(sample.panel.mir_names)}) "
-                f"is another one than {experiment.panel.name!r} (names, dyes, separations or bands)"
-            )
+        sample.require_alike(
+            experiment.panel, experiment.pixel_size_nm, f"{experiment.folder}, which names it under pretrain, is"
+        )
         files = ({path_fingerprint(path) for path in one.stack.paths} for one in (sample, experiment))
         if set.intersection(*files):
             raise InputError(f"{folder}: named under pretrain, but has frames of {experiment.folder}, test crops among them")
-        if abs(sample.pixel_size_nm / experiment.pixel_size_nm - 1) > 0.05:
-            raise InputError(f"{folder}: named under pretrain, but has pixels of {sample.pixel_size_nm:g} nm, not "
-                             f"{experiment.pixel_size_nm:g}")  # fmt: skip
         sample.require_blobs()
         if not sample.labelled.any():
             raise InputError(f"{sample.blobs_path}: has no labels; an experiment named under pretrain needs them")
         blobs, _ = kept_blobs(sample)
         if len(blobs):
-            found.append((cut_raw_crops(sample, blobs), blobs["y"].to_numpy(), stack_noise_sd(sample)))
+            noise = stack_noise_sd(sample.stack, sample.blobs, sample.panel.template_window)
+            found.append((cut_raw_crops(sample.stack, blobs, sample.panel), blobs["y"].to_numpy(), noise))
     return found
 
 
@@ -168,15 +178,15 @@ def make_templates(experiment, raw_crops, y_true, split):
 
 
 def prepare(
-    experiment, run, *, background_percentile=70.0, cap_sds=5.0, seed=3, quick=False, unlabelled=False, split_by="crop",
+    run, *, background_percentile=70.0, cap_sds=5.0, seed=3, quick=False, unlabelled=False, split_by="crop",
     test_share=0.20, validation_share=0.25, training_share=1.0,
 ):  # fmt: skip
     """Everything the network needs, by the thesis's way; made once per settings and kept in the run folder's cache.
 
     Parameters
     ----------
-    experiment : Experiment
     run : RunFolder
+        Its experiment is cut.
     background_percentile, cap_sds : float
         Of `preprocess`.
     seed : int
@@ -200,13 +210,16 @@ def prepare(
     ------
     InputError
         If there are no labels, a class has none, or too few to split.
-    ValueError
-        If the run folder is another experiment's: its cache would answer for that one.
+
+    Examples
+    --------
+    >>> data = mirnb.prepare(run)
+    >>> sorted(data.split)
+    ['test', 'training', 'validation']
     """
+    experiment = run.experiment
     if split_by not in ("crop", "frame"):
         raise ValueError(f"split_by must be crop or frame, got {split_by!r}")
-    if run.experiment.folder.resolve() != experiment.folder.resolve():
-        raise ValueError(f"{experiment.folder}: the run folder {run.root} is that of {run.experiment.folder}")
     labelled = bool(experiment.labelled.any()) or not (unlabelled and experiment.masks is not None)
     if labelled:
         experiment.require_labels()
@@ -216,31 +229,7 @@ def prepare(
         "training_share": training_share,
     }  # fmt: skip
 
-    def make():
-        n_frames = QUICK_FRAMES if quick else None
-        blobs, _ = kept_blobs(experiment, labelled=labelled, n_frames=n_frames)
-        wide_crops = cut_raw_crops(experiment, blobs)
-        split = dict.fromkeys(SETS, np.zeros(0, int))
-        if labelled:
-            _require_enough(experiment, blobs["y"].to_numpy())
-            shares = {"test_share": test_share, "validation_share": validation_share, "seed": seed}
-            by_frame = split_by == "frame"
-            split = split_by_frame(blobs["frame"], **shares) if by_frame else split_by_crop(len(blobs), **shares)
-            split["training"] = some_of_each_class(blobs["y"].to_numpy(), split["training"], training_share, seed=seed)
-            _require_all_classes(experiment, blobs["y"].to_numpy()[split["training"]])
-        held_out = blobs.iloc[np.concatenate([split["validation"], split["test"]])]
-        background = cut_background(experiment, held_out, n_frames=n_frames, seed=seed)
-        raw_templates = make_templates(experiment, without_margin(wide_crops), blobs["y"].to_numpy(), split)
-        cleaning = {"background_percentile": background_percentile, "cap_sds": cap_sds}
-        templates = preprocess_templates(raw_templates, **cleaning)
-        _require_light(experiment, templates)
-        crops = cut_response_crops(experiment, blobs, templates, **cleaning)
-        columns = {f"blobs_{name}": blobs[name].to_numpy() for name in blobs}
-        return {
-            **columns, **split, "wide_crops": wide_crops, "crops": crops, "templates": templates, "background": background,
-        }  # fmt: skip
-
-    arrays = run.cached("crops", settings, make)
+    arrays = run.cached("crops", settings, lambda: _cut_all(experiment, settings, labelled=labelled))
     blobs = pd.DataFrame({name.removeprefix("blobs_"): arrays[name] for name in arrays if name.startswith("blobs_")})
     split = {name: arrays[name] for name in SETS}
     scaler = fit_scaler(arrays["crops"][split["training"]]) if labelled else None
@@ -248,8 +237,31 @@ def prepare(
     seen = background if len(background) else arrays["wide_crops"][split["training"]]
     return Dataset(
         blobs, arrays["wide_crops"], arrays["crops"], split, arrays["templates"], scaler, background, noise_sd(seen),
-        experiment.panel,
+        experiment.panel, settings,
     )  # fmt: skip
+
+
+def _cut_all(experiment, settings, *, labelled):
+    """Blobs, split, templates, crops and background as arrays."""
+    n_frames, stack, panel = QUICK_FRAMES if settings["quick"] else None, experiment.stack, experiment.panel
+    blobs, _ = kept_blobs(experiment, labelled=labelled, n_frames=n_frames)
+    y_true, wide_crops = blobs["y"].to_numpy(), cut_raw_crops(stack, blobs, panel)
+    split = dict.fromkeys(SETS, np.zeros(0, int))
+    if labelled:
+        _require_enough(experiment, y_true)
+        shares = {key: settings[key] for key in ("test_share", "validation_share", "seed")}
+        by_frame = settings["split_by"] == "frame"
+        split = split_by_frame(blobs["frame"], **shares) if by_frame else split_by_crop(len(blobs), **shares)
+        split["training"] = some_of_each_class(y_true, split["training"], settings["training_share"], seed=settings["seed"])
+        _require_all_classes(experiment, y_true[split["training"]])
+    held_out, window = blobs.iloc[np.concatenate([split["validation"], split["test"]])], panel.template_window
+    background = cut_background(stack, experiment.blobs, held_out, window, n_frames=n_frames, seed=settings["seed"])
+    cleaning = {key: settings[key] for key in ("background_percentile", "cap_sds")}
+    templates = preprocess_templates(make_templates(experiment, without_margin(wide_crops), y_true, split), **cleaning)
+    _require_light(experiment, templates)
+    crops = cut_response_crops(stack, blobs, templates, panel.crop_window, **cleaning)
+    columns = {f"blobs_{name}": blobs[name].to_numpy() for name in blobs}
+    return {**columns, **split, "wide_crops": wide_crops, "crops": crops, "templates": templates, "background": background}
 
 
 def some_of_each_class(y_true, rows, share, *, seed):

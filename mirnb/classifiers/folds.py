@@ -1,4 +1,6 @@
-"""What a classifier says of crops it was not trained on: five folds over the training and validation crops.
+"""What counting has to know of a classifier: what it says of crops it was not trained on, and what its frames are like.
+
+Five folds go over the training and validation crops, each trained anew: that is where the time goes.
 
 The confusion of held-out crops is what counts of new samples are corrected with: there are four times as many of them as of
 test crops, and the test set stays untouched.
@@ -11,20 +13,37 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from tqdm.auto import tqdm
 
 from mirnb.classifiers.best_training import twin_of
-from mirnb.classifiers.likeness import profile_of
+from mirnb.classifiers.likeness import profile_of, training_ranges
 from mirnb.classifiers.scores import confusion
 from mirnb.files import fingerprint
 
 N_FOLDS = 5
 
 
-@dataclass(frozen=True)
-class FoldCounts:
-    """Calls of held-out crops."""
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """Calls of held-out crops, and the ranges of the training frames."""
 
     confusion: np.ndarray  # (n_classes, n_classes) counts, rows true
     hidden: np.ndarray  # (n_mirs, n_classes) of the noise row: expected pairs of each miR, by predicted class
-    profile: np.ndarray  # how sure calls of each miR are (likeness.profile_of)
+    profile: np.ndarray  # (n_mirs, likeness.N_BINS) how sure calls of each miR are
+    ranges: dict  # likeness.FEATURES -> [low, high] over training frames
+
+
+def train_folds(one, dataset, run, *, seed):
+    """Train a kind on each four of five folds, and a twin of all crops: `Facts`. What was trained before is read back.
+
+    Parameters
+    ----------
+    one : base.Rival
+    dataset : Dataset
+    run : RunFolder
+    seed : int
+        Of the folds.
+    """
+    rows, y_prob = out_of_fold(dataset, run, one.kind, one.refit, one.y_prob, seed=seed)
+    ranges = run.cached("ranges", {}, lambda: training_ranges(run.experiment))
+    return Facts(*count_folds(dataset, run, rows, y_prob), {key: ends.tolist() for key, ends in ranges.items()})
 
 
 def fold_rows(dataset, *, seed):
@@ -96,8 +115,8 @@ def hidden_pairs(dataset, run, rows):
 
 
 def count_folds(dataset, run, rows, y_prob):
-    """Confusion, hidden pairs and profile of what `out_of_fold` gave: FoldCounts."""
+    """Confusion, hidden pairs and profile of what `out_of_fold` gave, as `Facts` has them."""
     y_pred = y_prob.argmax(axis=1)
     pairs = hidden_pairs(dataset, run, rows)
     hidden = np.stack([np.bincount(y_pred, one, minlength=dataset.n_classes) for one in pairs.T])
-    return FoldCounts(confusion(dataset.y_true[rows], y_pred, dataset.n_classes), hidden, profile_of(y_prob))
+    return confusion(dataset.y_true[rows], y_pred, dataset.n_classes), hidden, profile_of(y_prob)

@@ -1,46 +1,48 @@
-"""The kinds of classifiers: names, titles, how each is trained and read."""
+"""The kinds of classifiers, the best first. A kind is a file beside this one, and a line here.
+
+Its file has a predictor, which reads crops of the response ("responses", thesis 2.1) or raw crops ("raw crops", wide, in
+counts) and writes its own files (none of them a pickle), and a function that trains one: see `base`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from mirnb.classifiers.best import Best
 from mirnb.classifiers.best_training import train_best_rival
-from mirnb.classifiers.lenet5 import LeNet5, chosen_lenet5
+from mirnb.classifiers.lenet5 import LeNet5, train_lenet5
 from mirnb.classifiers.matched_filter import MatchedFilter, train_matched_filter
 from mirnb.classifiers.pca_svm import PcaSvm, train_pca_svm
-from mirnb.files import InputError
-
-PREDICTORS = {one.kind: one for one in (Best, LeNet5, PcaSvm, MatchedFilter)}  # the best first
-TITLES = {"matched_filter": "matched filter", "pca_svm": "PCA + SVM", "lenet5": "LeNet-5 (thesis)", "best": "best"}
 
 
-def read_predictor(kind, folder):
-    """Read a fitted classifier of a kind from its files.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of classifier."""
 
-    Raises
-    ------
-    InputError
-        If the kind is unknown.
-    """
-    if kind not in PREDICTORS:
-        raise InputError(f"{folder}: a classifier of kind {kind!r}; this version knows {', '.join(PREDICTORS)}")
-    return PREDICTORS[kind].read(folder)
+    predictor: type  # of a fitted one; its `kind` is the name
+    title: str
+    train: Callable  # (dataset, run, *, seed, ...) -> base.Rival; what it trained once is read back from the run folder
 
 
-def train_rivals(dataset, run, runs, *, recipe=None, singles=(), seed=3):
-    """All kinds of classifiers on one dataset: kind -> Rival, the plain rule first, the best last.
+KINDS = {
+    one.predictor.kind: one
+    for one in (
+        Kind(Best, "best", train_best_rival),
+        Kind(LeNet5, "LeNet-5 (thesis)", train_lenet5),
+        Kind(PcaSvm, "PCA + SVM", train_pca_svm),
+        Kind(MatchedFilter, "matched filter", train_matched_filter),
+    )
+}
+
+
+def train_rivals(dataset, run, *, seed=3, **settings):
+    """All kinds on one dataset: kind -> Rival, the best last.
 
     Parameters
     ----------
     dataset : Dataset
     run : RunFolder
-    runs : list of Training
-        LeNet-5's, of which validation chooses one.
-    recipe, singles
-        As `best.train_best` takes them.
     seed : int
+    **settings
+        Of a kind, by its name: what its `train` takes besides, such as lenet5={"n_runs": 10}.
     """
-    found = (
-        train_matched_filter(dataset),
-        train_pca_svm(dataset, run, seed=seed),
-        chosen_lenet5(runs, dataset),
-        train_best_rival(dataset, run, recipe=recipe, singles=singles, seed=seed),
-    )
-    return {one.kind: one for one in found}
+    return {name: KINDS[name].train(dataset, run, seed=seed, **settings.get(name, {})) for name in reversed(KINDS)}

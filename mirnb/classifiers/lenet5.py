@@ -9,11 +9,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb import __version__
-from mirnb.classifiers.backend import glorot, load_keras, predict
+from mirnb.classifiers.backend import glorot, load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
 from mirnb.classifiers.scores import macro_f1_mir, mir_f1, score
 from mirnb.classifiers.splits import Scaler, fit_scaler
-from mirnb.files import fingerprint, whole_file
+from mirnb.files import cached, fingerprint, read_arrays, write_arrays
 
 
 def build_lenet5(
@@ -91,19 +91,17 @@ class LeNet5:
         """Trained numbers."""
         return self.model.count_params()
 
-    def predict(self, crops):
-        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs)."""
+    def predict(self, crops, *, noise_sd=None):
+        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs), whatever their noise."""
         return predict(self.model, self.scaler(crops))
 
     def write(self, folder):
-        np.savez(folder / "scaler.npz", mean=self.scaler.mean, sd=self.scaler.sd)
+        write_arrays(folder / "scaler.npz", vars(self.scaler))
         self.model.save(folder / "model.keras")
 
     @classmethod
     def read(cls, folder):
-        with np.load(folder / "scaler.npz", allow_pickle=False) as stored:
-            scaler = Scaler(stored["mean"], stored["sd"])
-        return cls(scaler, load_keras().saving.load_model(folder / "model.keras", safe_mode=True, compile=False))
+        return cls(Scaler(**read_arrays(folder / "scaler.npz")), load_model(folder / "model.keras"))
 
 
 @dataclass(frozen=True)
@@ -172,26 +170,22 @@ def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3
     folder = run.root / "cache" / f"lenet5-{key}"
     how = {"shuffle_seed": seed, "epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     runs = []
-    bar = tqdm(range(n_runs), desc="trainings", unit="run", leave=False)
-    for k in bar:
+    for k in tqdm(range(n_runs), desc="trainings", unit="run", leave=False):
         model_path, values_path = folder / f"run_{k:02d}.keras", folder / f"run_{k:02d}.npz"
-        if not (model_path.exists() and values_path.exists()):
+
+        def make(k=k, model_path=model_path):
             start = time.perf_counter()
             crops, y_true = dataset.scaled("training"), dataset.y_true[rows[0]]
             validation = (dataset.scaled("validation"), dataset.y_true[rows[1]])
             model, history = train(crops, y_true, validation, dataset.n_classes, seed=100 * seed + k, **how)
             y_prob = predict(model, dataset.scaler(dataset.crops))
-            with whole_file(model_path) as temporary:
-                model.save(temporary)
-            with whole_file(values_path) as temporary, temporary.open("wb") as file:
-                np.savez(
-                    file, y_prob=y_prob, loss=history["loss"], val_loss=history["val_loss"],
-                    seconds=time.perf_counter() - start,
-                )  # fmt: skip
-        with np.load(values_path, allow_pickle=False) as stored:
-            history = pd.DataFrame({"loss": stored["loss"], "val_loss": stored["val_loss"]})
-            seconds = float(stored["seconds"])
-            runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path, seconds, how))
+            save_model(model, model_path)
+            return {"y_prob": y_prob, **history, "seconds": time.perf_counter() - start}
+
+        stored = cached(values_path, make, beside=[model_path])
+        history = pd.DataFrame({"loss": stored["loss"], "val_loss": stored["val_loss"]})
+        seconds = float(stored["seconds"])
+        runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path, seconds, how))
     return runs
 
 
@@ -240,7 +234,6 @@ def chosen_lenet5(runs, dataset):
     """The LeNet-5 that validation chooses among its runs, as a rival."""
     best, _ = choose_run(runs, dataset)
     one = runs[best]
-    model = load_keras().saving.load_model(one.model_path, safe_mode=True, compile=False)
 
     def refit(rows, held, _):
         scaler = fit_scaler(dataset.crops[rows])
@@ -250,4 +243,12 @@ def chosen_lenet5(runs, dataset):
         return predict(again, asked)
 
     note, seconds = f"run {best + 1} of {len(runs)}", sum(each.seconds for each in runs)
-    return Rival("lenet5", LeNet5(dataset.scaler, model), one.y_prob, seconds, refit, note)
+    return Rival(
+        "lenet5", LeNet5(dataset.scaler, load_model(one.model_path)), one.y_prob, seconds, refit,
+        {"n_runs": len(runs), **{name: one.settings[name] for name in ("epochs", "learning_rate", "batch_size")}}, note,
+    )  # fmt: skip
+
+
+def train_lenet5(dataset, run, *, seed=3, **how):
+    """The kind LeNet-5: `train_runs`, of which validation chooses one."""
+    return chosen_lenet5(train_runs(dataset, run, seed=seed, **how), dataset)

@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from mirnb.experiments.cutouts import cut_background
-from mirnb.experiments.experiment import held_experiment
+from mirnb.experiments.cutouts import stack_noise_sd
+from mirnb.experiments.stacks import HeldFrames, evenly_spread
 from mirnb.imaging.detection import detect_frame
-from mirnb.imaging.preprocessing import noise_sd
 
 N_LOOKED = 8  # frames of a stack, evenly spread
 N_TRAINING = 24  # frames of the training data
@@ -23,14 +22,9 @@ _PROFILE_MARGIN = 0.05  # distance of two profiles that passes beside chance
 
 
 def pixels_of(found, frame=0):
-    """Frame, row and col of detected blobs, as `held_experiment` takes them."""
+    """Frame, row and col of detected blobs, as crops are cut about them."""
     rows, cols = (np.floor(found[name]).astype(int) for name in ("y_px", "x_px"))
     return pd.DataFrame({"frame": frame, "row": rows, "col": cols})
-
-
-def evenly_spread(n_frames, n_wanted):
-    """Indices of at most `n_wanted` frames, spread evenly over a stack."""
-    return np.unique(np.linspace(0, n_frames - 1, min(n_wanted, n_frames)).round().astype(int))
 
 
 def look_at_frame(frame, panel, pixel_size_nm):
@@ -41,14 +35,11 @@ def look_at_frame(frame, panel, pixel_size_nm):
     values : dict
         A number for each of FEATURES; medians over its detected blobs, NaN without any.
     found : DataFrame
-        As `detect.detect_frame` gives it.
+        As `detection.detect_frame` gives it.
     """
     found = detect_frame(frame)
-    nothing = pd.DataFrame({"frame": [], "row": [], "col": []})
-    held = held_experiment([frame], pixels_of(found), panel, pixel_size_nm)
-    patches = cut_background(held, nothing, n_patches=400)
     values = {
-        "noise_sd_counts": noise_sd(patches if len(patches) else frame),
+        "noise_sd_counts": stack_noise_sd(HeldFrames([frame]), pixels_of(found), panel.template_window, n_patches=400),
         "background_counts": float(np.median(frame)),
         "blobs_per_um2": len(found) / (frame.size * (pixel_size_nm / 1000) ** 2),
         "psf_sigma_px": float(found["sigma_px"].median()),

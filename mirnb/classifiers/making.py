@@ -1,51 +1,127 @@
-"""Train classifiers and save them in the run folder."""
+"""Save trained classifiers in the run folder, find the best of one, and train what counting has to know of it."""
 
-import numpy as np
+import os
+from pathlib import Path
 
-from mirnb.classifiers import scores
-from mirnb.classifiers.best_training import QUICK, Recipe, train_best_rival
-from mirnb.classifiers.classifier import Classifier, is_of
-from mirnb.classifiers.dataset import prepare, single_type_crops
-from mirnb.classifiers.folds import count_folds, out_of_fold
-from mirnb.classifiers.likeness import training_ranges
+from mirnb.classifiers.best_training import QUICK, train_best_rival
+from mirnb.classifiers.classifier import Classifier, add_facts, is_of, load_classifier
+from mirnb.classifiers.dataset import prepare
+from mirnb.classifiers.folds import train_folds
+from mirnb.classifiers.kinds import KINDS
+from mirnb.classifiers.scores import summarise, summarise_test
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.run_folder import RunFolder
+from mirnb.files import InputError
 
 
-def save_rivals(rivals, experiment, dataset, run, *, seed=3, n_resamples=2000, **cleaning):
+def save_rivals(rivals, dataset, run, *, seed=3, n_resamples=2000):
     """Write classifiers/<kind>/ of each, and their scores on validation and test into metrics.json."""
     metrics = {}
     for kind, one in rivals.items():
-        sets = {}
-        for name in ("validation", "test"):
-            rows = dataset.split[name]
-            sets[name] = scores.summarise_test(
+        metrics[kind] = {
+            name: summarise_test(
                 dataset.y_true[rows], one.y_prob[rows], dataset.frames[rows], dataset.panel.names,
                 n_resamples=n_resamples, seed=seed,
-            )  # fmt: skip
-        metrics[kind] = sets
-        save_rival(one, experiment, dataset, run, sets["validation"], seed=seed, **cleaning)
+            )
+            for name, rows in dataset.split.items() if name != "training"
+        }  # fmt: skip
+        save_rival(one, dataset, run, validation=metrics[kind]["validation"])
     run.add_metrics({"classifiers": metrics})
 
 
-def save_rival(one, experiment, dataset, run, validation_summary, *, seed=3, **cleaning):
-    """Write classifiers/<kind>/ with what it says of crops out of fold and what its training frames are like."""
-    rows, y_prob = out_of_fold(dataset, run, one.kind, one.refit, one.y_prob, seed=seed)
-    counts = count_folds(dataset, run, rows, y_prob)
-    ranges = run.cached("ranges", {}, lambda: {key: np.array(ends) for key, ends in training_ranges(experiment).items()})
-    made = Classifier.from_dataset(
-        experiment, dataset, one.predictor, validation_summary, counts, {key: ends.tolist() for key, ends in ranges.items()},
-        seed=seed, **cleaning,
-    )  # fmt: skip
+def save_rival(one, dataset, run, *, validation=None):
+    """Write classifiers/<kind>/ and return the classifier; nothing is trained.
+
+    Parameters
+    ----------
+    one : base.Rival
+    dataset : Dataset
+    run : RunFolder
+    validation : dict, optional
+        Its scores on validation; `scores.summarise` by default.
+    """
+    if validation is None:
+        rows = dataset.split["validation"]
+        validation = summarise(dataset.y_true[rows], one.y_prob[rows], dataset.panel.names)
+    experiment = run.experiment
+    trained_on = {
+        "experiment": experiment.name,
+        "simulated": experiment.simulated is not None,
+        "dispersion": experiment.dispersion,
+        "fingerprints": experiment.fingerprints(),
+        "seed": dataset.settings["seed"],
+        "pixel_size_nm": experiment.pixel_size_nm,
+        "noise_sd_counts": dataset.noise_sd,
+        "n_training": len(dataset.split["training"]),
+        "validation": validation,
+        "folder": Path(os.path.relpath(experiment.folder.resolve(), run.root.resolve())).as_posix(),  # from the run folder
+        "preparation": dataset.settings,
+        "training": one.settings,
+    }
+    made = Classifier(dataset.panel, dataset.templates, one.predictor, **dataset.cleaning, trained_on=trained_on)
     made.save(run.root / "classifiers" / one.kind)
+    return load_classifier(run.root / "classifiers" / one.kind)
 
 
-def best_classifier(experiment, run, *, seed=3, quick=False):
-    """Folder of the best classifier of an experiment; it is trained when the run folder has none of the data as they are."""
+def best_classifier(run, *, seed=3, quick=False):
+    """The best classifier of an experiment, trained once and then read back from its run folder.
+
+    Parameters
+    ----------
+    run : RunFolder
+    seed : int
+        Of the split and the training.
+    quick : bool
+        Few frames and one epoch, for the tests.
+
+    Returns
+    -------
+    Classifier
+
+    Examples
+    --------
+    >>> best = mirnb.best_classifier(run, quick=True)  # without: as good as it gets, in minutes
+    >>> table = best.classify(run.experiment)
+    >>> list(table)[-5:]
+    ['p_red', 'p_green', 'p_blue', 'p_noise', 'crowded']
+    """
     folder = run.root / "classifiers" / "best"
-    if not is_of(folder, experiment):
-        data = prepare(experiment, run, seed=seed, quick=quick)
-        singles, recipe = single_type_crops(experiment), QUICK if quick else Recipe()
-        one = train_best_rival(data, run, recipe=recipe, singles=singles, seed=seed)
-        rows = data.split["validation"]
-        validation = scores.summarise(data.y_true[rows], one.y_prob[rows], data.panel.names)
-        save_rival(one, experiment, data, run, validation, seed=seed)
-    return folder
+    if is_of(folder, run.experiment):
+        return load_classifier(folder)
+    data = prepare(run, seed=seed, quick=quick)
+    return save_rival(train_best_rival(data, run, recipe=QUICK if quick else None, seed=seed), data, run)
+
+
+def with_facts(classifier):
+    """The classifier with `facts`, which counting needs; where it has none, they are trained and put into its folder.
+
+    Raises
+    ------
+    InputError
+        If the classifier does not lie in the run folder it was trained in, or its experiment has changed or is gone.
+    """
+    if classifier.facts is not None:
+        return classifier
+    run = _run_of(classifier)
+    made = classifier.trained_on
+    data = prepare(run, **made["preparation"])
+    one = KINDS[classifier.kind].train(data, run, seed=made["seed"], **made["training"])
+    add_facts(classifier.folder, train_folds(one, data, run, seed=made["seed"]))
+    return load_classifier(classifier.folder)
+
+
+def _run_of(classifier):
+    """The run folder a classifier lies in, with the experiment it was trained on as it was then."""
+    folder, trained_on = Path(classifier.folder), classifier.trained_on
+    root = folder.parents[1] if folder.parent.name == "classifiers" else folder.parent
+    sentence = (
+        f"{folder}: this classifier was saved without the confusion of held-out crops, which counts are corrected with. "
+        f"mirnb report DIR --only 09 makes it for the best classifier of {trained_on['experiment']!r}"
+    )
+    place = root / trained_on.get("folder", "")
+    if not ("folder" in trained_on and (place / "experiment.toml").is_file()):
+        raise InputError(f"{sentence}; here its experiment was looked for in {place}")
+    experiment = load_experiment(place)
+    if experiment.fingerprints() != trained_on["fingerprints"]:
+        raise InputError(f"{sentence}; {place} has changed since it was trained")
+    return RunFolder(experiment, root)

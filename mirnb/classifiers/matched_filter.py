@@ -28,7 +28,7 @@ class MatchedFilter:
     def fit(cls, dataset):
         """Threshold with the best mean F1 over the miRs on training crops; temperature from validation."""
         crop, template = dataset.panel.crop_window, dataset.panel.template_window
-        # a template on its own molecule peaks in the middle of where it lies (see `correlate`)
+        # a template on its own molecule peaks in the middle of where it lies (see `correlation`)
         down, right = ((size - 1) // 2 for size in template.shape)
         peak = crop.above - template.above + down, crop.left - template.left + right
         floor = cls(0.0, 1.0, peak)
@@ -50,8 +50,8 @@ class MatchedFilter:
         rows, cols = (slice(max(at - 1, 0), at + 2) for at in self.peak)
         return crops[:, rows, cols].max(axis=(1, 2))
 
-    def predict(self, crops):
-        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs)."""
+    def predict(self, crops, *, noise_sd=None):
+        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs), whatever their noise."""
         logits = np.column_stack([self._peaks(crops), np.full(len(crops), self.threshold)]) / self.temperature
         return apply_temperature(np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf)), 1.0)
 
@@ -66,8 +66,8 @@ class MatchedFilter:
         return cls(values["threshold"], values["temperature"], tuple(values["peak"]))
 
 
-def train_matched_filter(dataset):
-    """The plain rule on a dataset: its threshold from training crops."""
+def train_matched_filter(dataset, run, *, seed=3):
+    """The plain rule on a dataset: its threshold from training crops; no chance, nothing worth keeping in the run folder."""
     start = time.perf_counter()
     predictor = MatchedFilter.fit(dataset)
     seconds = time.perf_counter() - start
@@ -76,7 +76,7 @@ def train_matched_filter(dataset):
         return MatchedFilter.fit(_learning_from(dataset, rows)).predict(dataset.crops[held])
 
     note = f"threshold {predictor.threshold:.2g}"
-    return Rival("matched_filter", predictor, predictor.predict(dataset.crops), seconds, refit, note)
+    return Rival("matched_filter", predictor, predictor.predict(dataset.crops), seconds, refit, {}, note)
 
 
 def _learning_from(dataset, rows):

@@ -15,7 +15,7 @@ from mirnb.classifiers.base import RawCrops, Rival
 from mirnb.classifiers.calibration import apply_temperature, fit_temperature
 from mirnb.classifiers.scores import mir_f1
 from mirnb.experiments.cutouts import without_margin
-from mirnb.files import fingerprint, read_json, whole_file, write_json
+from mirnb.files import cached, fingerprint, read_json, write_json
 
 PCA_COMPONENTS = 20  # miRACLE (thesis reference 2), as its next two
 MIRACLE_C = 0.05
@@ -101,25 +101,24 @@ def train_pca_svm(dataset, run, *, seed=3, candidates=SVM_C):
     rows = [dataset.split[name] for name in ("training", "validation")]
     key = fingerprint(list(candidates), seed, dataset.noise_sd, dataset.wide_crops, dataset.y_true, *rows, __version__)
     folder = run.root / "cache" / f"pca_svm-{key}"
-    if not (folder / "values.npz").exists():
+
+    def make():
         start = time.perf_counter()
         training, validation = rows
-        checked = flat_crops(dataset.wide_crops[validation])
+        checked, y_checked = flat_crops(dataset.wide_crops[validation]), dataset.y_true[validation]
         fitted = [_fit_pca_svm(dataset, training, one, seed) for one in candidates]
-        y_checked = dataset.y_true[validation]
         scores = [np.nan_to_num(mir_f1(y_checked, one.predict(checked), dataset.n_classes)) for one in fitted]
         chosen = int(np.argmax(scores))
-        predictor = PcaSvm(fitted[chosen], 1.0, dataset.noise_sd)
-        temperature = fit_temperature(y_checked, predictor.predict(dataset.wide_crops[validation]))
-        predictor = PcaSvm(predictor.pipeline, temperature, dataset.noise_sd)
+        untempered = PcaSvm(fitted[chosen], 1.0, dataset.noise_sd)
+        temperature = fit_temperature(y_checked, untempered.predict(dataset.wide_crops[validation]))
+        predictor = replace(untempered, temperature=temperature)
         folder.mkdir(parents=True, exist_ok=True)
         predictor.write(folder)
-        y_prob, seconds = predictor.predict(dataset.wide_crops), time.perf_counter() - start
-        with whole_file(folder / "values.npz") as temporary, temporary.open("wb") as file:
-            np.savez(file, y_prob=y_prob, seconds=seconds, C=candidates[chosen])
-    with np.load(folder / "values.npz", allow_pickle=False) as stored:
-        y_prob, seconds, chosen_c = stored["y_prob"], float(stored["seconds"]), float(stored["C"])
-    predictor = PcaSvm.read(folder)
+        y_prob = predictor.predict(dataset.wide_crops)
+        return {"y_prob": y_prob, "seconds": time.perf_counter() - start, "C": candidates[chosen]}
+
+    stored = cached(folder / "values.npz", make, beside=[folder / name for name in PcaSvm.files])
+    predictor, chosen_c = PcaSvm.read(folder), float(stored["C"])
 
     def refit(rows, held, _):
         pipeline = _fit_pca_svm(dataset, rows, chosen_c, seed)
@@ -127,7 +126,8 @@ def train_pca_svm(dataset, run, *, seed=3, candidates=SVM_C):
         found[:, pipeline.classes_] = replace(predictor, pipeline=pipeline).predict(dataset.wide_crops[held])
         return found
 
-    return Rival("pca_svm", predictor, y_prob, seconds, refit, f"C = {chosen_c:g}")
+    seconds = float(stored["seconds"])
+    return Rival("pca_svm", predictor, stored["y_prob"], seconds, refit, {}, f"C = {chosen_c:g}")
 
 
 def _fit_pca_svm(dataset, rows, C, seed):

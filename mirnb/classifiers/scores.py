@@ -239,3 +239,13 @@ def area_table(roc, pr, y_true, mir_names):
             if name in roc
         ]
     ).set_index("class")
+
+
+def as_text(value, form):
+    """A number as text; a dash where there is none."""
+    return "–" if np.isnan(value) else "∞" if np.isinf(value) else form.format(value)
+
+
+def with_interval(value, low, high, form="{:.2f}"):
+    """A value with the ends of its interval, as text: 0.82 (0.76 to 0.89); a dash where there is none."""
+    return as_text(value, form) + ("" if np.isnan(value) else f" ({as_text(low, form)} to {as_text(high, form)})")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mirnb.classifiers.scores import as_text, with_interval
 from mirnb.counting.correction import interval
 
 MIN_FRAMES = 5  # fewer say nothing of how frames differ
@@ -230,12 +231,8 @@ def folds_in_columns(changes):
 
 
 def _with_ends(table, key, low, high, form, *, times=1):
-    write = _formatted(form)
-    return [
-        "–" if np.isnan(value) else f"{write(times * value)} ({write(times * start)} to {write(times * end)})"
-        for value, start, end in table[[key, low, high]].to_numpy(float)
-    ]
+    return [with_interval(*(times * one), form) for one in table[[key, low, high]].to_numpy(float)]
 
 
 def _formatted(form):
-    return lambda value: "–" if np.isnan(value) else "∞" if np.isinf(value) else form.format(value)
+    return lambda value: as_text(value, form)

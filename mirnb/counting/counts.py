@@ -20,7 +20,7 @@ from mirnb.counting.worker import FITTED, FRAMES_A_PART, Job, count_part, look_a
 from mirnb.experiments.check import MANY_REPEATED
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.stacks import is_address, stack_fingerprint
-from mirnb.files import InputError, fingerprint, whole_file
+from mirnb.files import InputError, fingerprint, read_arrays, whole_file, write_arrays
 from mirnb.imaging.detection import as_thunderstorm
 from mirnb.imaging.neighbours import find_crowded, find_partners
 
@@ -111,7 +111,7 @@ def _run(client, jobs, experiments, classifier_folder, cache):
 
     def counting(name, start):
         blobs = _blobs_of_part(experiments[name], start)
-        noise_sd = _read(looks[name, None])["noise_sd_counts"].item()
+        noise_sd = read_arrays(looks[name, None])["noise_sd_counts"].item()
         return client.submit(count_part, packed, jobs[name], start, blobs, noise_sd, pure=False)
 
     _each(client, looks, looking, errors, jobs, "looking at stacks")
@@ -134,13 +134,7 @@ def _each(client, files, submit, errors, jobs, doing):
         except KilledWorker:
             errors[name] = f"{jobs[name].paths[0]}: workers died over it several times, perhaps for want of memory"
         else:
-            with whole_file(files[task]) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-
-
-def _read(path):
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
+            write_arrays(files[task], arrays)
 
 
 def _blobs_of_part(experiment, start):
@@ -159,11 +153,11 @@ def _gather(job, experiment, classifier, cache, folder):
     """Go through the parts of a stack: write its table, count its calls, say whether it is like the training data."""
     panel, n_classes = classifier.panel, classifier.panel.n_mirs + 1
     look, *parts = _parts(job, cache)
-    values = {name: value.item() for name, value in _read(look).items()}
+    values = {name: value.item() for name, value in read_arrays(look).items()}
     calls, profile, n_blobs, n_partners = np.zeros((job.n_frames, n_classes), int), 0, 0, 0
     with whole_file(folder / "blobs_classified.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for number, path in enumerate(parts):
-            part = _read(path)
+            part = read_arrays(path)
             table, y_prob = _part_table(part, experiment, panel, first_id=n_blobs + 1), part["y_prob"]
             table.to_csv(file, index=False, header=number == 0, lineterminator="\n")
             counted = np.isfinite(y_prob[:, 0]) & table["partner"].isna().to_numpy()
@@ -173,8 +167,8 @@ def _gather(job, experiment, classifier, cache, folder):
     rows, cols = experiment.stack.frame_shape
     crop = panel.crop_window.shape
     frame_um2 = (rows - crop[0] + 1) * (cols - crop[1] + 1) * (job.pixel_size_nm / 1000) ** 2
-    unlike = verdict(values, profile, classifier.ranges, classifier.profile)
-    values["profile_distance"] = profile_distance(profile, classifier.profile)[0]
+    unlike = verdict(values, profile, classifier.facts.ranges, classifier.facts.profile)
+    values["profile_distance"] = profile_distance(profile, classifier.facts.profile)[0]
     if values["repeated_share"] > MANY_REPEATED:
         unlike.append(
             f"{values['repeated_share']:.0%} of blobs repeat from frame to frame: a time series counts them many times"

@@ -1,39 +1,34 @@
 """Count the miRs of new samples: from stacks to a table of abundances with intervals, and whether to trust it."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mirnb.classifiers.classifier import classifier_fingerprint, classifier_of, load_classifier
-from mirnb.classifiers.making import best_classifier
+from mirnb.classifiers.classifier import Classifier, classifier_fingerprint, load_classifier
+from mirnb.classifiers.making import best_classifier, with_facts
 from mirnb.counting.abundance import Sample, abundance_table, estimate_abundances, fold_changes
 from mirnb.counting.correction import Correction
 from mirnb.counting.counts import count_stacks
 from mirnb.counting.samples import gather_inputs
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.run_folder import save_figure
-from mirnb.experiments.stacks import is_address
-from mirnb.files import ROOT, InputError, make_folder
+from mirnb.files import InputError, make_folder
 from mirnb.simulation.folders import simulate_samples
-from mirnb.workspace import open_run
+from mirnb.simulation.settings import settings_of_experiment
+from mirnb.workspace import open_run, place
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is to be counted with what, and where the results go."""
 
-    classifier_folder: Path
+    classifier: Classifier  # with its facts
     inputs: list
     stacks: Path  # gets a folder for each stack
     tables: Path
     figures: Path
-
-    @cached_property
-    def classifier(self):
-        return load_classifier(self.classifier_folder)
 
     @property
     def simulated(self):
@@ -50,52 +45,44 @@ class Plan:
         save_figure(figure, self.figures / name, simulated=self.simulated)
 
 
-def plan_files(classifier_folder, stacks, out, *, blobs=(), samples=""):
-    """Count given stacks with a given classifier, all results below `out` (see `samples.gather_inputs`)."""
-    folder = classifier_of(classifier_folder)
-    classifier = load_classifier(folder)
+def plan_files(classifier, stacks, out, *, blobs=(), samples=""):
+    """Count given stacks, all results below `out` (see `samples.gather_inputs`). classifier : Classifier"""
     make_folder(out)
     inputs = gather_inputs(stacks, classifier, blobs=blobs, samples=samples or None)
-    return Plan(folder, inputs, Path(out), Path(out), Path(out))
+    return Plan(with_facts(classifier), inputs, Path(out), Path(out), Path(out))
 
 
-def plan_run(experiment, out="", *, seed=3, quick=False):
+def plan_run(run, *, seed=3, quick=False):
     """Count new samples of an experiment with its own best classifier; results go to its run folder.
 
     For a simulated experiment small samples are drawn, a reference, a mixture and a blank; another is counted itself.
     """
-    opened, run = open_run(experiment, out, quick=quick)
-    folder = best_classifier(opened, run, seed=seed, quick=quick)
-    samples = None
-    if opened.simulated is not None:
-        made = simulate_samples(opened, run.root / "samples", n_frames=2 if quick else 8, seed=seed)
+    classifier, experiment, samples = best_classifier(run, seed=seed, quick=quick), run.experiment, None
+    stacks = [experiment.folder]
+    if settings_of_experiment(experiment) is not None:
+        made = simulate_samples(experiment, run.root / "samples", n_frames=2 if quick else 8, seed=seed)
         stacks = [one / "stack.tif" for one in made]
         samples = run.root / "samples" / "samples.csv"
         write_table(samples, pd.DataFrame({"stack": [one.name for one in made], "sample": [one.name for one in made],
                                            "role": ["reference", "sample", "blank"], "replicate": 1}))  # fmt: skip
-    else:
-        stacks = [opened.folder]
-    inputs = gather_inputs(stacks, load_classifier(folder), samples=samples)
-    return Plan(folder, inputs, run.root / "counted", run.root / "tables", run.root / "figures")
+    inputs = gather_inputs(stacks, classifier, samples=samples)
+    return Plan(with_facts(classifier), inputs, run.root / "counted", run.root / "tables", run.root / "figures")
 
 
 def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", seed=3, quick=False):
     """`plan_files` when a classifier or stacks are named, else `plan_run`; relative paths start at the repository root."""
     if not classifier and not stacks:
-        return plan_run(experiment, out, seed=seed, quick=quick)
+        return plan_run(open_run(experiment, out, quick=quick), seed=seed, quick=quick)
     if not (classifier and stacks and out):
         raise InputError("classifier, stacks and out go together: name all three; without them the experiment is counted")
 
-    def place(text):
-        return text if is_address(text) else ROOT / text
-
     return plan_files(
-        ROOT / classifier, [place(one) for one in stacks], ROOT / out,
+        load_classifier(place(classifier)), [place(one) for one in stacks], place(out),
         blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantified:
     """Tables of all that was counted."""
 
@@ -105,7 +92,7 @@ class Quantified:
     remark: str  # on the matrix of confusion
 
 
-def quantify(plan, *, scheduler="", n_resamples=10_000, seed=3):
+def quantify_plan(plan, *, scheduler="", n_resamples=10_000, seed=3):
     """Count all stacks of a plan and estimate the abundances of their samples; tables are written.
 
     Raises
@@ -114,18 +101,18 @@ def quantify(plan, *, scheduler="", n_resamples=10_000, seed=3):
         If no stack could be counted.
     """
     classifier = plan.classifier
-    counted = count_stacks(plan.inputs, plan.classifier_folder, plan.stacks, scheduler=scheduler)
+    counted = count_stacks(plan.inputs, classifier.folder, plan.stacks, scheduler=scheduler)
     if all(one.error for one in counted):
         raise InputError("no stack could be counted:\n" + "\n".join(f"{one.name}: {one.error}" for one in counted))
     correction = Correction(
-        classifier.panel.names, classifier.confusion, classifier.hidden, n_resamples=n_resamples, seed=seed
+        classifier.panel.names, classifier.facts.confusion, classifier.facts.hidden, n_resamples=n_resamples, seed=seed
     )
     stacks = stack_table(plan.inputs, counted, classifier.panel)
     found = estimate_abundances(_samples(plan.inputs, counted), correction)
     reference = next((one for one in found if one.sample.role == "reference"), None)
     abundance = abundance_table(found, correction, reference=reference)
     trusted = stacks.groupby("sample")["verdict"].agg(lambda one: "; ".join(dict.fromkeys(one)))
-    made_with = f"{classifier.kind} {classifier_fingerprint(plan.classifier_folder)}"
+    made_with = f"{classifier.kind} {classifier_fingerprint(classifier.folder)}"
     abundance = abundance.assign(verdict=abundance["sample"].map(trusted), classifier=made_with, simulated=plan.simulated)
     changes = fold_changes(found, correction)
     plan.table(stacks, "stacks")

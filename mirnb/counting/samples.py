@@ -14,7 +14,7 @@ from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, read_text
 
 ROLES = ("sample", "reference", "blank")
-_COLUMNS = ("stack", "sample", "role", "replicate")
+COLUMNS = ("stack", "sample", "role", "replicate")
 _TAKEN = ("cache", "notebooks")  # folders beside those of the stacks
 
 
@@ -95,16 +95,7 @@ def _open(given, name, classifier, blobs):
     is_address = "://" in given
     if not is_address and Path(given).is_dir():
         experiment = load_experiment(given)
-        if experiment.panel.look != classifier.panel.look:
-            raise InputError(
-                f"{given}: has the panel {experiment.panel.name!r} ({', '.join(experiment.panel.mir_names)}), the "
-                f"classifier was trained on {classifier.panel.name!r} ({', '.join(classifier.panel.mir_names)})"
-            )
-        if abs(experiment.pixel_size_nm / trained["pixel_size_nm"] - 1) > 0.05:
-            raise InputError(
-                f"{given}: pixels of {experiment.pixel_size_nm:g} nm, the classifier was trained at "
-                f"{trained['pixel_size_nm']:g}"
-            )
+        experiment.require_alike(classifier.panel, trained["pixel_size_nm"], "the classifier was trained")
     else:
         stack = Stack([given if is_address else Path(given)], quarter_turns=QUARTER_TURNS[trained["dispersion"]])
         nothing = np.zeros(0, int)
@@ -131,7 +122,7 @@ def _with_blobs(experiment, path):
 
 def _assign(inputs, path):
     """Sample, role and replicate of each input, from samples.csv."""
-    rows = _read_samples(path)
+    rows = read_samples(path)
     by_key, assigned = {}, {}
     for one in inputs:
         place = Path(one.given.split("://", 1)[-1])
@@ -161,19 +152,19 @@ def _assign(inputs, path):
     return [replace(one, **{key: assigned[one.name][key] for key in ("sample", "role", "replicate")}) for one in inputs]
 
 
-def _read_samples(path):
+def read_samples(path):
     """Rows of samples.csv with their line numbers."""
     reader = csv.DictReader(io.StringIO(read_text(path)))
     header = [name.strip() for name in reader.fieldnames or []]
-    missing = [name for name in _COLUMNS if name not in header]
+    missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise InputError(
-            f"{path}, line 1: column {', '.join(missing)} is missing; expected {', '.join(_COLUMNS)}, "
+            f"{path}, line 1: column {', '.join(missing)} is missing; expected {', '.join(COLUMNS)}, "
             f"found {', '.join(header) or 'nothing'}"
         )
     reader.fieldnames, rows = header, []
     for line, row in enumerate(reader, 2):
-        row = {key: (row.get(key) or "").strip() for key in _COLUMNS}
+        row = {key: (row.get(key) or "").strip() for key in COLUMNS}
         if not any(row.values()):
             continue
         for key in ("stack", "sample"):
@@ -183,5 +174,5 @@ def _read_samples(path):
             raise InputError(f"{path}, line {line}: role must be {', '.join(ROLES)}, got {row['role']!r}")
         rows.append((line, {**row, "replicate": row["replicate"] or "1"}))
     if not rows:
-        raise InputError(f"{path}: names no stack; one row a stack, with {', '.join(_COLUMNS)}")
+        raise InputError(f"{path}: names no stack; one row a stack, with {', '.join(COLUMNS)}")
     return rows

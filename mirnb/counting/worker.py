@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from mirnb.classifiers.classifier import load_classifier
-from mirnb.classifiers.likeness import FEATURES, N_LOOKED, evenly_spread, look_at_frame, pixels_of
-from mirnb.experiments.check import require_dispersion, share_repeated
-from mirnb.experiments.experiment import QUARTER_TURNS, held_experiment
-from mirnb.experiments.stacks import Stack
+from mirnb.classifiers.likeness import FEATURES, N_LOOKED, look_at_frame, pixels_of
+from mirnb.experiments.blobs import UNLABELLED
+from mirnb.experiments.check import require_pairs_along, share_repeated
+from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.stacks import HeldFrames, Stack, evenly_spread
 from mirnb.imaging.crops import fits
 from mirnb.imaging.detection import detect_frame
 
@@ -65,7 +66,7 @@ def look_at_stack(packed, job):
     frames = [frame for _, frame in stack.frames(chosen)]
     looked = [look_at_frame(frame, panel, job.pixel_size_nm) for frame in frames]
     blobs = pd.concat([pixels_of(found, k) for k, (_, found) in enumerate(looked)], ignore_index=True)
-    require_dispersion(held_experiment(frames, blobs, panel, job.pixel_size_nm, dispersion=job.dispersion, name=job.name))
+    require_pairs_along(HeldFrames(frames), blobs.assign(y=UNLABELLED), panel, job.dispersion, job.name)
     values = pd.DataFrame([values for values, _ in looked])
     repeated = share_repeated(chosen[blobs["frame"]], blobs["row"].to_numpy(), blobs["col"].to_numpy())
     return {**{name: np.array(values[name].median()) for name in FEATURES}, "repeated_share": np.array(repeated)}
@@ -94,18 +95,17 @@ def count_part(packed, job, start, blobs, noise_sd):
     frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
     if blobs is not None:
         blobs = blobs.assign(frame=blobs["frame"] - start)
-    arrays = classify_frames(classifier, frames, job.pixel_size_nm, noise_sd, blobs=blobs)
+    arrays = classify_frames(classifier, frames, noise_sd, blobs=blobs)
     return {**arrays, "frame": arrays["frame"] + start}
 
 
-def classify_frames(classifier, frames, pixel_size_nm, noise_sd, *, blobs=None):
+def classify_frames(classifier, frames, noise_sd, *, blobs=None):
     """Find and classify the blobs of frames.
 
     Parameters
     ----------
     classifier : Classifier
     frames : list of ndarray (rows, cols), dispersion down
-    pixel_size_nm : float
     noise_sd : float
         Of a pixel of the stack they are from, counts.
     blobs : DataFrame, optional
@@ -126,7 +126,5 @@ def classify_frames(classifier, frames, pixel_size_nm, noise_sd, *, blobs=None):
     y_prob = np.full((len(blobs), classifier.panel.n_mirs + 1), np.nan, np.float32)
     kept = fits(frames[0].shape, blobs["row"], blobs["col"], classifier.panel.crop_window)
     asked = blobs[kept].reset_index(drop=True)
-    y_prob[kept] = classifier.predict(
-        held_experiment(frames, asked, classifier.panel, pixel_size_nm), asked, noise_sd=noise_sd
-    )
+    y_prob[kept] = classifier.predict(classifier.cut(HeldFrames(frames), asked), noise_sd=noise_sd)
     return {"frame": blobs["frame"].to_numpy(), "y_prob": y_prob, **columns}

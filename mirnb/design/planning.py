@@ -4,18 +4,17 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb.classifiers.scores import confusion
+from mirnb.classifiers.scores import as_text, confusion, with_interval
 from mirnb.design.pairs import best_subsets, possible_pairs, separations, subset_panel
 from mirnb.design.predicted_scores import MEAN, frames_table, least_flux, score_table
 from mirnb.design.prediction import Effort, Prediction, key_of, predict_panel
 from mirnb.experiments.blobs import write_table
-from mirnb.experiments.panel_file import WIDEST_GAP_PX, load_panel, require_angle
+from mirnb.experiments.panel_file import WIDEST_GAP_PX, load_panel, require_angle, write_panel
 from mirnb.experiments.run_folder import save_figure
-from mirnb.files import ROOT, InputError, cached, make_folder, write_experiment
+from mirnb.files import ROOT, InputError, cached, make_folder
 from mirnb.simulation.settings import settings_of, settings_of_experiment
 from mirnb.workspace import open_run
 
@@ -70,9 +69,11 @@ def plan_notebook(experiment, out, *, panels=(), n_crops=0, n_epochs=0, seed=3, 
         if not out:
             raise InputError("panels and out go together: name a folder for the results")
         return plan_panels(panels, ROOT / out, effort=effort, seed=seed, folder=ROOT)
-    opened, run = open_run(experiment, out, quick=quick)
-    settings = settings_of_experiment(opened) if opened.simulated is not None else settings_of(opened.panel)
-    return Plan([opened.panel], [settings], run.root, run.root / "tables", effort, seed)
+    run = open_run(experiment, out, quick=quick)
+    panel = run.experiment.panel
+    return Plan(
+        [panel], [settings_of_experiment(run.experiment) or settings_of(panel)], run.root, run.root / "tables", effort, seed
+    )
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,7 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
             found.setdefault(key, []).append(_with_first(table, dict(zip(_WHERE, where, strict=True))))
         for n in tables["subsets"]["n"] if angle == panel.prism_angle_deg else ():
             best = subset_panel(turned, usable, n)
-            file_name = re.sub(r"[^A-Za-z0-9_-]", "_", best.name) + ".toml"
-            write_experiment(plan.root / "panels", best.to_dict(), file_name=file_name)
+            write_panel(plan.root / "panels" / f"{re.sub(r'[^A-Za-z0-9_-]', '_', best.name)}.toml", best)
     made = {key: pd.concat([one for one in parts if len(one)] or parts, ignore_index=True) for key, parts in found.items()}
     for key, table in made.items():
         plan.table(table, f"design_{key}")
@@ -182,8 +182,8 @@ def in_words(designed):
         at_full = scores[scores["flux_share"] == 1]
         mean = at_full[at_full["class"] == MEAN].iloc[0]
         sentences.append(
-            f"{name} at {panel.prism_angle_deg:g} degrees: predicted F1, mean of the miRs, {mean['f1']:.2f} "
-            f"({mean['f1_low']:.2f} to {mean['f1_high']:.2f}); least distance of two separations "
+            f"{name} at {panel.prism_angle_deg:g} degrees: predicted F1, mean of the miRs, "
+            f"{with_interval(*mean[['f1', 'f1_low', 'f1_high']])}; least distance of two separations "
             f"{apart['distance_px'].min():.2f} px."
         )
         for table in (apart, at_full):
@@ -220,10 +220,8 @@ def scores_in_columns(designed):
     table = table[table["flux_share"] == 1]
     shown = table[["class"]].copy()
     for key in ("recall", "precision", "f1"):
-        ends = zip(*(table[name] for name in (key, f"{key}_low", f"{key}_high")), strict=True)
-        shown[f"{key} (95 %)"] = [
-            "" if pd.isna(value) else f"{value:.2f} ({low:.2f} to {high:.2f})" for value, low, high in ends
-        ]
+        ends = table[[key, f"{key}_low", f"{key}_high"]].to_numpy(float)
+        shown[f"{key} (95 %)"] = [with_interval(*one) for one in ends]
     return shown.assign(remark=table["remark"])
 
 
@@ -234,7 +232,7 @@ def needs_in_columns(designed):
     ratio = frames["ratio"].iloc[0]
     counts = light["flux_counts"].map("{:.0f}".format)
     remarked = counts.where(light["flux_counts"].notna(), "") + " " + light["remark"]
-    needed = frames["frames"].map(lambda value: "–" if np.isnan(value) else "∞" if np.isinf(value) else f"{value:.0f}")
+    needed = frames["frames"].map(lambda value: as_text(value, "{:.0f}"))
     shown = {
         f"least light for F1 {light['least_f1'].iloc[0]:g}, counts": remarked.str.strip(),
         "molecules a frame": frames["per_frame"].map("{:.1f}".format), f"frames to see a ratio of {ratio:g}": needed,

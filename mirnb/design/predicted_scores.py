@@ -89,7 +89,7 @@ def frames_table(panel, confusion, settings, *, ratio=RATIO):
     Returns
     -------
     DataFrame, one row a miR
-        class, per_frame (molecules), ratio, frames (see `quantify.frames_to_tell`).
+        class, per_frame (molecules), ratio, frames (see `predicted_scores.frames_to_tell`).
     """
     shares = np.array([mir.share for mir in panel.mirs])
     n_mirs = settings.mir_share * settings.n_labelled_per_frame

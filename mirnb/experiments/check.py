@@ -10,20 +10,24 @@ from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.experiment_file import inspect_experiment
 from mirnb.experiments.panel import Window
 from mirnb.files import InputError
-from mirnb.imaging.crops import fits
+from mirnb.imaging.crops import cut_crops, fits
 from mirnb.imaging.neighbours import find_crowded
 
 _LOOK_AT_FRAMES = 8  # for the direction of the dispersion
 MANY_REPEATED = 0.2  # share of blobs where the frame before has one; new fields of view have hardly any
 
 
-@dataclass
+@dataclass(repr=False)
 class Check:
     """Sentences about an experiment; problems make it unusable as it is."""
 
     found: list = field(default_factory=list)
     warnings: list = field(default_factory=list)
     problems: list = field(default_factory=list)
+
+    def __repr__(self):
+        told = [*self.found, *(f"warning: {one}" for one in self.warnings), *(f"problem: {one}" for one in self.problems)]
+        return "\n".join([*told, f"{len(self.problems)} to mend" if self.problems else "no problem found"])
 
 
 def check_experiment(folder):
@@ -114,11 +118,16 @@ def require_dispersion(experiment):
     ------
     InputError
     """
-    guess, clear = guess_dispersion(experiment)
-    if clear and guess != experiment.dispersion:
+    stack, panel, said = experiment.stack, experiment.panel, experiment.dispersion
+    return require_pairs_along(stack, experiment.blobs, panel, said, experiment.folder / "experiment.toml")
+
+
+def require_pairs_along(stack, blobs, panel, dispersion, source):
+    """`require_dispersion` of a stack that was turned for this dispersion, its blobs as `guess_dispersion` takes them."""
+    guess, clear = guess_dispersion(stack, blobs, panel, dispersion)
+    if clear and guess != dispersion:
         raise InputError(
-            f"{experiment.folder / 'experiment.toml'}: dispersion is said to run {experiment.dispersion}, but second blobs "
-            f'lie {guess}; set dispersion = "{guess}"'
+            f'{source}: dispersion is said to run {dispersion}, but second blobs lie {guess}; set dispersion = "{guess}"'
         )
     return clear
 
@@ -134,11 +143,20 @@ def share_repeated(frames, rows, cols):
     return near / total if total else 0.0
 
 
-def guess_dispersion(experiment):
+def guess_dispersion(stack, blobs, panel, dispersion):
     """Where the second, dimmer blob of the pairs lies.
 
     The mean light in a strip beside each blob, as far away as the panel's gaps reach, is compared between the four sides.
     Labelled miRs are used where there are some, else all blobs that stand alone in the table.
+
+    Parameters
+    ----------
+    stack : Stack or HeldFrames
+    blobs : DataFrame
+        frame (from 0), row, col, y (class, negative where none is known).
+    panel : Panel
+    dispersion : str
+        For which the frames were turned.
 
     Returns
     -------
@@ -147,16 +165,13 @@ def guess_dispersion(experiment):
     clear : bool
         Whether it stands out from the next best by 4 standard errors.
     """
-    panel = experiment.panel
     near, far = max(min(mir.gap_px for mir in panel.mirs) - 1, 3), max(mir.gap_px for mir in panel.mirs) + 2
     reach = int(np.ceil(far)) + 1
-    is_mir = (experiment.labels >= 0) & (experiment.labels < panel.noise)
-    if is_mir.sum() >= 20:
-        use = is_mir
-    else:  # a lower blob that is detected sees its brighter upper one above: such pairs tell nothing without labels
-        around = Window(above=reach, below=reach + 1, left=reach, right=reach + 1)
-        use = ~find_crowded(experiment.frame_index, experiment.rows, experiment.cols, around)
-    frames = np.unique(experiment.frame_index[use])[:_LOOK_AT_FRAMES]
+    is_mir = blobs["y"].between(0, panel.noise - 1)
+    around = Window(above=reach, below=reach + 1, left=reach, right=reach + 1)
+    if is_mir.sum() < 20:  # a lower blob that is detected sees its brighter upper one above: such pairs tell nothing
+        is_mir = ~find_crowded(*(blobs[name].to_numpy() for name in ("frame", "row", "col")), around)
+    by_frame = dict(list(blobs[is_mir].groupby("frame"))[:_LOOK_AT_FRAMES])
     steps = np.arange(-reach, reach + 1)
     strip = (steps >= near) & (steps <= far)
     middle = np.abs(steps) <= 2
@@ -165,23 +180,19 @@ def guess_dispersion(experiment):
         "right": np.outer(middle, strip), "left": np.outer(middle, strip[::-1]),
     }  # fmt: skip
     light = []
-    for index, frame in experiment.stack.frames(frames):
-        here = use & (experiment.frame_index == index)
-        here &= (experiment.rows >= reach) & (experiment.rows < frame.shape[0] - reach)
-        here &= (experiment.cols >= reach) & (experiment.cols < frame.shape[1] - reach)
-        frame = frame.astype(np.float32)
-        middle_half = np.percentile(frame, [25, 50, 75])
-        capped = np.minimum(frame, middle_half[1] + 10 * (middle_half[2] - middle_half[0]))
-        for row, col in zip(experiment.rows[here], experiment.cols[here], strict=True):
-            window = capped[row - reach : row + reach + 1, col - reach : col + reach + 1]
-            light.append([window[mask].mean() for mask in masks.values()])
+    for index, frame in stack.frames(by_frame):
+        here = by_frame[index][fits(frame.shape, by_frame[index]["row"], by_frame[index]["col"], around)]
+        quarters = np.percentile(frame, [25, 50, 75])
+        capped = np.minimum(frame.astype(np.float32), quarters[1] + 10 * (quarters[2] - quarters[0]))
+        crops = cut_crops(capped, here["row"].to_numpy(), here["col"].to_numpy(), around)
+        light.append(np.column_stack([crops[:, mask].mean(axis=1) for mask in masks.values()]))
+    light = np.concatenate(light) if light else np.zeros((0, len(masks)))
     if len(light) < 10:
         return "down", False
-    light = np.array(light)
     order = np.argsort(light.mean(axis=0))
     difference = light[:, order[-1]] - light[:, order[-2]]
     clear = difference.mean() > 4 * difference.std() / np.sqrt(len(difference))
-    return _as_recorded(list(masks)[order[-1]], experiment.dispersion), bool(clear)
+    return _as_recorded(list(masks)[order[-1]], dispersion), bool(clear)
 
 
 def _as_recorded(direction, said):

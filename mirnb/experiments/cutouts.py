@@ -1,9 +1,9 @@
 """Crops, background and noise cut from an experiment's frames (thesis 2.1)."""
 
 import numpy as np
-import pandas as pd
 from tqdm.auto import tqdm
 
+from mirnb.experiments.stacks import evenly_spread
 from mirnb.imaging.correlation import Correlator
 from mirnb.imaging.crops import cut_crops, fits
 from mirnb.imaging.preprocessing import noise_sd, preprocess
@@ -31,15 +31,7 @@ def kept_blobs(experiment, *, labelled=True, n_frames=None):
         Blobs left out because their window leaves the frame.
     """
     experiment.require_blobs()
-    blobs = pd.DataFrame(
-        {
-            "table_row": np.arange(len(experiment.rows)),
-            "frame": experiment.frame_index,
-            "row": experiment.rows,
-            "col": experiment.cols,
-            "y": experiment.labels,
-        }
-    )
+    blobs = experiment.blobs
     if labelled:
         blobs = blobs[blobs["y"] >= 0]
     if n_frames is not None:
@@ -58,61 +50,69 @@ def without_margin(wide_crops):
     return wide_crops[:, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
 
 
-def cut_raw_crops(experiment, blobs):
-    """Raw crops of blobs in the wide window, (n_blobs, rows, cols), counts; the margin is reflected at a frame's edge."""
-    window = wide_window(experiment.panel)
-    crops = np.empty((len(blobs), *window.shape), experiment.stack.dtype)
-    for here, frame in _frames_with_blobs(experiment, blobs, "raw crops"):
+def cut_raw_crops(stack, blobs, panel):
+    """Raw crops of blobs in the wide window, (n_blobs, rows, cols), counts; the margin is reflected at a frame's edge.
+
+    Parameters
+    ----------
+    stack : Stack or HeldFrames
+    blobs : DataFrame
+        frame (from 0), row, col.
+    panel : Panel
+    """
+    window = wide_window(panel)
+    crops = np.empty((len(blobs), *window.shape), stack.dtype)
+    for here, frame in _frames_with_blobs(stack, blobs, "raw crops"):
         padded = np.pad(frame, MARGIN_PX, mode="reflect")
         crops[here] = cut_crops(padded, blobs["row"][here] + MARGIN_PX, blobs["col"][here] + MARGIN_PX, window)
     return crops
 
 
-def cut_background(experiment, held_out, *, n_frames=None, n_patches=N_PATCHES, seed=3, apart_px=4):
-    """Patches of the frames in the template window, at random places: what the light of a blob would fall upon.
+def cut_background(stack, blobs, held_out, window, *, n_frames=None, n_patches=N_PATCHES, seed=3, apart_px=4):
+    """Patches of frames at random places: what the light of a blob would fall upon.
 
-    In the middle of a patch there is no blob of the table. Its neighbours are those of the frame, less the ones that are
+    In the middle of a patch there is no blob. Its neighbours are those of the frame, less the ones that are
     held out: where blobs lie dense there are fewer than beside a blob.
 
     Parameters
     ----------
-    experiment : Experiment
+    stack : Stack or HeldFrames
+    blobs : DataFrame
+        frame (from 0), row, col of all blobs.
     held_out : DataFrame
         frame, row, col of blobs whose crops no patch may touch: those of validation and test.
+    window : Window
+        Of a patch.
     n_frames : int, optional
         The first frames only.
     n_patches : int
         At most, from frames spread evenly; fewer where blobs lie dense.
     seed : int
     apart_px : int
-        No blob of the table lies nearer to the middle of a patch, on both axes.
+        No blob lies nearer to the middle of a patch, on both axes.
 
     Returns
     -------
-    patches : ndarray of shape (n_patches, *template window), the stack's dtype
+    patches : ndarray of shape (n_patches, *window.shape), the stack's dtype
     """
-    window, rng = experiment.panel.template_window, np.random.default_rng([seed, 5])
-    rows, cols = experiment.stack.frame_shape
-    n_frames = min(len(experiment.stack), n_frames or len(experiment.stack))
-    chosen = np.unique(np.linspace(0, n_frames - 1, min(n_frames, max(n_patches // 20, 1))).round().astype(int))
+    rng, (rows, cols) = np.random.default_rng([seed, 5]), stack.frame_shape
+    chosen = evenly_spread(min(len(stack), n_frames or len(stack)), max(n_patches // 20, 1))
     n_each = max(n_patches // len(chosen), 1)
-    patches = [np.empty((0, *window.shape), experiment.stack.dtype)]
-    taken = pd.DataFrame({"frame": experiment.frame_index, "row": experiment.rows, "col": experiment.cols})
-    for index, frame in experiment.stack.frames(chosen):
+    patches = [np.empty((0, *window.shape), stack.dtype)]
+    for index, frame in stack.frames(chosen):
         row = rng.integers(window.above, rows - window.below + 1, 6 * n_each)
         col = rng.integers(window.left, cols - window.right + 1, 6 * n_each)
         touches = _near(row, col, held_out[held_out["frame"] == index], window.shape)
-        on_blob = _near(row, col, taken[taken["frame"] == index], (apart_px, apart_px))
+        on_blob = _near(row, col, blobs[blobs["frame"] == index], (apart_px, apart_px))
         free = np.flatnonzero(~touches & ~on_blob)[:n_each]
         patches.append(cut_crops(frame, row[free], col[free], window))
     return np.concatenate(patches)
 
 
-def stack_noise_sd(experiment, *, n_patches=2000):
+def stack_noise_sd(stack, blobs, window, *, n_patches=2000):
     """Noise of a pixel of a stack, counts: of patches without a blob, as that of training crops is found."""
-    nothing = pd.DataFrame({"frame": [], "row": [], "col": []})
-    patches = cut_background(experiment, nothing, n_patches=n_patches)
-    return noise_sd(patches if len(patches) else next(experiment.stack.frames([0]))[1])
+    patches = cut_background(stack, blobs, blobs[:0], window, n_patches=n_patches)
+    return noise_sd(patches if len(patches) else next(stack.frames([0]))[1])
 
 
 def _near(row, col, blobs, apart_px):
@@ -122,21 +122,20 @@ def _near(row, col, blobs, apart_px):
     return np.any(down & right, axis=1)
 
 
-def cut_response_crops(experiment, blobs, templates, *, background_percentile=70.0, cap_sds=5.0):
-    """Crops of the preprocessed frames' response to all templates, (n_blobs, rows, cols, n_templates), float32."""
-    window = experiment.panel.crop_window
-    correlator = Correlator(templates, experiment.stack.frame_shape, workers=2)
+def cut_response_crops(stack, blobs, templates, window, *, background_percentile=70.0, cap_sds=5.0):
+    """Crops of the preprocessed frames' response to all templates, (n_blobs, *window.shape, n_templates), float32."""
+    correlator = Correlator(templates, stack.frame_shape, workers=2)
     crops = np.empty((len(blobs), *window.shape, len(templates)), np.float32)
-    for here, frame in _frames_with_blobs(experiment, blobs, "response crops"):
+    for here, frame in _frames_with_blobs(stack, blobs, "response crops"):
         clean = preprocess(frame, background_percentile=background_percentile, cap_sds=cap_sds)
         crops[here] = cut_crops(correlator.cross_correlate(clean), blobs["row"][here], blobs["col"][here], window)
     return crops
 
 
-def _frames_with_blobs(experiment, blobs, doing):
+def _frames_with_blobs(stack, blobs, doing):
     """Each frame that holds blobs, with the rows of `blobs` that lie on it; progress goes with it."""
     by_frame = blobs.groupby("frame").indices
-    frames = experiment.stack.frames(sorted(by_frame))
+    frames = stack.frames(sorted(by_frame))
     for index, frame in tqdm(
         frames, total=len(by_frame), desc=doing, unit="frame", leave=False, disable=len(by_frame) < 100
     ):

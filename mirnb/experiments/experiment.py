@@ -8,13 +8,14 @@ import pandas as pd
 
 from mirnb.experiments.blobs import ERASED, UNLABELLED
 from mirnb.experiments.panel import Panel
-from mirnb.experiments.stacks import HeldFrames, Stack, is_address, path_fingerprint
+from mirnb.experiments.stacks import Stack, is_address, path_fingerprint
 from mirnb.files import InputError
 
+_MOST_UNLIKE_PIXELS = 0.05  # share by which pixels of two stacks may differ in size
 QUARTER_TURNS = {"down": 0, "left": 1, "up": 2, "right": 3}  # against the clock, until the dispersion runs down
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Experiment:
     """A stack, its blobs and what is known of them. Pixels and masks are turned so that the dispersion runs down."""
 
@@ -33,6 +34,17 @@ class Experiment:
     pretrain: list = field(default_factory=list)  # folders of single-type experiments
     simulated: dict | None = None
     other_paths: tuple = ()  # masks and a panel file
+
+    def __repr__(self):
+        blobs = "no blob table" if self.table is None else f"{len(self.rows)} blobs, {int(self.labelled.sum())} labelled"
+        kind = "simulated experiment" if self.simulated is not None else "experiment"
+        return f"{kind} {self.name!r}: {self.stack!r}\n{blobs}, {self.pixel_size_nm:g} nm a pixel, {self.panel!r}"
+
+    @property
+    def blobs(self):
+        """One row a blob of the table: table_row, frame (from 0), row, col, y (class, -1 erased, -2 not labelled)."""
+        places = {"frame": self.frame_index, "row": self.rows, "col": self.cols, "y": self.labels}
+        return pd.DataFrame({"table_row": np.arange(len(self.rows)), **places})
 
     @property
     def frame_index(self):
@@ -67,6 +79,15 @@ class Experiment:
             "are grouped by the channel they answer most to."
         )
 
+    def require_alike(self, panel, pixel_size_nm, whose):
+        """Raise one sentence if panel or pixel size are others than those `whose`, such as "the classifier was trained"."""
+        if self.panel.look != panel.look:
+            raise InputError(
+                f"{self.folder}: has the {self.panel!r}, {whose} on the {panel!r}: names, dyes, separations or bands differ"
+            )
+        if abs(self.pixel_size_nm / pixel_size_nm - 1) > _MOST_UNLIKE_PIXELS:
+            raise InputError(f"{self.folder}: pixels of {self.pixel_size_nm:g} nm, {whose} at {pixel_size_nm:g}")
+
     def require_blobs(self):
         """Raise one sentence if there is no blob table."""
         if self.table is None:
@@ -95,25 +116,3 @@ def _short(path, folder):
         return path
     path, folder = path.resolve(), folder.resolve()
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else f"{path.parent.name}/{path.name}"
-
-
-def held_experiment(frames, blobs, panel, pixel_size_nm, *, dispersion="down", name="frames"):
-    """An experiment of a few frames in memory.
-
-    Parameters
-    ----------
-    frames : sequence of ndarray (rows, cols), dispersion down
-    blobs : DataFrame
-        frame (from 0, in `frames`), row, col.
-    panel : Panel
-    pixel_size_nm : float
-    dispersion : str
-        How it ran before the frames were turned.
-    name : str
-        Of the stack, for messages.
-    """
-    return Experiment(
-        folder=Path(name), name=name, stack=HeldFrames(frames), table=pd.DataFrame({"frame": blobs["frame"] + 1}),
-        blobs_path=None, rows=blobs["row"].to_numpy(), cols=blobs["col"].to_numpy(),
-        labels=np.full(len(blobs), UNLABELLED), pixel_size_nm=pixel_size_nm, panel=panel, dispersion=dispersion, masks=None,
-    )  # fmt: skip

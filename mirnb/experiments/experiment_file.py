@@ -2,7 +2,6 @@
 
 import glob
 import re
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from mirnb.experiments.blobs import UNLABELLED, blob_pixels, read_blobs, read_la
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
 from mirnb.experiments.panel_file import load_panel, panel_files
 from mirnb.experiments.stacks import Stack, is_address, read_image
-from mirnb.files import InputError, read_text, whole_file
+from mirnb.files import InputError, read_toml, whole_file
 
 _KEYS = {
     "name": str, "stack": (str, list), "blobs": str, "pixel_size_nm": float, "panel": str, "dispersion": str,
@@ -66,7 +65,7 @@ def inspect_experiment(folder):
     if not folder.is_dir():
         return None, [f"{folder}: there is no such folder; an experiment is a folder with experiment.toml"]
     toml = folder / "experiment.toml"
-    values = attempt(_read_toml, toml)
+    values = attempt(read_toml, toml)
     if values is None:
         return None, problems
     values, wrong = _checked_values(toml, values)
@@ -100,13 +99,6 @@ def inspect_experiment(folder):
         other_paths=tuple(others),
     )  # fmt: skip
     return experiment, problems
-
-
-def _read_toml(path):
-    try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
 
 
 def _checked_values(toml, values):

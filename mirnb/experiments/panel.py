@@ -13,7 +13,6 @@ from mirnb.files import InputError
 
 NOISE = "noise"
 NOISE_COLOUR = "#999999"
-MAX_CLASSES = 12
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class MirClass:
     marker: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Panel:
     """The miR classes in order, with the optics they are seen through. Class k is `mirs[k]`, noise comes last."""
 
@@ -63,7 +62,10 @@ class Panel:
     lasers_nm: tuple[float, ...] = ()
     transmission: Spectrum | None = None  # of a measured filter; `bands_nm` are then where it lets most through
     own_dyes: dict[str, Spectrum] = field(default_factory=dict)  # beside those of `spectra.DYES`
-    camera: dict = field(default_factory=dict)  # what of `sample.Settings` is this microscope's own
+    camera: dict = field(default_factory=dict)  # what of `settings.Settings` is this microscope's own
+
+    def __repr__(self):
+        return f"panel {self.name!r} ({', '.join(self.mir_names)})"
 
     @property
     def n_mirs(self):
@@ -145,7 +147,7 @@ class Panel:
         return _plain({key: value for key, value in values.items() if value})
 
     def streak(self, dye):
-        """Where the light of a dye lands on this panel's microscope (`optics.streak`)."""
+        """Where the light of a dye lands on this panel's microscope (`prism.streak`)."""
         return streak(
             dye, self.bands_nm, self.prism_angle_deg, transmission=self.transmission, dyes=self.dyes,
             pixel_size_nm=self.pixel_size_nm,

@@ -1,15 +1,14 @@
-"""Panels from TOML files: the named ones, which lie in `mirnb/panels`, and the user's own (see data/README.md)."""
+"""Panels from TOML files: the named ones, which lie in `experiments/panels`, and the user's own (see data/README.md)."""
 
 import itertools
 import math
 import re
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 from mirnb.experiments.panel import NOISE, MirClass, Panel
 from mirnb.experiments.spectra import EXCITED_NM, bands_of, exciting, read_points, spectrum_of
-from mirnb.files import InputError, read_text
+from mirnb.files import InputError, read_toml, write_toml
 
 MAX_CLASSES = 12
 WIDEST_GAP_PX = 60.0
@@ -22,7 +21,7 @@ _COLOURS = (
 _LINE_STYLES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "h")
 _KEYS = ("name", "mir", "bands_nm", "filter", "prism_angle_deg", "lasers_nm", "dyes", "camera")
-# what a camera may be said to be: lowest and highest value; the rest of `sample.Settings` is the sample's
+# what a camera may be said to be: lowest and highest value; the rest of `settings.Settings` is the sample's
 _CAMERA = {
     "pixel_size_nm": (80, 160), "psf_sigma_px": (0.7, 2.0), "noise_sd_counts": (0.1, 1e4), "background_counts": (0, 6e4),
     "offset_counts": (0, 6e4), "gain_counts": (1e-3, 1e4),
@@ -285,10 +284,12 @@ def load_panel(name, *, folder="."):
 def _read(path, name):
     if not path.is_file():
         raise InputError(f"panel {name!r}: neither a named panel ({', '.join(PANEL_NAMES)}) nor a file {path}")
-    try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not a TOML file: {error}") from None
+    return read_toml(path)
+
+
+def write_panel(path, panel):
+    """Write a panel as a file that `load_panel` reads."""
+    write_toml(path, panel.to_dict())
 
 
 def panel_files(name, *, folder="."):

@@ -18,15 +18,25 @@ class RunFolder:
     ----------
     experiment : Experiment
     out : path, optional
+    quick : bool
+        reports/<name>-quick, so that a test never passes for a result.
     """
 
-    def __init__(self, experiment, out=None):
+    def __init__(self, experiment, out=None, *, quick=False):
         self.experiment = experiment
-        self.root = Path(out) if out else ROOT / "reports" / experiment.name
+        self.root = Path(out) if out else ROOT / "reports" / f"{experiment.name}{'-quick' if quick else ''}"
+
+    def __repr__(self):
+        return f"run folder {self.root} of {self.experiment!r}"
+
+    @property
+    def simulated(self):
+        """Whether its experiment is simulated: every figure and page says so."""
+        return self.experiment.simulated is not None
 
     def show(self, figure, name):
-        """Save a figure as figures/<name>.png and .svg, saying "simulated" on it where it is, and return it."""
-        save_figure(figure, self.root / "figures" / name, simulated=self.experiment.simulated is not None)
+        """Save a figure as figures/<name>.png and .svg, saying "simulated" on it where it is."""
+        save_figure(figure, self.root / "figures" / name, simulated=self.simulated)
 
     def table(self, frame, name):
         """Save a table as tables/<name>.csv."""

@@ -56,6 +56,10 @@ class Stack:
     def __len__(self):
         return sum(file.n_frames for file in self._files)
 
+    def __repr__(self):
+        files = f"{self.paths[0]}" + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
+        return f"Stack of {len(self)} frames, {_size(self.frame_shape)} {self.dtype}: {files}"
+
     @property
     def paths(self):
         """Of its files: Path, or text for an address."""
@@ -93,6 +97,11 @@ class Stack:
                             )
                         yield index, np.rot90(frame, self.quarter_turns)
             first += file.n_frames
+
+
+def evenly_spread(n_frames, n_wanted):
+    """Indices of at most `n_wanted` frames, spread evenly over a stack."""
+    return np.unique(np.linspace(0, n_frames - 1, min(n_wanted, n_frames)).round().astype(int))
 
 
 def is_address(path):

@@ -1,1 +1,7 @@
 """Arrays alone: preprocessing, correlation, templates, crops, responses, detection, fits of blobs (thesis 2.1)."""
+
+import pkgutil
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, [one.name for one in pkgutil.iter_modules(__path__)])

@@ -8,6 +8,7 @@ import functools
 import numpy as np
 import pandas as pd
 
+from mirnb.classifiers.calls import predict_blobs
 from mirnb.classifiers.classifier import Classifier
 from mirnb.experiments.blobs import ERASED, UNLABELLED
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
@@ -70,12 +71,14 @@ class Labeller:
         self.choose()
 
     def _predict(self, classifier):
-        if classifier.panel.look != self.panel.look:
-            self.own.close()
-            raise InputError(
-                f"the classifier is of the panel {classifier.panel.name!r}, the experiment of {self.panel.name!r}"
+        try:
+            self.experiment.require_alike(
+                classifier.panel, classifier.trained_on["pixel_size_nm"], "the classifier was trained"
             )
-        return classifier.predict(self.experiment, self.blobs)
+        except InputError:
+            self.own.close()
+            raise
+        return predict_blobs(classifier, self.experiment, self.blobs)
 
     # where one is
 
@@ -280,7 +283,7 @@ def display_templates(experiment):
     counts = [np.sum(experiment.labels == k) for k in range(panel.n_mirs)]
     if min(counts) >= MIN_MOLECULES:
         blobs, _ = kept_blobs(experiment)
-        raw_crops = without_margin(cut_raw_crops(experiment, blobs))
+        raw_crops = without_margin(cut_raw_crops(experiment.stack, blobs, panel))
         return preprocess_templates(median_templates(raw_crops, blobs["y"].to_numpy(), panel.n_mirs)), "labelled molecules"
     return np.stack([ideal_pair(panel, k) for k in range(panel.n_mirs)]), "drawn from the panel, as few are labelled"
 

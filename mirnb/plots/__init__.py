@@ -15,4 +15,4 @@ _DRAWN = {
     "abundance": ["draw_abundance"],
     "design": ["draw_predicted_confusions", "draw_profiles", "draw_separability", "draw_subsets"],
 }  # fmt: skip
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_DRAWN)
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _DRAWN, submod_attrs=_DRAWN)

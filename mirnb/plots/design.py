@@ -8,8 +8,6 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
-from mirnb.design.pairs import MOST_OVERLAP
-from mirnb.design.predicted_scores import MEAN
 from mirnb.plots.scores import draw_confusion
 
 
@@ -72,15 +70,16 @@ def draw_separability(looks, scores, *, least_f1):
     figure, axes = plt.subplots(len(looks), 2, figsize=(11, 3.9 * len(looks)), squeeze=False, sharey=True)
     for (left, right), (name, (panel, _, rows)) in zip(axes, looks.items(), strict=True):
         as_is = scores[(scores["panel"] == name) & (scores["flux_share"] == 1)]
-        for label in [*panel.mir_names, MEAN]:
+        mean = next(label for label in as_is["class"] if label not in panel.names)  # the row of all miRs
+        for label in [*panel.mir_names, mean]:
             turned = as_is[as_is["class"] == label].sort_values("angle_deg")
             lit = rows["scores"][rows["scores"]["class"] == label]
             style = (
-                {"color": "k", "lw": 2.4, "marker": "d", "ls": "-"} if label == MEAN else _style(panel, label, marked=True)
+                {"color": "k", "lw": 2.4, "marker": "d", "ls": "-"} if label == mean else _style(panel, label, marked=True)
             )
             for ax, x, own in ((left, turned["angle_deg"], turned), (right, 100 * lit["flux_share"], lit)):
                 ax.plot(x, own["f1"], label=label, **{"lw": 1.3, "ms": 5, **style})
-                if label == MEAN or panel.n_mirs <= 3:
+                if label == mean or panel.n_mirs <= 3:
                     ax.fill_between(x, own["f1_low"], own["f1_high"], color=style["color"], alpha=0.15, lw=0)
         for ax in (left, right):
             ax.axhline(least_f1, color="0.6", lw=1, ls=(0, (1, 2)), label=f"F1 {least_f1:g}")
@@ -95,7 +94,7 @@ def draw_separability(looks, scores, *, least_f1):
     return figure
 
 
-def draw_subsets(looks):
+def draw_subsets(looks, *, most_overlap):
     """How far the two nearest of the best pairs lie apart, and overlap, against the number of pairs."""
     figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4))
     for k, (name, (panel, _, rows)) in enumerate(looks.items()):
@@ -104,7 +103,7 @@ def draw_subsets(looks):
         label = f"dyes of {name}, {panel.prism_angle_deg:g}°"
         axes[0].plot(table["n"], table["least_distance_px"], label=label, **style)
         axes[1].plot(table["n"], 100 * table["overlap"], label=label, **style)
-    axes[1].axhline(100 * MOST_OVERLAP, color="0.6", lw=1, ls=(0, (1, 2)), label="cannot be told apart above")
+    axes[1].axhline(100 * most_overlap, color="0.6", lw=1, ls=(0, (1, 2)), label="cannot be told apart above")
     axes[0].set(ylabel="two nearest separations (px)", ylim=(0, None))
     axes[1].set(ylabel="overlap of the two (%)", ylim=(0, 100))
     for ax in axes:

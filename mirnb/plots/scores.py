@@ -5,7 +5,7 @@ import numpy as np
 import seaborn as sns
 from sklearn.metrics import ConfusionMatrixDisplay
 
-_RIVAL_MARKERS = {"matched filter": "x", "PCA + SVM": "s", "LeNet-5 (thesis)": "o", "best": "D"}
+_RIVAL_MARKERS = "xsoD^vP*"
 
 
 def draw_confusions(matrices, panel):
@@ -112,7 +112,7 @@ def draw_score_intervals(scores, intervals, panel, *, printed=None, ax=None):
     Parameters
     ----------
     scores, intervals : dict
-        As `evaluate.score` and `evaluate.bootstrap_intervals` give them.
+        As `scores.score` and `scores.bootstrap_intervals` give them.
     printed : dict, optional
         "recall" and "precision" -> class name -> the thesis's figure.
     """
@@ -141,7 +141,7 @@ def draw_rivals(table, *, ax=None):
     """F1 of each class, and the mean of the miRs, for each classifier, with 95 % intervals; colours go by classifier.
 
     table : DataFrame
-        As `rivals.compare` gives it.
+        As `comparison.compare` gives it.
     """
     classes, names = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["classifier"]))
     if ax is None:
@@ -150,7 +150,11 @@ def draw_rivals(table, *, ax=None):
         own = table[table["classifier"] == name].set_index("class").loc[classes]
         x = np.arange(len(classes)) + 0.16 * (k - (len(names) - 1) / 2)
         error = np.abs(np.stack([own["f1"] - own["f1 low"], own["f1 high"] - own["f1"]]))
-        style = {"marker": _RIVAL_MARKERS.get(name, "o"), "color": sns.color_palette("colorblind")[k], "capsize": 3}
+        style = {
+            "marker": _RIVAL_MARKERS[k % len(_RIVAL_MARKERS)],
+            "color": sns.color_palette("colorblind")[k],
+            "capsize": 3,
+        }
         ax.errorbar(x, own["f1"], yerr=error, ls="", label=name, **style)
     ax.set(xticks=range(len(classes)), xticklabels=classes, ylabel="F1 on test, 95 % interval", ylim=(None, 1.0))
     ax.tick_params(axis="x", rotation=0 if len(classes) <= 8 else 60)
@@ -164,7 +168,7 @@ def draw_learning_curve(table, *, reference=None, ax=None):
     Parameters
     ----------
     table : DataFrame
-        As `learning.learning_curve` gives it.
+        As `learning_curve.learning_curve` gives it.
     reference : float, optional
         LeNet-5's with all labels.
     """

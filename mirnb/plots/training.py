@@ -6,8 +6,6 @@ import seaborn as sns
 from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from mirnb.studies import thesis
-
 
 def draw_class_counts(table, panel):
     """Crops of each class in each set, as bars with their numbers (thesis cell 17). table: classes x sets."""
@@ -57,17 +55,31 @@ def draw_network(layers):
     return figure
 
 
-def draw_learning_curves(histories, *, printed=True):
-    """Losses of each run over the epochs, their mean, and the losses printed in the thesis."""
+def draw_learning_curves(histories, *, printed=None):
+    """Losses of each run over the epochs, and their mean.
+
+    Parameters
+    ----------
+    histories : sequence of DataFrame
+        One row an epoch: loss, val_loss.
+    printed : dict, optional
+        The thesis's loss and val_loss, as `thesis.printed_losses` gives them.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
-    columns = {"loss": ("training", thesis.LOSS), "val_loss": ("validation", thesis.VALIDATION_LOSS)}
-    for ax, (column, (name, losses)) in zip(axes, columns.items(), strict=True):
+    for ax, (column, name) in zip(axes, {"loss": "training", "val_loss": "validation"}.items(), strict=True):
         all_runs = np.array([history[column] for history in histories])
         epochs = np.arange(1, all_runs.shape[1] + 1)
         ax.plot(epochs, all_runs.T, color="0.75", lw=0.8)
         ax.plot(epochs, all_runs.mean(axis=0), color="k", lw=2, label=f"mean of {len(all_runs)} runs")
         if printed:
-            ax.plot(np.arange(1, len(losses) + 1), losses, "o--", color="#D55E00", ms=4, label="thesis, one run")
+            ax.plot(
+                np.arange(1, len(printed[column]) + 1),
+                printed[column],
+                "o--",
+                color="#D55E00",
+                ms=4,
+                label="thesis, one run",
+            )
         ax.set(title=name, xlabel="epoch", ylim=(0, None))
         ax.legend()
     axes[0].set_ylabel("cross-entropy")

@@ -11,11 +11,11 @@ from tqdm.auto import tqdm
 
 from mirnb.experiments.blobs import LABEL_COLUMNS, label_columns, write_table
 from mirnb.experiments.experiment_file import load_experiment
-from mirnb.experiments.panel_file import THESIS, is_named
+from mirnb.experiments.panel_file import THESIS, is_named, write_panel
 from mirnb.experiments.stacks import write_stack
-from mirnb.files import InputError, make_folder, write_experiment
+from mirnb.files import InputError, make_folder, write_toml
 from mirnb.simulation.frames import simulate_frames
-from mirnb.simulation.settings import _as_settings, settings_of, settings_of_experiment
+from mirnb.simulation.settings import settings_of, settings_of_experiment
 
 _TRUTH_COLUMNS = ["molecule", "frame", "kind", "class", "y_px", "x_px", "flux", "sigma_y_px", "sigma_x_px", "blob_id"]
 _WRITTEN = ("experiment.toml", "stack.tif", "blobs.csv", "truth.csv", "panel.toml")
@@ -52,15 +52,13 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
         If `only` is no miR of the panel, or the folder holds an experiment that was not simulated.
     """
     folder = Path(folder).resolve()
-    settings = settings or settings_of(panel)
+    settings, drawn_panel = settings or settings_of(panel), panel
     _require_own(folder)
     if only is not None:
         if only not in panel.mir_names:
             raise InputError(f"--only {only}: the panel {panel.name!r} has {', '.join(panel.mir_names)}")
         mirs = tuple(replace(mir, share=mir.share if mir.name == only else 0.0) for mir in panel.mirs)
         drawn_panel = replace(panel, mirs=mirs)
-    else:
-        drawn_panel = panel
     tables = []
     make_folder(folder)
 
@@ -75,31 +73,29 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
             write_stack(
                 folder / "stack.tif", made_frames, pixel_size_nm=settings.pixel_size_nm, big=_n_bytes(settings) > 3.9e9
             )
-        blobs = pd.concat(tables, ignore_index=True)
-        blobs["blob_id"] = pd.array(np.where(blobs["detected"], blobs["detected"].cumsum(), 0), dtype="Int64")
-        blobs.loc[~blobs["detected"], "blob_id"] = pd.NA
-        table = _as_thunderstorm(blobs[blobs["detected"]], panel, settings)
-        write_table(folder / "blobs.csv", table if labelled else table.drop(columns=list(LABEL_COLUMNS)))
-        truth = blobs[_TRUTH_COLUMNS].round({"y_px": 4, "x_px": 4, "flux": 2, "sigma_y_px": 4, "sigma_x_px": 4})
-        truth["class"] = [panel.names[k] for k in truth["class"]]
-        write_table(folder / "truth.csv", truth.replace({"kind": {"faint": "single"}}))
+        _write_blobs(folder, pd.concat(tables, ignore_index=True), panel, settings, labelled=labelled)
         named = is_named(panel)
         if not named:
-            write_experiment(folder, panel.to_dict(), file_name="panel.toml")
-        write_experiment(
-            folder,
-            {
-                "name": re.sub(r"[^A-Za-z0-9_-]", "_", folder.resolve().name),
-                "stack": "stack.tif",
-                "blobs": "blobs.csv",
-                "pixel_size_nm": settings.pixel_size_nm,
-                "panel": panel.name if named else "panel.toml",
-                "dispersion": "down",
-                **({"pretrain": list(pretrain)} if pretrain else {}),
-                "simulated": {"seed": seed, **({"only": only} if only else {}), **asdict(settings)},
-            },
-        )
+            write_panel(folder / "panel.toml", panel)
+        values = {
+            "name": re.sub(r"[^A-Za-z0-9_-]", "_", folder.name), "stack": "stack.tif", "blobs": "blobs.csv",
+            "pixel_size_nm": settings.pixel_size_nm, "panel": panel.name if named else "panel.toml", "dispersion": "down",
+            **({"pretrain": list(pretrain)} if pretrain else {}),
+            "simulated": {"seed": seed, **({"only": only} if only else {}), **asdict(settings)},
+        }  # fmt: skip
+        write_toml(folder / "experiment.toml", values)
     return folder
+
+
+def _write_blobs(folder, blobs, panel, settings, *, labelled):
+    """The blob table as a user would have it, and the truth."""
+    blobs["blob_id"] = pd.array(np.where(blobs["detected"], blobs["detected"].cumsum(), 0), dtype="Int64")
+    blobs.loc[~blobs["detected"], "blob_id"] = pd.NA
+    table = _as_thunderstorm(blobs[blobs["detected"]], panel, settings)
+    write_table(folder / "blobs.csv", table if labelled else table.drop(columns=list(LABEL_COLUMNS)))
+    truth = blobs[_TRUTH_COLUMNS].round({"y_px": 4, "x_px": 4, "flux": 2, "sigma_y_px": 4, "sigma_x_px": 4})
+    truth["class"] = [panel.names[k] for k in truth["class"]]
+    write_table(folder / "truth.csv", truth.replace({"kind": {"faint": "single"}}))
 
 
 def simulate_with_single_types(folder, *, panel=THESIS, settings=None, seed=3):
@@ -134,9 +130,8 @@ def simulate_samples(experiment, folder, *, n_frames=8, seed=3):
         mirs = tuple(replace(mir, share=float(shares[k % len(shares)])) for k, mir in enumerate(panel.mirs))
         own = replace(settings, mir_share=0.0, unseen_share=0.0) if name == "blank" else settings
         target, own_seed = Path(folder) / name, seed + 2000 + number
-        wanted = {"seed": own_seed, **asdict(own)}
-        there = load_experiment(target).simulated if (target / "experiment.toml").exists() else {}
-        if _as_settings(there) != wanted:
+        there = load_experiment(target) if (target / "experiment.toml").exists() else None
+        if there is None or settings_of_experiment(there) != own or there.simulated["seed"] != own_seed:
             simulate_experiment(target, panel=replace(panel, mirs=mirs), settings=own, seed=own_seed)
         folders.append(target)
     return folders

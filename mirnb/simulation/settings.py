@@ -1,6 +1,6 @@
 """What a simulated sample, its optics and its camera are like: settings with their provenance."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -78,11 +78,7 @@ def localisation_error_px(sigma_y_px, sigma_x_px, flux, settings):
 
 
 def settings_of_experiment(experiment):
-    """The settings a simulated experiment was drawn with."""
-    told = _as_settings(experiment.simulated)
-    return Settings(**{name: told[name] for name in asdict(Settings()) if name in told})
-
-
-def _as_settings(values):
-    """Values of [simulated] as `Settings` holds them: lists are tuples there."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    """The settings a simulated experiment was drawn with; None when it was not, or not by this simulator."""
+    told = {key: tuple(value) if isinstance(value, list) else value for key, value in (experiment.simulated or {}).items()}
+    known = {one.name: told[one.name] for one in fields(Settings) if one.name in told}
+    return Settings(**known) if "seed" in told and len(known) == len(fields(Settings)) else None

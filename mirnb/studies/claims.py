@@ -5,23 +5,23 @@ told when it holds 0; cosine similarity is judged by its number alone. The netwo
 few runs. What needs another sample (less noise, fewer noise blobs) is simulated anew, so on simulated experiments alone.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb import __version__
-from mirnb.classifiers import scores
 from mirnb.classifiers.dataset import QUICK_FRAMES, prepare
 from mirnb.classifiers.lenet5 import train_runs
+from mirnb.classifiers.scores import mean_f1, paired_difference, recall_less_precision, with_interval
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError, fingerprint
 from mirnb.imaging.templates import median_templates, preprocess_templates
 from mirnb.simulation.folders import simulate_experiment
-from mirnb.simulation.settings import Settings
+from mirnb.simulation.settings import settings_of_experiment
 from mirnb.studies import thesis
 from mirnb.studies.comparison import difference
 from mirnb.studies.techniques import compare_techniques, single_type_sample
@@ -38,27 +38,20 @@ class Verdict:
     verdict: str
 
 
-def measure_claims(experiment, run, data, runs, rivals, *, n_runs=2, seed=3, quick=False, training=None, **cleaning):
+def measure_claims(run, data, runs, rivals, *, n_runs=2):
     """Measure every claim on an experiment.
 
     Parameters
     ----------
-    experiment : Experiment
     run : RunFolder
     data : Dataset
+        Its settings, quick among them, hold for the other samples too.
     runs : list of Training
-        LeNet-5's on `data`.
+        LeNet-5's on `data`; others are trained as these were.
     rivals : dict
-        As `rivals.train_rivals` gives it.
+        As `kinds.train_rivals` gives it.
     n_runs : int
         Trainings of LeNet-5 for each changed sample.
-    seed : int
-    quick : bool
-        The first frames only, of the experiment and of the samples that are simulated.
-    training : dict, optional
-        epochs, learning_rate and batch_size of LeNet-5, as `runs` had them.
-    **cleaning
-        background_percentile and cap_sds.
 
     Returns
     -------
@@ -71,16 +64,20 @@ def measure_claims(experiment, run, data, runs, rivals, *, n_runs=2, seed=3, qui
     """
     if n_runs < 1:
         raise InputError(f"claim_runs must be 1 or more, got {n_runs}")
-    few = runs[:n_runs]
-    how = {"n_runs": len(few), "seed": seed, **(training or {})}
-    preparation = {"seed": seed, "quick": quick, **cleaning}
+    few, seed = runs[:n_runs], data.settings["seed"]
+    how = {
+        "n_runs": len(few),
+        "seed": seed,
+        **{key: runs[0].settings[key] for key in ("epochs", "learning_rate", "batch_size")},
+    }
+    preparation = {"seed": seed, "quick": data.settings["quick"], **data.cleaning}
     steps = [
         lambda: [_network_beats_miracle(rivals, data), _recall_is_precision(rivals, data)],
-        lambda: [_cosine_raises_background(experiment, data, **cleaning)],
-        lambda: [_partition(experiment, run, how, preparation)],
-        lambda: _other_samples(experiment, run, data, few, how, preparation),
+        lambda: [_cosine_raises_background(run.experiment, data)],
+        lambda: [_partition(run, how, preparation)],
+        lambda: _other_samples(run, data, few, how, preparation),
         lambda: [_label_errors(run, data, few, how)],
-        lambda: [_single_type_templates(experiment, data, seed, **cleaning)],
+        lambda: [_single_type_templates(run.experiment, data, seed)],
     ]
     bar = tqdm(steps, desc="claims", unit="step", leave=False)
     return pd.DataFrame([one for step in bar for one in step()])
@@ -91,7 +88,7 @@ def _judge(_, low, high):
 
 
 def _gain(difference, low, high):
-    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f})"
+    return with_interval(difference, low, high, "{:+.3f}")
 
 
 def _network_beats_miracle(rivals, data):
@@ -114,7 +111,7 @@ def _network_beats_miracle(rivals, data):
 def _recall_is_precision(rivals, data):
     test, n = data.split["test"], data.n_classes
     y_true, y_pred = data.y_true[test], rivals["lenet5"].y_prob[test].argmax(axis=1)
-    ends = scores.recall_less_precision(y_true, y_pred, data.frames[test], n)
+    ends = recall_less_precision(y_true, y_pred, data.frames[test], n)
     names = data.panel.mir_names
     text = ", ".join(f"{name} {_gain(*one)}" for name, one in zip(names, ends[:-1], strict=True))
     apart = [name for name, (_, low, high) in zip(names, ends[:-1], strict=True) if low > 0 or high < 0]
@@ -125,20 +122,20 @@ def _recall_is_precision(rivals, data):
     return Verdict("Recall and precision are symmetrical", f"yes{printed}", f"recall less precision: {text}", verdict)
 
 
-def _cosine_raises_background(experiment, data, **cleaning):
+def _cosine_raises_background(experiment, data):
     sample, k = single_type_sample(experiment)
-    numbers = compare_techniques(sample, k, data.templates[k], **cleaning).numbers["contrast"]
+    numbers = compare_techniques(sample, k, data.templates[k], **data.cleaning).numbers["contrast"]
     cross, cosine = numbers["cross-correlation"], numbers["cosine similarity"]
     text = f"molecules stand {cosine:.1f} sd above the background, with cross-correlation {cross:.1f}"
     return Verdict("Cosine similarity raises the background", "yes, by eye", text, _judge(0, cross - cosine, cross - cosine))
 
 
-def _partition(experiment, run, how, preparation, *, shares=(0.5, 0.6, 0.7, 0.8)):
+def _partition(run, how, preparation, *, shares=(0.5, 0.6, 0.7, 0.8)):
     """Training shares; what is left is halved into validation and test."""
     found = {}
     for share in shares:
         rest = (1 - share) / 2
-        data = prepare(experiment, run, test_share=rest, validation_share=rest / (1 - rest), **preparation)
+        data = prepare(run, test_share=rest, validation_share=rest / (1 - rest), **preparation)
         found[share] = _f1(data, train_runs(data, run, **how))
     text = ", ".join(f"{share:.0%} {mean:.3f} ± {error:.3f}" for share, (mean, error) in found.items())
     gains = {share: _unpaired(one, found[0.6]) for share, one in found.items() if share != 0.6}
@@ -151,12 +148,13 @@ def _partition(experiment, run, how, preparation, *, shares=(0.5, 0.6, 0.7, 0.8)
     return Verdict("60/20/20 is a good partition", "yes", f"F1 by share for training: {text}", verdict)
 
 
-def _other_samples(experiment, run, data, runs, how, preparation):
+def _other_samples(run, data, runs, how, preparation):
     """Less and more background noise, and half the noise blobs: simulated anew with the same molecules' statistics."""
     changes = {"noise x 0.5": 0.5, "noise x 2": 2.0, "noise blobs x 0.5": None}
     as_it_is = _f1(data, runs)
     found = {}
-    settings = _settings_of(experiment)
+    experiment = run.experiment
+    settings = settings_of_experiment(experiment)
     if settings is not None:
         if preparation["quick"]:
             settings = replace(settings, n_frames=min(settings.n_frames, QUICK_FRAMES))
@@ -169,7 +167,7 @@ def _other_samples(experiment, run, data, runs, how, preparation):
                 simulate_experiment(folder, panel=experiment.panel, settings=changed, seed=seed)
             sample = load_experiment(folder)
             other_run = RunFolder(sample, folder / "run")
-            other = prepare(sample, other_run, **preparation)
+            other = prepare(other_run, **preparation)
             found[name] = _f1(other, train_runs(other, other_run, **how))
     verdicts = []
     for claim, better, worse in (
@@ -184,13 +182,6 @@ def _other_samples(experiment, run, data, runs, how, preparation):
         text = ", ".join(f"{name} {mean:.3f} ± {error:.3f}" for name, (mean, error) in parts.items())
         verdicts.append(Verdict(claim, "expected", f"F1: {text}; {_gain(*gain)}", _judge(*gain)))
     return verdicts
-
-
-def _settings_of(experiment):
-    """The settings a sample was simulated with; None when it was not, or not by this simulator."""
-    values = {key: tuple(one) if isinstance(one, list) else one for key, one in (experiment.simulated or {}).items()}
-    known = {one.name: values[one.name] for one in fields(Settings) if one.name in values}
-    return Settings(**known) if "seed" in values and len(known) == len(fields(Settings)) else None
 
 
 def _with_noise(settings, factor):
@@ -212,9 +203,9 @@ def _label_errors(run, data, runs, how, *, shares=(0.05, 0.10)):
         wrong = _with_wrong_labels(data, share, how["seed"])
         calls[share] = [one.y_prob[test].argmax(axis=1) for one in train_runs(wrong, run, **how)]
     y_true, frames = data.y_true[test], data.frames[test]
-    f1 = {share: scores.mean_f1(y_true, one, frames, data.n_classes)[0] for share, one in calls.items()}
+    f1 = {share: mean_f1(y_true, one, frames, data.n_classes)[0] for share, one in calls.items()}
     against = {"y_true": y_true, "frames": frames, "ours": calls[0.0], "theirs": calls[max(shares)]}
-    gain = scores.paired_difference([against], data.n_classes)
+    gain = paired_difference([against], data.n_classes)
     text = ", ".join(f"{share:.0%} wrong {value:.3f}" for share, value in f1.items())
     return Verdict(
         "Fewer label errors raise accuracy", "expected", f"F1: {text}; none less most {_gain(*gain)}", _judge(*gain)
@@ -231,7 +222,7 @@ def _with_wrong_labels(data, share, seed):
     return replace(data, blobs=data.blobs.assign(y=labels))
 
 
-def _single_type_templates(experiment, data, seed, *, n_draws=200, **cleaning):
+def _single_type_templates(experiment, data, seed, *, n_draws=200):
     """The mixture's template against one of single-type crops; as many crops of the mixture show what chance does."""
     claim, says = "Single-type templates deviate from mixture ones", "yes, by eye"
     if not experiment.pretrain:
@@ -243,13 +234,13 @@ def _single_type_templates(experiment, data, seed, *, n_draws=200, **cleaning):
         blobs, _ = kept_blobs(sample)
         k = int(np.bincount(blobs["y"][blobs["y"] < data.panel.noise], minlength=1).argmax())
         own = data.split["training"][data.y_true[data.split["training"]] == k]
-        alone = without_margin(cut_raw_crops(sample, blobs[blobs["y"] == k].reset_index(drop=True)))
+        alone = without_margin(cut_raw_crops(sample.stack, blobs[blobs["y"] == k].reset_index(drop=True), sample.panel))
         n = min(len(alone), len(own) // 2)
         if n < 5:
             continue
 
         def template(crops):
-            return preprocess_templates(median_templates(crops, np.zeros(len(crops), int), 1), **cleaning)[0].ravel()
+            return preprocess_templates(median_templates(crops, np.zeros(len(crops), int), 1), **data.cleaning)[0].ravel()
 
         drawn = [rng.permutation(own) for _ in range(n_draws)]
         pairs = [(template(data.raw_crops[one[:n]]), template(data.raw_crops[one[n:]])) for one in drawn]
@@ -267,7 +258,7 @@ def _f1(data, runs):
     """Mean F1 of LeNet-5's runs on test, and its standard error over frames."""
     test = data.split["test"]
     calls = [one.y_prob[test].argmax(axis=1) for one in runs]
-    return scores.mean_f1(data.y_true[test], calls, data.frames[test], data.n_classes)
+    return mean_f1(data.y_true[test], calls, data.frames[test], data.n_classes)
 
 
 def _unpaired(ours, theirs):

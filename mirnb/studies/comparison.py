@@ -1,12 +1,10 @@
 """Every kind of classifier trained on the same crops, and compared on the same test crops."""
 
-import numpy as np
 import pandas as pd
 
-from mirnb.classifiers import scores
 from mirnb.classifiers.calibration import apply_temperature, expected_calibration_error, fit_temperature, reliability
-from mirnb.classifiers.kinds import TITLES
-from mirnb.classifiers.scores import bootstrap_intervals, macro_f1_mir, score
+from mirnb.classifiers.kinds import KINDS
+from mirnb.classifiers.scores import bootstrap_intervals, macro_f1_mir, mir_f1, paired_difference, score, with_interval
 
 
 def compare(rivals, dataset, *, n_resamples=2000, seed=3):
@@ -26,13 +24,13 @@ def compare(rivals, dataset, *, n_resamples=2000, seed=3):
         scores = score(y_true, y_pred, len(names))
         ends = bootstrap_intervals(y_true, y_pred, frames, len(names), n_resamples=n_resamples, seed=seed)
         for k, name in enumerate(names):
-            row = {"classifier": TITLES[kind], "class": name}
+            row = {"classifier": KINDS[kind].title, "class": name}
             for key in ("recall", "precision", "f1"):
                 row |= {key: scores[key][k], f"{key} low": ends[key][0, k], f"{key} high": ends[key][1, k]}
             rows.append(row)
         low, high = ends["macro_f1_mir"]
         overall = {"f1": float(macro_f1_mir(scores)), "f1 low": low, "f1 high": high}
-        rows.append({"classifier": TITLES[kind], "class": "mean of the miRs", **overall})
+        rows.append({"classifier": KINDS[kind].title, "class": "mean of the miRs", **overall})
     return pd.DataFrame(rows)
 
 
@@ -40,10 +38,7 @@ def in_columns(table):
     """`compare` to be read: a row a classifier and class; recall, precision and F1 each with its interval as text."""
     shown = table[["classifier", "class"]].copy()
     for key in ("recall", "precision", "f1"):
-        shown[key] = [
-            "" if np.isnan(value) else f"{value:.2f} ({low:.2f} to {high:.2f})"
-            for value, low, high in table[[key, f"{key} low", f"{key} high"]].to_numpy()
-        ]
+        shown[key] = [with_interval(*one) for one in table[[key, f"{key} low", f"{key} high"]].to_numpy()]
     return shown.set_index(["classifier", "class"])
 
 
@@ -58,15 +53,15 @@ def about(rivals, dataset):
     rows = []
     for kind, one in rivals.items():
         y_prob = one.y_prob[test]
-        f1 = scores.mir_f1(y_true, y_prob.argmax(axis=1), dataset.n_classes)
-        gain, low, high = difference(rivals, dataset, kind, "lenet5")
+        f1 = mir_f1(y_true, y_prob.argmax(axis=1), dataset.n_classes)
+        gain = with_interval(*difference(rivals, dataset, kind, "lenet5"), "{:+.3f}")
         temperature = fit_temperature(dataset.y_true[validation], one.y_prob[validation])
         tempered = apply_temperature(y_prob, temperature)
         rows.append(
             {
-                "classifier": TITLES[kind],
+                "classifier": KINDS[kind].title,
                 "F1, mean of the miRs": round(f1, 3),
-                "less LeNet-5's (95 %)": "" if kind == "lenet5" else f"{gain:+.3f} ({low:+.3f} to {high:+.3f})",
+                "less LeNet-5's (95 %)": "" if kind == "lenet5" else gain,
                 "ECE": round(expected_calibration_error(reliability(y_true, y_prob)), 3),
                 "ECE, temperature on validation": round(expected_calibration_error(reliability(y_true, tempered)), 3),
                 "training, s": round(one.seconds, 1),
@@ -82,20 +77,20 @@ def difference(rivals, dataset, ours, theirs):
     test = dataset.split["test"]
     calls = {kind: [rivals[kind].y_prob[test].argmax(axis=1)] for kind in (ours, theirs)}
     one = {"y_true": dataset.y_true[test], "frames": dataset.frames[test], "ours": calls[ours], "theirs": calls[theirs]}
-    return scores.paired_difference([one], dataset.n_classes)
+    return paired_difference([one], dataset.n_classes)
 
 
 def in_words(rivals, dataset):
     """What the comparison says, in plain sentences: a list of text."""
     test = dataset.split["test"]
     y_true = dataset.y_true[test]
-    f1 = {kind: scores.mir_f1(y_true, one.y_prob[test].argmax(axis=1), dataset.n_classes) for kind, one in rivals.items()}
+    f1 = {kind: mir_f1(y_true, one.y_prob[test].argmax(axis=1), dataset.n_classes) for kind, one in rivals.items()}
     order = sorted(f1, key=f1.get, reverse=True)
     sentences = [
-        "Mean F1 over the miRs, same test crops: " + ", ".join(f"{TITLES[kind]} {f1[kind]:.3f}" for kind in order) + "."
+        "Mean F1 over the miRs, same test crops: " + ", ".join(f"{KINDS[kind].title} {f1[kind]:.3f}" for kind in order) + "."
     ]
     for ours, theirs in (("best", "lenet5"), ("best", "pca_svm"), ("lenet5", "pca_svm"), ("lenet5", "matched_filter")):
         gain, low, high = difference(rivals, dataset, ours, theirs)
         word = "is better than" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
-        sentences.append(f"{TITLES[ours]} {word} {TITLES[theirs]}: {gain:+.3f} ({low:+.3f} to {high:+.3f}).")
+        sentences.append(f"{KINDS[ours].title} {word} {KINDS[theirs].title}: {with_interval(gain, low, high, '{:+.3f}')}.")
     return sentences

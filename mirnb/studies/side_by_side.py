@@ -56,7 +56,7 @@ def predict_side_by_side(model, crops, *, batch_size=128):
 
 
 def weights_of(model, number):
-    """Weights of one network, in the order of `models.lenet5`'s."""
+    """Weights of one network, in the order of `lenet5.build_lenet5`'s."""
     first, bias = (np.split(values, model.output_shape[1], axis=-1) for values in model.get_layer("first").get_weights())
     dense = [model.get_layer(name).get_weights()[0][number] for name in ("dense", "classes")]
     second = model.get_layer(f"second_{number}").get_weights()
@@ -82,7 +82,7 @@ def _batches(order, batch_size):
 
 
 def _untrained(shapes, seed):
-    """The weights `models.lenet5` starts from, for kernels of these shapes."""
+    """The weights `lenet5.build_lenet5` starts from, for kernels of these shapes."""
     ops = load_keras().ops
     kernels = [ops.convert_to_numpy(glorot(seed, layer)(shape)) for layer, shape in enumerate(shapes, 1)]
     return [values for kernel in kernels for values in (kernel, np.zeros(kernel.shape[-1], np.float32))]

@@ -10,13 +10,11 @@ from mirnb.experiments.panel_file import THESIS
 LOSS = (0.902, 0.569, 0.410, 0.365, 0.330, 0.307, 0.281, 0.261, 0.245, 0.232)  # training, one run of ten epochs
 VALIDATION_LOSS = (0.619, 0.446, 0.395, 0.329, 0.327, 0.324, 0.330, 0.324, 0.315, 0.330)
 N_LABELLED = {"red": 655, "green": 141, "blue": 611, "noise": 2629}
-N_SPLIT = {"training": 2421, "validation": 807, "test": 808}
 RECALL = {"red": 0.87, "green": 0.62, "blue": 0.88}  # on test
 PRECISION = {"red": 0.90, "green": 0.82, "blue": 0.74}
 N_WEIGHTS = 10952
 MIRACLE_RECALL = {"red": 0.869, "green": 0.657, "blue": 0.672}  # reference 2, on nearly the same labels
 MIRACLE_PRECISION = {"red": 0.841, "green": 0.758, "blue": 0.861}
-N_WEIGHTS_SWEEPS = 14472  # of the code for the sweeps, whose pooling is padded
 HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"
 
 
@@ -45,6 +43,16 @@ def is_thesis_panel(panel):
     return [(mir.name, set(mir.dyes)) for mir in panel.mirs] == [(mir.name, set(mir.dyes)) for mir in THESIS.mirs]
 
 
+def printed_losses(panel):
+    """The printed losses of a run, as Keras names them; None for another panel."""
+    return {"loss": LOSS, "val_loss": VALIDATION_LOSS} if is_thesis_panel(panel) else None
+
+
+def printed_scores(panel):
+    """Recall and precision on test by miR; none for another panel."""
+    return {"recall": RECALL, "precision": PRECISION} if is_thesis_panel(panel) else {}
+
+
 def scores_beside_thesis(panel, scores, intervals):
     """Recall and precision per miR with intervals, beside the thesis's test figures.
 
@@ -52,16 +60,16 @@ def scores_beside_thesis(panel, scores, intervals):
     ----------
     panel : Panel
     scores : dict of ndarray of shape (n_classes,)
-        As `evaluate.score` gives them.
+        As `scores.score` gives them.
     intervals : dict of ndarray of shape (2, n_classes)
-        As `evaluate.bootstrap_intervals` gives them.
+        As `scores.bootstrap_intervals` gives them.
 
     Returns
     -------
     DataFrame, one row a miR
     """
     table = pd.DataFrame(index=pd.Index(panel.mir_names, name="class"))
-    printed = {"recall": RECALL, "precision": PRECISION} if is_thesis_panel(panel) else {}
+    printed = printed_scores(panel)
     for name in ("recall", "precision", "f1"):
         table[name] = np.round(scores[name][:-1], 3)
         low, high = intervals[name][:, :-1]

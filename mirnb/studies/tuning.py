@@ -19,7 +19,7 @@ from mirnb import __version__
 from mirnb.classifiers.backend import load_keras
 from mirnb.classifiers.scores import confusion, macro_f1_mir, score_confusion
 from mirnb.cluster import ask_all, in_turn, open_client
-from mirnb.files import InputError, fingerprint, whole_file
+from mirnb.files import InputError, fingerprint, read_arrays, write_arrays
 from mirnb.studies.hyperparameters import VALUES, Hyperparameters, from_text, in_text, possible_values, require_possible
 from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side
 
@@ -269,8 +269,7 @@ def _train_missing(missing, crops, folder, scheduler):
                     failed[hyper.name] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]
                 else:
                     for seed, arrays in zip(seeds, trained, strict=True):
-                        with whole_file(_file(folder, hyper, seed)) as temporary, temporary.open("wb") as file:
-                            np.savez(file, **arrays)
+                        write_arrays(_file(folder, hyper, seed), arrays)
                     n_done += len(seeds)
                 bar.set_postfix_str(f"{n_done} of {n_all} trainings", refresh=False)
                 bar.update(work[hyper] * len(seeds))
@@ -320,8 +319,7 @@ def _rows(sweep, seeds, folder, data):
     for value, hyper in zip(sweep.values, sweep.configurations, strict=True):
         weights = hyper.n_weights(data.crops.shape[1:], data.n_classes)
         for seed in seeds:
-            with np.load(_file(folder, hyper, seed), allow_pickle=False) as stored:
-                arrays = dict(stored)
+            arrays = read_arrays(_file(folder, hyper, seed))
             diverged = bool(arrays["diverged"])
             for name in SETS:
                 scores = score_confusion(arrays[name])

@@ -24,7 +24,7 @@ def test_networks_are_averaged_and_brought_to_the_temperature_of_validation(tiny
     np.testing.assert_allclose(tiny.y_prob.sum(axis=1), 1, atol=1e-6)
     assert sorted(tiny.history["network"].unique()) == [1, 2]
     assert tiny.history["stage"].unique().tolist() == ["twin", "labelled crops"]
-    assert set(tiny.twin["hidden_share"]) == {"red", "green", "blue"}
+    assert set(tiny.hidden_share) == {"red", "green", "blue"}
 
 
 def test_a_finished_training_is_read_back(tiny, small_data, small_run, monkeypatch):
@@ -90,7 +90,7 @@ def test_neither_the_twin_nor_the_networks_see_a_test_crop(small_data, small, tm
     )
     np.testing.assert_allclose(one.y_prob[rest], two.y_prob[rest], atol=1e-5)
     assert one.temperature == pytest.approx(two.temperature, rel=1e-3)
-    assert one.twin == two.twin
+    assert one.hidden_share == two.hidden_share
 
 
 def test_the_twin_sees_no_validation_crop_either(small_data, monkeypatch):
@@ -121,7 +121,7 @@ def test_single_type_crops_come_between_the_twin_and_the_labels(small_data, smal
         small_data, RunFolder(small, tmp_path), recipe=replace(recipe, twin_epochs=0), singles=singles
     )
     assert alone.history["stage"].unique().tolist() == ["single types", "labelled crops"]
-    assert alone.twin == {}
+    assert alone.hidden_share == {}
 
 
 def test_a_stack_without_any_noise_is_refused(small_data, small_run):

@@ -16,7 +16,7 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel import Window
 from mirnb.experiments.panel_file import THESIS, panel_from_dict
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.files import InputError, read_json, write_experiment, write_json
+from mirnb.files import InputError, read_json, write_json, write_toml
 from mirnb.imaging.neighbours import find_crowded
 
 
@@ -30,11 +30,12 @@ def test_a_loaded_classifier_predicts_the_same(small_classifier, small, small_da
     small_classifier.save(tmp_path / "classifier")
     loaded = load_classifier(tmp_path / "classifier")
     blobs = small_data.blobs[:20]
-    np.testing.assert_allclose(loaded.predict(small, blobs), small_classifier.predict(small, blobs), atol=1e-6)
+    crops = loaded.cut(small.stack, blobs)
+    np.testing.assert_allclose(loaded.predict(crops), small_classifier.predict(crops), atol=1e-6)
     assert loaded.panel == small_classifier.panel
     for name in ("confusion", "hidden", "profile"):
-        np.testing.assert_array_equal(getattr(loaded, name), getattr(small_classifier, name))
-    assert loaded.ranges == small_classifier.ranges
+        np.testing.assert_array_equal(getattr(loaded.facts, name), getattr(small_classifier.facts, name))
+    assert loaded.facts.ranges == small_classifier.facts.ranges
     small_classifier.save(tmp_path / "classifier")  # an earlier one is replaced
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier"]
 
@@ -89,9 +90,9 @@ def test_another_panel_is_refused(small_classifier, tmp_path):
     values = THESIS.to_dict()
     values["mir"] = values["mir"][:2]
     folder = write_folder(tmp_path / "s", panel="two.toml")
-    write_experiment(folder, values, file_name="two.toml")
+    write_toml(folder / "two.toml", values)
     assert panel_from_dict(values) == load_experiment(folder).panel
-    with pytest.raises(InputError, match=r"\(red, green\).*trained on 'thesis' \(red, green, blue\)"):
+    with pytest.raises(InputError, match=r"\(red, green\).*trained on the panel 'thesis' \(red, green, blue\)"):
         classify(small_classifier, load_experiment(folder))
 
 

@@ -75,14 +75,14 @@ def test_finished_folds_are_kept_when_stopped(small_data, small_run):
 def test_counts_add_up(small_data, small_run, rng):
     rows, _ = fold_rows(small_data, seed=3)
     y_prob = rng.dirichlet(np.ones(4), len(rows))
-    counts = count_folds(small_data, small_run, rows, y_prob)
-    np.testing.assert_array_equal(counts.confusion.sum(axis=1), np.bincount(small_data.y_true[rows], minlength=4))
-    np.testing.assert_array_equal(counts.confusion.sum(axis=0), np.bincount(y_prob.argmax(axis=1), minlength=4))
-    assert counts.hidden.shape == (3, 4)
-    assert (counts.hidden >= 0).all()
-    assert (counts.hidden.sum(axis=0) <= counts.confusion[3] + 1e-9).all()
-    assert counts.profile.shape == (3, N_BINS)
-    assert counts.profile.sum() == (y_prob.argmax(axis=1) < 3).sum()
+    confusion, hidden, profile = count_folds(small_data, small_run, rows, y_prob)
+    np.testing.assert_array_equal(confusion.sum(axis=1), np.bincount(small_data.y_true[rows], minlength=4))
+    np.testing.assert_array_equal(confusion.sum(axis=0), np.bincount(y_prob.argmax(axis=1), minlength=4))
+    assert hidden.shape == (3, 4)
+    assert (hidden >= 0).all()
+    assert (hidden.sum(axis=0) <= confusion[3] + 1e-9).all()
+    assert profile.shape == (3, N_BINS)
+    assert profile.sum() == (y_prob.argmax(axis=1) < 3).sum()
 
 
 def test_only_noise_crops_may_be_hidden_pairs(small_data, small_run):
@@ -97,7 +97,7 @@ def test_only_noise_crops_may_be_hidden_pairs(small_data, small_run):
 @pytest.mark.parametrize("kind", ["matched_filter", "pca_svm", "lenet5", "best"])
 def test_each_kind_says_something_of_crops_it_did_not_see(kind, small_data, small_run, short_runs):
     made = {
-        "matched_filter": lambda: train_matched_filter(small_data),
+        "matched_filter": lambda: train_matched_filter(small_data, small_run),
         "pca_svm": lambda: train_pca_svm(small_data, small_run),
         "lenet5": lambda: chosen_lenet5(short_runs, small_data),
         "best": lambda: train_best_rival(small_data, small_run, recipe=SHORT),

@@ -14,7 +14,7 @@ from mirnb.counting.counts import count_stacks
 from mirnb.counting.samples import gather_inputs
 from mirnb.experiments.blobs import read_blobs
 from mirnb.experiments.stacks import Stack, write_stack
-from mirnb.files import write_experiment
+from mirnb.files import write_toml
 from mirnb.simulation.folders import simulate_experiment
 
 
@@ -83,7 +83,7 @@ def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder,
     turned.mkdir()
     write_stack(turned / "stack.tif", [np.rot90(frame, turns) for frame in frames], pixel_size_nm=120)
     values = {"name": "turned", "stack": "stack.tif", "pixel_size_nm": 120.0, "panel": "thesis", "dispersion": dispersion}
-    write_experiment(turned, values)
+    write_toml(turned / "experiment.toml", values)
     straight, other = _count([sample_frames / "stack.tif", turned], folder, small_classifier, tmp_path / "out")
     assert (straight.calls == other.calls).all()
     tables = [pd.read_csv(tmp_path / "out" / name / "blobs_classified.csv") for name in ("new", "turned")]

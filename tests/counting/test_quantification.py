@@ -9,7 +9,7 @@ import pytest
 from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.making import save_rival
 from mirnb.classifiers.pca_svm import train_pca_svm
-from mirnb.counting.quantification import in_words, plan_files, plan_notebook, quantify
+from mirnb.counting.quantification import in_words, plan_files, plan_notebook, quantify_plan
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
@@ -19,14 +19,13 @@ from mirnb.simulation.folders import simulate_experiment, simulate_samples
 
 
 @pytest.fixture(scope="module")
-def folder(small_settings, tmp_path_factory):
+def classifier(small_settings, tmp_path_factory):
     """A classifier that is quickly trained, of labels enough to correct counts with."""
     settings = replace(small_settings, n_frames=15)
     experiment = load_experiment(simulate_experiment(tmp_path_factory.mktemp("more") / "more", settings=settings, seed=5))
     run = RunFolder(experiment, tmp_path_factory.mktemp("run"))
-    data = prepare(experiment, run)
-    save_rival(train_pca_svm(data, run), experiment, data, run, {})
-    return run.root / "classifiers" / "pca_svm"
+    data = prepare(run)
+    return save_rival(train_pca_svm(data, run), data, run)
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +55,13 @@ def test_samples_that_are_there_are_kept_and_others_drawn_anew(small, tmp_path):
     assert first.stat().st_mtime_ns != made
 
 
-def test_reference_blank_and_replicates_are_put_together(made, folder, tmp_path, in_process):
+def test_reference_blank_and_replicates_are_put_together(made, classifier, tmp_path, in_process):
     reference, mixture, blank = (str(one / "stack.tif") for one in made)
     samples = tmp_path / "samples.csv"
     rows = [("reference", "known", "reference", 1), ("mixture", "mix", "sample", 1), ("blank", "empty", "blank", 1)]
     write_table(samples, pd.DataFrame(rows, columns=["stack", "sample", "role", "replicate"]))
-    plan = plan_files(folder, [reference, mixture, blank], tmp_path / "out", samples=samples)
-    found = quantify(plan, n_resamples=500)
+    plan = plan_files(classifier, [reference, mixture, blank], tmp_path / "out", samples=samples)
+    found = quantify_plan(plan, n_resamples=500)
     table = found.abundance.set_index(["sample", "class"])
     assert table.index.get_level_values("sample").unique().tolist() == ["known", "mix", "empty"]
     assert table.loc["mix", "relative_share"].sum() == pytest.approx(1)
@@ -74,44 +73,44 @@ def test_reference_blank_and_replicates_are_put_together(made, folder, tmp_path,
     np.testing.assert_allclose(again["molecules"], found.abundance["molecules"])
 
 
-def test_stacks_of_one_sample_are_pooled(made, folder, tmp_path, in_process):
+def test_stacks_of_one_sample_are_pooled(made, classifier, tmp_path, in_process):
     stacks = [str(one / "stack.tif") for one in made[:2]]
     samples = tmp_path / "samples.csv"
     write_table(samples, pd.DataFrame({"stack": ["reference", "mixture"], "sample": "both", "role": "sample",
                                        "replicate": ["a", "b"]}))  # fmt: skip
-    pooled = quantify(plan_files(folder, stacks, tmp_path / "pooled", samples=samples), n_resamples=500)
-    apart = quantify(plan_files(folder, stacks, tmp_path / "apart"), n_resamples=500)
+    pooled = quantify_plan(plan_files(classifier, stacks, tmp_path / "pooled", samples=samples), n_resamples=500)
+    apart = quantify_plan(plan_files(classifier, stacks, tmp_path / "apart"), n_resamples=500)
     assert pooled.abundance["counted"].tolist() == apart.abundance.groupby("class", sort=False)["counted"].sum().tolist()
     assert pooled.abundance["frames"].tolist() == [8] * 3
     assert pooled.abundance["spread_per_frame"].notna().all()
 
 
-def test_what_failed_is_left_out_and_said(made, folder, tmp_path, in_process):
+def test_what_failed_is_left_out_and_said(made, classifier, tmp_path, in_process):
     (tmp_path / "broken.tif").write_text("no TIFF")
-    plan = plan_files(folder, [str(made[0] / "stack.tif"), str(tmp_path / "broken.tif")], tmp_path / "out")
-    found = quantify(plan, n_resamples=500)
+    plan = plan_files(classifier, [str(made[0] / "stack.tif"), str(tmp_path / "broken.tif")], tmp_path / "out")
+    found = quantify_plan(plan, n_resamples=500)
     assert found.abundance["sample"].unique().tolist() == ["reference"]
     assert found.stacks["verdict"].tolist()[1] == "failed"
     assert "not a readable TIFF" in in_words(found.stacks)[1]
 
 
-def test_nothing_counted_is_an_error_that_names_each(folder, tmp_path):
-    plan = plan_files(folder, ["nowhere.tif", "nor_here.tif"], tmp_path / "out")
+def test_nothing_counted_is_an_error_that_names_each(classifier, tmp_path):
+    plan = plan_files(classifier, ["nowhere.tif", "nor_here.tif"], tmp_path / "out")
     with pytest.raises(InputError, match=r"(?s)no stack could be counted.*nowhere.tif.*nor_here.tif"):
-        quantify(plan)
+        quantify_plan(plan)
 
 
-def test_a_stack_of_another_kind_is_unlike_in_plain_words(made, folder, tmp_path, in_process, rng):
+def test_a_stack_of_another_kind_is_unlike_in_plain_words(made, classifier, tmp_path, in_process, rng):
     frames = [frame + rng.normal(0, 60, frame.shape) for _, frame in Stack([made[0] / "stack.tif"]).frames()]
     write_stack(tmp_path / "noisy.tif", frames, pixel_size_nm=120)
-    found = quantify(plan_files(folder, [str(tmp_path / "noisy.tif")], tmp_path / "out"), n_resamples=500)
+    found = quantify_plan(plan_files(classifier, [str(tmp_path / "noisy.tif")], tmp_path / "out"), n_resamples=500)
     assert found.abundance["verdict"].str.contains("unlike in noise").all()
     assert in_words(found.stacks)[0].startswith("noisy: unlike in noise (")
 
 
-def test_same_seed_same_table(made, folder, tmp_path, in_process):
-    plan = plan_files(folder, [str(made[0] / "stack.tif")], tmp_path / "out")
-    first, same, other = (quantify(plan, n_resamples=500, seed=seed).abundance for seed in (1, 1, 2))
+def test_same_seed_same_table(made, classifier, tmp_path, in_process):
+    plan = plan_files(classifier, [str(made[0] / "stack.tif")], tmp_path / "out")
+    first, same, other = (quantify_plan(plan, n_resamples=500, seed=seed).abundance for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first, same)
     assert not np.allclose(first["low"], other["low"])
 
@@ -126,7 +125,7 @@ def test_a_notebook_is_told_what_goes_together(missing, tmp_path):
 @pytest.mark.slow
 def test_an_experiment_is_counted_with_its_own_best_classifier(small, tmp_path, in_process):
     plan = plan_notebook(str(small.folder), str(tmp_path / "run"), quick=True)
-    found = quantify(plan, n_resamples=500)
+    found = quantify_plan(plan, n_resamples=500)
     assert plan.classifier.kind == "best"
     assert found.abundance["sample"].unique().tolist() == ["reference", "mixture", "blank"]
     assert plan.simulated

@@ -13,6 +13,10 @@ from mirnb.experiments.experiment_file import load_experiment
 TURNED_BY_HAND = {"down": 0, "right": 1, "up": 2, "left": 3}  # quarter turns against the clock of a picture that runs down
 
 
+def guessed(sample):
+    return guess_dispersion(sample.stack, sample.blobs, sample.panel, sample.dispersion)
+
+
 @pytest.fixture(scope="module", params=["labelled", "unlabelled"])
 def turned_samples(request, small, tmp_path_factory):
     """The small sample recorded in each of the four directions, every one said to run down: direction -> folder."""
@@ -43,7 +47,7 @@ def say(folder, direction):
 def test_the_direction_is_found_in_the_pixels_whatever_is_said(turned_samples, true, said):
     folder = turned_samples[true]
     say(folder, said)
-    assert guess_dispersion(load_experiment(folder)) == (true, True)
+    assert guessed(load_experiment(folder)) == (true, True)
     check = check_experiment(folder)
     if said == true:
         assert check.problems == []
@@ -58,7 +62,7 @@ def test_noise_alone_does_not_tell_a_direction(tmp_path, rng):
     frames = rng.normal(900, 30, (3, 128, 128)).astype(np.uint16)
     rows = [(1 + k % 3, *middle_nm(*rng.integers(0, 128, 2))) for k in range(200)]
     folder = write_folder(tmp_path / "s", frames=frames, blobs=blobs_text(rows, "frame,x [nm],y [nm]"))
-    assert not guess_dispersion(load_experiment(folder))[1]
+    assert not guessed(load_experiment(folder))[1]
     assert check_experiment(folder).problems == []
 
 

@@ -8,7 +8,7 @@ from by_hand import PIXEL_NM, blobs_text, everything_in, grey_frames, middle_nm,
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.experiment_file import inspect_experiment, load_experiment, write_mask
 from mirnb.experiments.panel_file import THESIS
-from mirnb.files import InputError, write_experiment
+from mirnb.files import InputError, write_toml
 from mirnb.simulation.folders import simulate_experiment
 
 MIRS = ("red", "green", "blue")
@@ -216,7 +216,7 @@ def test_what_is_written_is_read_back(tmp_path):
         "masks": {mir: f"{mir}.tif" for mir in MIRS},
         "simulated": {"seed": 3, "remark": 'a "quote" and a \\', "bright": True, "shape": (64, 48)},
     }
-    write_experiment(folder, written)
+    write_toml(folder / "experiment.toml", written)
     sample = load_experiment(folder)
     assert (sample.name, sample.pixel_size_nm, sample.dispersion) == ("again", 106.5, "down")
     assert [path.resolve() for path in sample.pretrain] == [tmp_path / "red"]

@@ -8,9 +8,9 @@ import pytest
 from by_hand import everything_in
 
 from mirnb.experiments.panel import NOISE
-from mirnb.experiments.panel_file import MAX_CLASSES, THESIS, load_panel, panel_files, panel_from_dict
+from mirnb.experiments.panel_file import MAX_CLASSES, THESIS, load_panel, panel_files, panel_from_dict, write_panel
 from mirnb.experiments.spectra import DYES
-from mirnb.files import InputError, write_experiment
+from mirnb.files import InputError
 from mirnb.simulation.settings import settings_of
 from mirnb.studies import thesis
 
@@ -70,7 +70,7 @@ def test_a_panel_comes_back_from_its_plain_values(panel):
 
 @pytest.mark.parametrize("panel", [THESIS, panel_from_dict(panel_values(12))], ids=["thesis", "twelve"])
 def test_a_panel_written_to_a_file_is_read_back(panel, tmp_path):
-    write_experiment(tmp_path, panel.to_dict(), file_name="panel.toml")
+    write_panel(tmp_path / "panel.toml", panel)
     assert load_panel("panel.toml", folder=tmp_path) == panel
 
 
@@ -177,7 +177,7 @@ def test_an_unknown_class_is_named_with_the_known_ones():
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "neither a named panel"), (b"name = ", "not a TOML file"), (b"\xff\xfe", "not a text file in UTF-8")],
+    [(None, "neither a named panel"), (b"name = ", "not valid TOML"), (b"\xff\xfe", "not a text file in UTF-8")],
     ids=["missing", "not toml", "not text"],
 )
 def test_a_panel_file_that_cannot_be_read_is_named(content, words, tmp_path):
@@ -255,7 +255,7 @@ def test_a_panel_brings_spectra_filter_and_camera_of_its_own(own_panel):
 def test_such_a_panel_goes_into_an_experiment_as_one_file(own_panel, tmp_path_factory):
     panel = load_panel("own.toml", folder=own_panel)
     folder = tmp_path_factory.mktemp("elsewhere")
-    write_experiment(folder, panel.to_dict(), file_name="panel.toml")
+    write_panel(folder / "panel.toml", panel)
     assert load_panel("panel.toml", folder=folder) == panel
     assert panel_files("own.toml", folder=own_panel) == [
         own_panel / name for name in ("own.toml", "filter.csv", "atto 550.csv")

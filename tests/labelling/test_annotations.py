@@ -167,7 +167,8 @@ def test_a_file_edited_by_hand_is_refused_by_its_line(change, words, sample):
 
 def test_a_second_session_is_told_and_writes_nothing(sample):
     opened = (
-        "import sys\nfrom mirnb.labelling.annotations import Annotation\nfrom mirnb.experiments.experiment_file import load_experiment\n"
+        "import sys\nfrom mirnb.labelling.annotations import Annotation\n"
+        "from mirnb.experiments.experiment_file import load_experiment\n"
         "own = Annotation(load_experiment(sys.argv[1]), 'anna')\nown.set(2, 1)\n"
         "print('open', flush=True)\nsys.stdin.read()\n"
     )

@@ -131,7 +131,7 @@ def test_blobs_of_a_frame_come_together(labeller):
 def test_a_classifier_puts_the_uncertain_first_and_suggests(sample, small_classifier):
     labeller = Labeller(sample, "anna", classifier=small_classifier)
     blobs, _ = kept_blobs(sample, labelled=False)
-    sure = small_classifier.predict(sample, blobs).max(axis=1)
+    sure = small_classifier.predict(small_classifier.cut(sample.stack, blobs)).max(axis=1)
     labeller.choose(order=UNCERTAIN_FIRST)
     np.testing.assert_allclose(labeller.y_prob.max(axis=1), sure, atol=1e-5)
     assert (np.diff(labeller.y_prob.max(axis=1)[labeller.sequence]) >= 0).all()

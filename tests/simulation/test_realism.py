@@ -16,7 +16,7 @@ def test_the_thesis_network_scores_on_the_simulation_near_its_printed_figures(tm
     for simulation_seed in range(3, 8):
         sample = load_experiment(simulate_experiment(tmp_path / f"sample_{simulation_seed}", seed=simulation_seed))
         run = RunFolder(sample, tmp_path / "run")
-        data = dataset.prepare(sample, run)
+        data = dataset.prepare(run)
         runs = lenet5.train_runs(data, run, n_runs=2, seed=simulation_seed)
         losses += [one.history["loss"] for one in runs]
         scores.append(lenet5.scores_of_runs(runs, data, sample.panel.mir_names))

@@ -9,7 +9,7 @@ import pytest
 from mirnb.classifiers import best_training, kinds
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
-from mirnb.simulation.settings import Settings
+from mirnb.simulation.settings import Settings, settings_of_experiment
 from mirnb.studies import claims, learning_curve
 
 
@@ -46,10 +46,10 @@ def test_wrong_labels_are_as_many_as_said_and_none_of_the_test(small_data):
 
 
 def test_the_settings_of_a_simulation_are_read_from_its_experiment(small, small_settings):
-    assert claims._settings_of(small) == small_settings
+    assert settings_of_experiment(small) == small_settings
     foreign = {key: value for key, value in small.simulated.items() if key != "tail_share"}
-    assert claims._settings_of(replace(small, simulated=foreign)) is None
-    assert claims._settings_of(replace(small, simulated=None)) is None
+    assert settings_of_experiment(replace(small, simulated=foreign)) is None
+    assert settings_of_experiment(replace(small, simulated=None)) is None
 
 
 @pytest.mark.slow
@@ -108,6 +108,6 @@ def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
     assert np.isfinite(means.to_numpy()).all()
 
 
-def test_no_trainings_at_all_are_refused(small, small_run, small_data, short_runs):
+def test_no_trainings_at_all_are_refused(small_run, small_data, short_runs):
     with pytest.raises(InputError, match="claim_runs must be 1 or more, got 0"):
-        claims.measure_claims(small, small_run, small_data, short_runs, {}, n_runs=0)
+        claims.measure_claims(small_run, small_data, short_runs, {}, n_runs=0)

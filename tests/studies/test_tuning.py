@@ -84,7 +84,7 @@ def test_another_seed_is_another_sweep(small_data, run, in_process):
 def test_interrupted_trainings_are_kept_and_the_rest_gone_on_with(small_data, run, small, tmp_path, in_process, monkeypatch):
     whole = RunFolder(small, tmp_path / "whole")
     undisturbed = tune([KERNELS], small_data, whole, n_repeats=3)
-    real, calls = np.savez, []
+    real, calls = np.savez_compressed, []
 
     def stopping(*args, **arrays):
         calls.append(1)
@@ -93,7 +93,7 @@ def test_interrupted_trainings_are_kept_and_the_rest_gone_on_with(small_data, ru
         return real(*args, **arrays)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(np, "savez", stopping)
+        stopped.setattr(np, "savez_compressed", stopping)
         with pytest.raises(KeyboardInterrupt):
             tune([KERNELS], small_data, run, n_repeats=3)
     kept = _files(run)

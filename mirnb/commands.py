@@ -1,0 +1,177 @@
+"""What each command does with the options of the command line; returns the exit code. Imports wait until they are needed."""
+
+import sys
+
+
+def run_simulate(options):
+    from mirnb.design.pairs import separations
+    from mirnb.experiments.panel_file import load_panel
+    from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
+    from mirnb.simulation.settings import settings_of
+
+    panel = load_panel(options.panel)
+    how = {"panel": panel, "settings": settings_of(panel, n_frames=options.frames), "seed": options.seed}
+    if options.only:
+        simulate_experiment(options.folder, only=options.only, **how)
+    else:
+        simulate_with_single_types(options.folder, **how)
+    print(f"{options.folder}: {options.frames} simulated frames, blobs and their truth")
+    nearest = separations(panel).sort_values("distance_px").iloc[0]
+    if nearest["nearest"]:
+        print(
+            f"panel {panel.name}: the two nearest separations, of {nearest['class']} and {nearest['nearest']}, lie "
+            f"{nearest['distance_px']:.2f} px apart"
+        )
+    return 0
+
+
+def run_check(options):
+    from mirnb.experiments.check import check_experiment
+
+    check = check_experiment(options.folder)
+    for line in check.found:
+        print(line)
+    for line in check.warnings:
+        print(f"warning: {line}")
+    for line in check.problems:
+        print(f"problem: {line}", file=sys.stderr)
+    print("no problem found" if not check.problems else f"{len(check.problems)} to mend", flush=True)
+    return 1 if check.problems else 0
+
+
+def run_report(options):
+    from mirnb.report import make_report
+    from mirnb.workspace import make_demo_if_missing
+
+    make_demo_if_missing(options.folder)
+    page = make_report(
+        options.folder, out=options.out, only=options.only, quick=options.quick, parameters=dict(options.parameters)
+    )
+    print(f"report: {page}")
+    return 0
+
+
+def run_tune(options):
+    from mirnb.classifiers.dataset import prepare
+    from mirnb.experiments.experiment_file import load_experiment
+    from mirnb.experiments.run_folder import RunFolder
+    from mirnb.studies import tuning
+    from mirnb.workspace import make_demo_if_missing
+
+    make_demo_if_missing(options.folder)
+    run = RunFolder(load_experiment(options.folder), options.out)
+    data = prepare(run, seed=options.seed)
+    sweeps = tuning.plan(options.setting or tuning.NETWORK + tuning.OPTIMIZERS, data.crops.shape[1:])
+    table = tuning.tune(sweeps, data, run, n_repeats=options.repeats, seed=options.seed, scheduler=options.scheduler)
+    for name in tuning.write_tables(table, sweeps, run):
+        print(f"written: {name}")
+    print(tuning.summary(table).round(3).to_string())
+    return 0
+
+
+def run_design(options):
+    from mirnb.design.planning import ANGLES_DEG, QUICK, design, in_words, plan_panels, separations_in_columns
+    from mirnb.report import design_page
+
+    plan = plan_panels(options.panels, options.out, effort=QUICK if options.quick else None, seed=options.seed)
+    chosen = {"angles": options.angle or list(ANGLES_DEG), "least_f1": options.least_f1, "subset": options.subset}
+    designed = design(plan, **chosen)
+    print(separations_in_columns(designed).drop(columns="remark").to_string())
+    print(*in_words(designed), sep="\n")
+    page = design_page(options.out, panels=options.panels, **chosen, seed=options.seed, quick=options.quick)
+    print(f"page: {page}")
+    return 0
+
+
+def run_import_rois(options):
+    import pandas as pd
+
+    from mirnb.experiments.experiment_file import load_experiment
+    from mirnb.labelling.annotations import Annotation
+    from mirnb.labelling.rois import NEAR_PX, nearest_blobs, read_points
+
+    experiment = load_experiment(options.folder)
+    experiment.require_blobs()
+    stack = experiment.panel, len(experiment.stack)
+    read = [read_points(path, *stack, unnamed=options.unnamed) for path in options.rois]
+    points = pd.concat(read, ignore_index=True)
+    blobs = nearest_blobs(points, experiment)
+    near = blobs >= 0
+    with Annotation(experiment, options.annotator) as own:
+        own.give(blobs[near], points["label"].to_numpy()[near])
+    print(f"{near.sum()} of {len(points)} points became labels of {options.annotator}")
+    for point in points[~near].itertuples():
+        print(
+            f"no blob within {NEAR_PX:g} px: {point.roi}, frame {point.frame + 1}, x {point.x_px:.1f}, y {point.y_px:.1f} px"
+        )
+    return 0
+
+
+def run_export_rois(options):
+    from mirnb.experiments.experiment_file import load_experiment
+    from mirnb.labelling.rois import write_rois
+
+    experiment = load_experiment(options.folder)
+    experiment.require_blobs()
+    print(f"{write_rois(options.out, experiment)} labels written: {options.out}")
+    return 0
+
+
+def run_classify(options):
+    from mirnb.classifiers.calls import about_noise, count_classes
+    from mirnb.classifiers.classifier import load_classifier
+    from mirnb.experiments.blobs import write_table
+    from mirnb.experiments.check import require_dispersion
+    from mirnb.experiments.experiment_file import load_experiment
+
+    experiment = load_experiment(options.folder)
+    experiment.require_blobs()
+    require_dispersion(experiment)
+    classifier = load_classifier(options.classifier, kind=options.kind)
+    table = classifier.classify(experiment, min_probability=options.min_probability)
+    write_table(options.out, table)
+    print(f"classifier: {classifier.kind}")
+    for line in about_noise(classifier, experiment):
+        print(line)
+    print(count_classes(table, classifier.panel).to_string())
+    print(f"crowded (another blob inside the window)  {int(table['crowded'].sum())}")
+    print(f"written: {options.out}")
+    return 0
+
+
+def run_detect(options):
+    from mirnb.experiments.blobs import write_table
+    from mirnb.experiments.stacks import Stack
+    from mirnb.imaging.detection import detect_stack
+
+    stack = Stack([options.stack])
+    table = detect_stack(stack, pixel_size_nm=options.pixel_size)
+    write_table(options.out, table)
+    print(f"{len(table)} blobs on {len(stack)} frames; written: {options.out}")
+    return 0
+
+
+def run_quantify(options):
+    from mirnb.classifiers.classifier import load_classifier
+    from mirnb.counting.quantification import in_words, plan_files, quantify_plan
+    from mirnb.report import quantification_page
+
+    given = {"stacks": options.stacks, "blobs": options.blobs, "samples": options.samples}
+    plan = plan_files(load_classifier(options.classifier), out=options.out, **given)
+    found = quantify_plan(plan, scheduler=options.scheduler, seed=options.seed)
+    print(*in_words(found.stacks), sep="\n")
+    shown = found.abundance[["sample", "class", "counted", "molecules", "low", "high", "share", "remark"]]
+    print(shown.round({"molecules": 0, "low": 0, "high": 0, "share": 3}).to_string(index=False))
+    if found.remark:
+        print(f"warning: {found.remark}")
+    page = quantification_page(options.out, classifier=plan.classifier.folder, seed=options.seed, **given)
+    print(f"page: {page}")
+    return 1 if (found.stacks["verdict"] == "failed").any() else 0
+
+
+def run_notebooks(options):
+    from mirnb.workspace import copy_notebooks
+
+    copied = copy_notebooks(options.folder)
+    print(f"{len(copied)} notebooks copied: {options.folder}; jupyter lab {options.folder} opens them")
+    return 0

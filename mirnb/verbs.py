@@ -1,0 +1,139 @@
+"""The verbs of `import mirnb` that need several wings; relative paths start where `workspace.place` says."""
+
+from pathlib import Path
+
+from mirnb.classifiers.classifier import load_classifier
+from mirnb.counting.quantification import plan_files, quantify_plan
+from mirnb.experiments.check import check_experiment
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.panel_file import load_panel
+from mirnb.experiments.stacks import Stack
+from mirnb.imaging.detection import detect_stack
+from mirnb.labelling.widget import open_tool
+from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
+from mirnb.simulation.settings import settings_of
+from mirnb.workspace import make_demo_if_missing, place
+
+
+def simulate(folder, *, panel="thesis", frames=30, seed=3, only=None):
+    """Write a simulated experiment with its truth, and beside it a small sample of each miR alone.
+
+    Parameters
+    ----------
+    folder : path
+    panel : str
+        A named panel (thesis, six, twelve) or a panel file.
+    frames : int
+    seed : int
+        Same seed, same files.
+    only : str, optional
+        Only this miR and noise, in one folder.
+
+    Returns
+    -------
+    path of the folder
+
+    Raises
+    ------
+    InputError
+        If `only` is no miR of the panel, or the folder holds an experiment that was not simulated.
+
+    Examples
+    --------
+    >>> folder = mirnb.simulate("data/next", panel="twelve", frames=1)
+    >>> (folder / "truth.csv").exists()
+    True
+    """
+    drawn = load_panel(panel)
+    how = {"panel": drawn, "settings": settings_of(drawn, n_frames=frames), "seed": seed}
+    if only:
+        return simulate_experiment(place(folder), only=only, **how)
+    return simulate_with_single_types(place(folder), **how)
+
+
+def check(folder):
+    """What an experiment folder holds, and everything that is wrong with it: `check.Check`.
+
+    Examples
+    --------
+    >>> mirnb.check("data/mine").problems
+    []
+    """
+    return check_experiment(place(folder))
+
+
+def detect(stack, *, pixel_size_nm=120.0):
+    """Blobs of a stack by ThunderSTORM's default recipe: DataFrame in its columns.
+
+    Parameters
+    ----------
+    stack : path, or an address such as s3://bucket/stack.tif
+    pixel_size_nm : float
+
+    Examples
+    --------
+    >>> list(mirnb.detect("new/a.tif"))[:4]
+    ['id', 'frame', 'x [nm]', 'y [nm]']
+    """
+    return detect_stack(Stack([place(stack)]), pixel_size_nm=pixel_size_nm)
+
+
+def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", seed=3):
+    """Count the miRs of stacks: tables of abundances with intervals, and of what each stack is like.
+
+    Parameters
+    ----------
+    classifier : Classifier, or path of its folder
+    stacks : sequence of path
+        TIFF files, addresses or experiment folders.
+    out : path
+        Folder for the tables.
+    blobs : sequence of path
+        Blob tables of the stacks, in their order; they are detected without.
+    samples : path
+        samples.csv; each stack is a sample of its own without.
+    scheduler : str
+        Address of a Dask cluster; processes of this machine when empty.
+    seed : int
+        Of the intervals.
+
+    Returns
+    -------
+    Quantified
+
+    Raises
+    ------
+    InputError
+        If an input does not fit, or no stack could be counted.
+
+    Examples
+    --------
+    >>> counted = mirnb.quantify(best, ["new/a.tif"], out="counted")
+    >>> list(counted.abundance["class"])
+    ['red', 'green', 'blue']
+    """
+    loaded = load_classifier(place(classifier)) if isinstance(classifier, str | Path) else classifier
+    given = {"blobs": [place(one) for one in blobs], "samples": place(samples) if samples else ""}
+    plan = plan_files(loaded, [place(one) for one in stacks], place(out), **given)
+    return quantify_plan(plan, scheduler=scheduler, seed=seed)
+
+
+def label(experiment, annotator, *, classifier=""):
+    """The labelling tool, to be shown as the last line of a cell; each label is on disk before the next blob shows.
+
+    Parameters
+    ----------
+    experiment : path
+    annotator : str
+        Whose labels these are: letters, digits, - and _.
+    classifier : path
+        Folder of a classifier, for suggestions; none when empty.
+
+    Examples
+    --------
+    >>> tool = mirnb.label("data/practice", "me")
+    >>> tool.view["total"] > 0
+    True
+    """
+    make_demo_if_missing(place(experiment))
+    return open_tool(load_experiment(place(experiment)), annotator, classifier=place(classifier) if classifier else "")
