@@ -1,4 +1,4 @@
-"""Detect, classify and count side by side with the thesis's own way; two workers against one; memory of long stacks.
+"""Detect and count side by side with the thesis's own way; two workers against one; memory of long stacks.
 
     python benchmarks/bench_counting.py reports/demo/classifiers/best
 

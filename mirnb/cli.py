@@ -39,32 +39,22 @@ def _parser():
     return parser
 
 
-def _not_negative(text):
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, got {number}")
-    return number
+def _number(kind, fits, words):
+    """A type of argument: a number that fits, or a sentence with what it must be."""
+
+    def read(text):
+        if not fits(number := kind(text)):
+            raise argparse.ArgumentTypeError(f"must {words}, got {text}")
+        return number
+
+    read.__name__ = {int: "whole number", float: "number"}[kind]  # argparse says: invalid whole number value
+    return read
 
 
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
-    return number
-
-
-def _above_0(text):
-    number = float(text)
-    if not 0 < number < 1e5:
-        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
-    return number
-
-
-def _share(text):
-    number = float(text)
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"must lie from 0 to below 1, got {text}")
-    return number
+_not_negative = _number(int, lambda number: number >= 0, "be 0 or more")
+_positive = _number(int, lambda number: number >= 1, "be 1 or more")
+_above_0 = _number(float, lambda number: 0 < number < 1e5, "be above 0")
+_share = _number(float, lambda number: 0 <= number < 1, "lie from 0 to below 1")
 
 
 def _add_simulate(subparsers):

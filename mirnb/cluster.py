@@ -70,7 +70,6 @@ def in_turn(client, tasks, submit):
     Parameters
     ----------
     client : distributed.Client
-    tasks : iterable
     submit : callable
         Takes a task and returns its future, or None to pass the task over.
 

@@ -118,8 +118,7 @@ def run_export_rois(options):
 
 
 def run_classify(options):
-    from mirnb.classifiers.calls import about_noise, count_classes
-    from mirnb.classifiers.classifier import load_classifier
+    from mirnb.classifiers.classifier import about_noise, count_classes, load_classifier
     from mirnb.experiments.blobs import write_table
     from mirnb.experiments.check import require_dispersion
     from mirnb.experiments.experiment_file import load_experiment

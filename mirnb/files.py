@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import tomli_w
 
+from mirnb import __version__
+
 _HERE = Path(__file__).resolve().parent
 _IS_CLONE = (_HERE.parent / "pyproject.toml").is_file() and (_HERE.parent / "notebooks").is_dir()
 # relative paths in notebooks start at the root of the repository; at the working folder where mirnb is installed without it
@@ -81,7 +83,7 @@ def read_text(path):
 
 def write_json(path, values):
     """Write plain values as JSON; NaN becomes null, NumPy numbers and arrays become plain ones."""
-    text = json.dumps(_plain(values), indent=1, allow_nan=False)
+    text = json.dumps(plain(values), indent=1, allow_nan=False)
     with whole_file(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -94,13 +96,14 @@ def read_json(path):
         raise InputError(f"{path}: not a JSON file ({error})") from None
 
 
-def _plain(value):
+def plain(value):
+    """NumPy's numbers and arrays, tuples and paths as plain ones, NaN as None."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Path):
@@ -119,8 +122,13 @@ def fingerprint(*parts):
             digest.update(f"{part.dtype}{part.shape}".encode())
             digest.update(np.ascontiguousarray(part).tobytes())
         else:
-            digest.update(json.dumps(_plain(part), sort_keys=True).encode())
+            digest.update(json.dumps(plain(part), sort_keys=True).encode())
     return digest.hexdigest()[:16]
+
+
+def cache_key(*parts):
+    """`fingerprint` of what a result follows from, this version of mirnb included."""
+    return fingerprint(*parts, __version__)
 
 
 def write_arrays(path, arrays):
@@ -140,7 +148,6 @@ def cached(path, make, *, beside=()):
 
     Parameters
     ----------
-    path : path
     make : callable returning a dict of ndarrays
     beside : sequence of path
         Files that `make` writes as well; where one is gone, all are made again.
@@ -153,7 +160,7 @@ def cached(path, make, *, beside=()):
 def write_toml(path, values):
     """Write plain values as a TOML file, whole or not at all."""
     with whole_file(path) as temporary:
-        temporary.write_text(tomli_w.dumps(_plain(values)), encoding="utf-8")
+        temporary.write_text(tomli_w.dumps(plain(values)), encoding="utf-8")
 
 
 def read_toml(path):

@@ -9,21 +9,10 @@ from pygments.formatters import HtmlFormatter
 
 from mirnb import __version__
 from mirnb.classifiers.kinds import KINDS
-from mirnb.files import read_json, whole_file
+from mirnb.files import NOTEBOOK_FOLDER, read_json, whole_file
 from mirnb.studies.thesis import printed_scores
 
-NOTEBOOKS = (
-    "01_templates",
-    "02_correlation_comparison",
-    "03_training",
-    "04_evaluation",
-    "05_roc_pr",
-    "06_tuning",
-    "07_optimizers",
-    "08_classifiers",
-    "09_quantification",
-    "10_panel_design",
-)
+NOTEBOOKS = tuple(sorted(path.stem for path in NOTEBOOK_FOLDER.glob("[0-9]*.ipynb")))
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
 FIGURES = (
     ("2", "fig02_templates", "01_templates", "Median template of each miR and its response to all templates"),
@@ -63,18 +52,12 @@ FIGURES = (
     ("–", "design_subsets", "10_panel_design", "How far the best pairs lie apart, by their number"),
 )
 _SHOWN = (
-    "fig02_templates",
-    "fig10_crops",
-    "fig08_confusion_test",
-    "scores_test",
-    "fig09_roc",
-    "precision_recall",
-    "fig04_complexity",
-    "rivals",
-    "crosstalk",
-    "abundance",
-    "design_separability",
-)
+    "fig02_templates", "fig10_crops", "fig08_confusion_test", "scores_test", "fig09_roc", "precision_recall",
+    "fig04_complexity", "rivals", "crosstalk", "abundance", "design_separability",
+)  # fmt: skip
+
+
+_PAGES = Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 @dataclass(frozen=True)
@@ -83,8 +66,9 @@ class Ran:
     seconds: float
 
 
-def _page_environment():
-    return Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+def _write_page(path, template, **values):
+    with whole_file(path) as temporary:
+        temporary.write_text(_PAGES.get_template(template).render(**values, version=__version__), encoding="utf-8")
 
 
 def render_notebook(path, *, has_index=True):
@@ -93,51 +77,30 @@ def render_notebook(path, *, has_index=True):
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     body, _ = exporter.from_notebook_node(notebook)
-    page = (
-        _page_environment()
-        .get_template("notebook.html")
-        .render(
-            title=path.stem,
-            body=body,
-            has_index=has_index,
-            pygments=HtmlFormatter(style="default").get_style_defs(".highlight"),
-            version=__version__,
-        )
-    )
-    with whole_file(path.with_suffix(".html")) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    style = HtmlFormatter(style="default").get_style_defs(".highlight")
+    page = path.with_suffix(".html")
+    _write_page(page, "notebook.html", title=path.stem, body=body, has_index=has_index, pygments=style)
+    return page
 
 
 def write_index(run, ran):
     """Write the page to read first; ran : list of Ran"""
     root, experiment = run.root, run.experiment
     metrics = read_json(root / "metrics.json") if (root / "metrics.json").exists() else {}
-    settings = read_json(root / "settings.json")
     figures = [
         {"thesis": number, "file": f"figures/{name}.png", "notebook": notebook, "title": title, "name": name}
         for number, name, notebook, title in FIGURES
         if (root / "figures" / f"{name}.png").exists()
     ]
-    notebooks = [name for name in NOTEBOOKS if (root / "notebooks" / f"{name}.html").exists()]
-    page = (
-        _page_environment()
-        .get_template("index.html")
-        .render(
-            experiment=experiment,
-            metrics=metrics,
-            settings=settings,
-            scores=score_rows(metrics, experiment.panel),
-            figures=figures,
-            shown=[figure for figure in figures if figure["name"] in _SHOWN],
-            notebooks=notebooks,
-            ran=ran,
-            tables=sorted(path.name for path in (root / "tables").glob("*.csv")),
-            cache_mib=sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
-            version=__version__,
-        )
-    )
-    with whole_file(root / "index.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    values = {
+        "experiment": experiment, "metrics": metrics, "settings": read_json(root / "settings.json"), "figures": figures,
+        "scores": score_rows(metrics, experiment.panel), "ran": ran,
+        "shown": [figure for figure in figures if figure["name"] in _SHOWN],
+        "notebooks": [name for name in NOTEBOOKS if (root / "notebooks" / f"{name}.html").exists()],
+        "tables": sorted(path.name for path in (root / "tables").glob("*.csv")),
+        "cache_mib": sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
+    }  # fmt: skip
+    _write_page(root / "index.html", "index.html", **values)
     return root / "index.html"
 
 
@@ -149,21 +112,11 @@ def score_rows(metrics, panel):
         for name, scores in sets.items():
             if name == "validation" and "test" in sets:
                 continue
+            first = {"classifier": KINDS[kind].title if kind in KINDS else kind, "set": name}
+            beside = printed if name == "test" and kind == "lenet5" else {}
             for mir in panel.mir_names:
-                values = {
-                    key: scores.get(key, {}).get(mir)
-                    for key in ("recall", "precision", "f1", "roc_auc", "average_precision")
-                }
-                beside = {
-                    f"thesis_{key}": figures[mir] for key, figures in printed.items() if name == "test" and kind == "lenet5"
-                }
-                rows.append(
-                    {
-                        "classifier": KINDS[kind].title if kind in KINDS else kind,
-                        "set": name,
-                        "class": mir,
-                        **values,
-                        **beside,
-                    }
-                )
+                keys = ("recall", "precision", "f1", "roc_auc", "average_precision")
+                values = {key: scores.get(key, {}).get(mir) for key in keys}
+                thesis = {f"thesis_{key}": figures[mir] for key, figures in beside.items()}
+                rows.append({**first, "class": mir, **values, **thesis})
     return rows

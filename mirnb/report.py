@@ -26,7 +26,7 @@ from mirnb.pages import NOTEBOOKS, Ran, render_notebook, write_index
 
 
 def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
-    """Run the notebooks on an experiment and write its report.
+    """Run the notebooks on an experiment and write its report: path of index.html.
 
     Parameters
     ----------
@@ -41,9 +41,6 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     parameters : dict of str to str, optional
         Notebook parameters as typed by the user; converted by the type each notebook declares.
 
-    Returns
-    -------
-    path of index.html
 
     Raises
     ------
@@ -77,45 +74,28 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
 
 
 def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3):
-    """Run notebook 09 over what `quantification.quantify_plan` has counted already, and render it.
-
-    Returns
-    -------
-    path of the page
-    """
-    out = Path(out)
-    make_folder(out / "notebooks")
+    """Run notebook 09 over what `quantification.quantify_plan` has counted already: path of its page."""
 
     def place(text):
         return text if is_address(text) else _from_root(text)
 
     given = {
-        "experiment": "", "out": place(out), "classifier": place(classifier), "stacks": [place(one) for one in stacks],
+        "out": place(out), "classifier": place(classifier), "stacks": [place(one) for one in stacks],
         "blobs": [place(one) for one in blobs], "samples": place(samples) if samples else "", "seed": seed,
     }  # fmt: skip
-    _execute("09_quantification", out, given)
-    render_notebook(out / "notebooks" / "09_quantification.ipynb", has_index=False)
-    return out / "notebooks" / "09_quantification.html"
+    return _page_alone("09_quantification", Path(out), given)
 
 
-def design_page(out, *, panels, angles, least_f1, subset, seed, quick):
-    """Run notebook 10 over what `planning.design` has predicted already, and render it.
+def design_page(out, *, panels, **chosen):
+    """Run notebook 10 over what `planning.design` has predicted already: path of its page."""
+    named = [one if one in PANEL_NAMES else _from_root(one) for one in panels]
+    return _page_alone("10_panel_design", Path(out), {"out": _from_root(out), "panels": named, **vars(Effort()), **chosen})
 
-    Returns
-    -------
-    path of the page
-    """
-    out = Path(out)
+
+def _page_alone(notebook, out, given):
     make_folder(out / "notebooks")
-    given = {
-        "experiment": "", "out": _from_root(out),
-        "panels": [one if one in PANEL_NAMES else _from_root(one) for one in panels], "angles": list(angles),
-        "least_f1": least_f1, "subset": subset, "seed": seed, "quick": quick,
-        "n_crops": Effort().n_crops, "n_epochs": Effort().n_epochs,
-    }  # fmt: skip
-    _execute("10_panel_design", out, given)
-    render_notebook(out / "notebooks" / "10_panel_design.ipynb", has_index=False)
-    return out / "notebooks" / "10_panel_design.html"
+    _execute(notebook, out, {"experiment": "", **given})
+    return render_notebook(out / "notebooks" / f"{notebook}.ipynb", has_index=False)
 
 
 def _from_root(path):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mirnb.classifiers.classifier import load_classifier
-from mirnb.counting.quantification import plan_files, quantify_plan
+from mirnb.counting.quantification import Quantified, plan_files, quantify_plan
 from mirnb.experiments.check import check_experiment
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import load_panel
@@ -16,27 +16,17 @@ from mirnb.workspace import make_demo_if_missing, place
 
 
 def simulate(folder, *, panel="thesis", frames=30, seed=3, only=None):
-    """Write a simulated experiment with its truth, and beside it a small sample of each miR alone.
+    """Write a simulated experiment with its truth, and beside it a small sample of each miR alone: path of the folder.
 
     Parameters
     ----------
-    folder : path
     panel : str
         A named panel (thesis, six, twelve) or a panel file.
-    frames : int
     seed : int
         Same seed, same files.
     only : str, optional
         Only this miR and noise, in one folder.
 
-    Returns
-    -------
-    path of the folder
-
-    Raises
-    ------
-    InputError
-        If `only` is no miR of the panel, or the folder holds an experiment that was not simulated.
 
     Examples
     --------
@@ -68,7 +58,6 @@ def detect(stack, *, pixel_size_nm=120.0):
     Parameters
     ----------
     stack : path, or an address such as s3://bucket/stack.tif
-    pixel_size_nm : float
 
     Examples
     --------
@@ -78,7 +67,7 @@ def detect(stack, *, pixel_size_nm=120.0):
     return detect_stack(Stack([place(stack)]), pixel_size_nm=pixel_size_nm)
 
 
-def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", seed=3):
+def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", seed=3) -> Quantified:
     """Count the miRs of stacks: tables of abundances with intervals, and of what each stack is like.
 
     Parameters
@@ -97,9 +86,6 @@ def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", see
     seed : int
         Of the intervals.
 
-    Returns
-    -------
-    Quantified
 
     Raises
     ------
@@ -123,7 +109,6 @@ def label(experiment, annotator, *, classifier=""):
 
     Parameters
     ----------
-    experiment : path
     annotator : str
         Whose labels these are: letters, digits, - and _.
     classifier : path

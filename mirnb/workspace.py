@@ -63,11 +63,8 @@ def open_run(experiment, out="", *, quick=False):
 
 
 def copy_notebooks(folder):
-    """Copy the notebooks into a folder; a file that is there stays as it is.
+    """Copy the notebooks into a folder; a file that is there stays as it is: list of path.
 
-    Returns
-    -------
-    list of path
 
     Raises
     ------

@@ -214,7 +214,7 @@ def test_unknown_notebooks_are_refused():
 
 
 def test_what_users_typed_is_escaped():
-    page = pages._page_environment().from_string("{{ text }}").render(text="<b>&")
+    page = pages._PAGES.from_string("{{ text }}").render(text="<b>&")
     assert page == "&lt;b&gt;&amp;"
 
 

@@ -17,17 +17,10 @@ import numpy as np
 from mirnb.files import whole_file
 
 _CHATTER = (
-    "oneDNN custom operations are on",
-    "cpu_feature_guard",
-    "To enable the following instructions",
-    "Could not find cuda drivers",
-    "failed call to cuInit",
-    "Failed call to cuInit",
-    "Unable to register cu",
-    "computation placer already registered",
-    "All log messages before absl::InitializeLog",
-    "cuda_diagnostics",
-)
+    "oneDNN custom operations are on", "cpu_feature_guard", "To enable the following instructions", "cuda_diagnostics",
+    "Could not find cuda drivers", "failed call to cuInit", "Failed call to cuInit", "Unable to register cu",
+    "computation placer already registered", "All log messages before absl::InitializeLog",
+)  # fmt: skip
 
 
 @functools.cache

@@ -21,8 +21,6 @@ def build_best(crop_shape, n_classes, *, seed=0):
     Parameters
     ----------
     crop_shape : (rows, cols, 2)
-    n_classes : int
-    seed : int
 
     Returns
     -------
@@ -93,7 +91,6 @@ def shaken_view(wide_crops, margin_px, noise_sd, rng, *, shift_px=0.5, dimmest=0
         At least 2.
     noise_sd : float
         Noise of a pixel, counts.
-    rng : numpy.random.Generator
 
     Returns
     -------

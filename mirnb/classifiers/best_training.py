@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb import __version__
 from mirnb.classifiers.backend import load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
 from mirnb.classifiers.best import Best, best_input, build_best, plain_view, shaken_view
 from mirnb.classifiers.calibration import apply_temperature, fit_temperature
 from mirnb.classifiers.dataset import single_type_crops
 from mirnb.experiments.cutouts import MARGIN_PX
-from mirnb.files import InputError, cached, fingerprint
+from mirnb.files import InputError, cache_key, cached
 from mirnb.imaging.preprocessing import crop_medians
 from mirnb.simulation.twin_estimate import estimate_twin
 
@@ -61,29 +60,23 @@ class BestTraining:
     hidden_share: dict  # miR -> share of the crops labelled noise that the twin takes for its pairs; empty without a twin
 
 
-def train_best(dataset, run, *, recipe=None, singles=(), seed=3):
+def train_best(dataset, run, *, recipe=None, singles=(), seed=3) -> BestTraining:
     """Train the best classifier, or read it back.
 
     Parameters
     ----------
     dataset : Dataset
         Its training crops are learned from; validation chooses the epoch and the temperature.
-    run : RunFolder
     recipe : Recipe, optional
     singles : sequence of (wide_crops, y_true, noise_sd)
         Labelled crops of single-type samples, as `dataset.single_type_crops` gives them.
-    seed : int
-
-    Returns
-    -------
-    BestTraining
     """
     recipe = recipe or Recipe()
     if not dataset.noise_sd > 0:
         raise InputError(f"{run.experiment.folder}: the background of the stack has no noise at all; is it the raw stack?")
     rows = [dataset.split[name] for name in ("training", "validation")]
     seen = [dataset.wide_crops, dataset.background, dataset.y_true, *rows, *(part for one in singles for part in one)]
-    key = fingerprint(asdict(recipe), seed, dataset.panel.to_dict(), dataset.noise_sd, *seen, __version__)
+    key = cache_key(asdict(recipe), seed, dataset.panel.to_dict(), dataset.noise_sd, *seen)
     folder = run.root / "cache" / f"best_networks-{key}"
     drawn_from = functools.cache(lambda: twin_of(dataset) if recipe.twin_epochs else None)
     paths, stored = [], []
@@ -128,8 +121,6 @@ def tune_again(dataset, trained, rows, fold, *, recipe=None, seed=3):
 
     Parameters
     ----------
-    dataset : Dataset
-    trained : BestTraining
     rows : int ndarray
         Crops to learn from, for as many epochs as the training itself was given.
     fold : int

@@ -90,18 +90,13 @@ def rejection_curve(y_true, y_prob, *, thresholds=None):
     noise = y_prob.shape[1] - 1
     y_pred, sure = y_prob.argmax(axis=1), y_prob.max(axis=1)
     called, is_mir = y_pred < noise, y_true < noise
-    rows = []
-    for threshold in np.linspace(1 / y_prob.shape[1], 0.995, 60) if thresholds is None else thresholds:
-        accepted = called & (sure >= threshold)
-        with np.errstate(invalid="ignore"):
-            rows.append(
-                {
-                    "threshold": threshold,
-                    "accepted": int(np.sum(accepted)),
-                    "rejected": np.divide(np.sum(called & ~accepted), np.sum(called)),
-                    "crosstalk": np.divide(np.sum(accepted & is_mir & (y_pred != y_true)), np.sum(accepted & is_mir)),
-                    "noise": np.divide(np.sum(accepted & ~is_mir), np.sum(accepted)),
-                    "recall": np.divide(np.sum(accepted & (y_pred == y_true)), np.sum(is_mir)),
-                }
-            )
-    return pd.DataFrame(rows)
+    if thresholds is None:
+        thresholds = np.linspace(1 / y_prob.shape[1], 0.995, 60)
+    accepted = called & (sure >= np.asarray(thresholds)[:, None])
+    n, n_mirs, right = accepted.sum(axis=1), (accepted & is_mir).sum(axis=1), (accepted & (y_pred == y_true)).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        columns = {
+            "threshold": thresholds, "accepted": n, "rejected": np.divide(called.sum() - n, called.sum()),
+            "crosstalk": (n_mirs - right) / n_mirs, "noise": (n - n_mirs) / n, "recall": np.divide(right, is_mir.sum()),
+        }  # fmt: skip
+    return pd.DataFrame(columns)

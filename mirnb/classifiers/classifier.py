@@ -12,17 +12,19 @@ import pandas as pd
 import tifffile
 
 from mirnb import __version__
-from mirnb.classifiers.calls import classify
+from mirnb.classifiers.base import N_NOISE_DRAWS, SAME_NOISE
 from mirnb.classifiers.folds import Facts
 from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.likeness import FEATURES, N_BINS
-from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops
+from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.panel import Panel
 from mirnb.experiments.panel_file import panel_from_dict
 from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, fingerprint, read_json, write_json
+from mirnb.imaging.neighbours import find_crowded
 
+UNSURE = "unsure"
 _FORMAT = 4
 _READ = (3, 4)  # in 3 all facts were there; 2 had no confusion and no ranges
 _FACTS = {"confusion": list, "hidden": list, "profile": list, "ranges": dict}
@@ -45,22 +47,22 @@ class Classifier:
     def kind(self):
         return self.predictor.kind
 
+    @property
+    def cleaning(self):
+        return {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds}
+
     def __repr__(self):
-        trained_on = self.trained_on
+        on, f1 = self.trained_on, self.trained_on.get("validation", {}).get("macro_f1_mir")
         known = "ready to count with" if self.facts is not None else "what counting needs is trained when it is first needed"
         return (
-            f"classifier {KINDS[self.kind].title!r}, trained on {trained_on.get('n_training', 0)} crops of "
-            f"{trained_on.get('experiment', '?')!r}, {self.panel!r}\n"
-            f"mean F1 over the miRs on validation {self._validation().get('macro_f1_mir', np.nan):.3f}, {known}"
+            f"classifier {KINDS[self.kind].title!r}, trained on {on.get('n_training')} crops of {on.get('experiment')!r}, "
+            f"{self.panel!r}\nmean F1 over the miRs on validation {'–' if f1 is None else f'{f1:.3f}'}, {known}"
         )
 
     def _repr_html_(self):
-        scores = {key: self._validation().get(key, {}) for key in ("recall", "precision", "f1")}
+        scores = {key: self.trained_on.get("validation", {}).get(key, {}) for key in ("recall", "precision", "f1")}
         table = pd.DataFrame(scores, index=self.panel.names).rename_axis("on validation").round(3)
         return f"<p>{html.escape(repr(self))}</p>{table.to_html()}"
-
-    def _validation(self):
-        return self.trained_on.get("validation", {})
 
     def cut(self, stack, blobs):
         """Crops of blobs as its kind reads them.
@@ -73,8 +75,7 @@ class Classifier:
         """
         if self.predictor.reads == "raw crops":
             return cut_raw_crops(stack, blobs, self.panel)
-        cleaning = {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds}
-        return cut_response_crops(stack, blobs, self.templates, self.panel.crop_window, **cleaning)
+        return cut_response_crops(stack, blobs, self.templates, self.panel.crop_window, **self.cleaning)
 
     def predict(self, crops, *, noise_sd=None):
         """Probabilities (n_crops, n_classes) of crops as `cut` gives them.
@@ -85,8 +86,41 @@ class Classifier:
         return self.predictor.predict(crops, noise_sd=noise_sd)
 
     def classify(self, experiment, *, min_probability=0.0):
-        """Classify every blob of an experiment: its blob table with class and probabilities (see `calls.classify`)."""
-        return classify(self, experiment, min_probability=min_probability)
+        """Classify every blob of an experiment, labelled or not.
+
+        Parameters
+        ----------
+        min_probability : float
+            A blob whose class is less probable is called "unsure".
+
+        Returns
+        -------
+        DataFrame
+            The blob table with `class` (empty for blobs too near the border), `p_<class>` for each class, and `crowded`
+            (another blob of the table lies inside the blob's crop window).
+
+        Raises
+        ------
+        InputError
+            If the experiment has no blob table, or its panel or pixel size is another one.
+        """
+        experiment.require_blobs()
+        experiment.require_alike(self.panel, self.trained_on["pixel_size_nm"], "the classifier was trained")
+        blobs, _ = kept_blobs(experiment, labelled=False)
+        y_prob = np.full((len(experiment.table), self.panel.n_mirs + 1), np.nan)
+        y_prob[blobs["table_row"]] = predict_blobs(self, experiment, blobs)
+        kept = np.isfinite(y_prob[:, 0])
+        names = np.array([*self.panel.names, ""], dtype=object)
+        table = experiment.table.copy()
+        for name in table.select_dtypes("float"):
+            if (table[name].dropna() % 1 == 0).all():
+                table[name] = table[name].astype("Int64")  # 1.0 was 1 in the file
+        table["class"] = names[np.where(kept, np.argmax(np.nan_to_num(y_prob), axis=1), -1)]
+        table.loc[kept & (np.nan_to_num(y_prob).max(axis=1) < min_probability), "class"] = UNSURE
+        for k, name in enumerate(self.panel.names):
+            table[f"p_{name}"] = y_prob[:, k].round(6)
+        table["crowded"] = find_crowded(experiment.frame_index, experiment.rows, experiment.cols, self.panel.crop_window)
+        return table
 
     def save(self, folder):
         """Write the classifier folder, whole or not at all; an earlier one there is replaced."""
@@ -106,21 +140,15 @@ class Classifier:
     def _write(self, folder):
         tifffile.imwrite(folder / "templates.tif", self.templates.astype(np.float32), photometric="minisblack")
         self.predictor.write(folder)
-        write_json(
-            folder / "classifier.json",
-            {
-                "format": _FORMAT,
-                "kind": self.kind,
-                "panel": self.panel.to_dict(),
-                "template_window": self.panel.template_window.shape,
-                "crop_window": self.panel.crop_window.shape,
-                "preprocess": {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds},
-                "trained_on": self.trained_on,
-                **({} if self.facts is None else vars(self.facts)),
-                "files": {name: fingerprint(folder / name) for name in ("templates.tif", *self.predictor.files)},
-                "versions": {"mirnb": __version__, "keras": version("keras"), "scikit-learn": version("scikit-learn")},
-            },
-        )
+        values = {
+            "format": _FORMAT, "kind": self.kind, "panel": self.panel.to_dict(),
+            "template_window": self.panel.template_window.shape, "crop_window": self.panel.crop_window.shape,
+            "preprocess": self.cleaning, "trained_on": self.trained_on,
+            **({} if self.facts is None else vars(self.facts)),
+            "files": {name: fingerprint(folder / name) for name in ("templates.tif", *self.predictor.files)},
+            "versions": {"mirnb": __version__, "keras": version("keras"), "scikit-learn": version("scikit-learn")},
+        }  # fmt: skip
+        write_json(folder / "classifier.json", values)
 
 
 def load_classifier(folder, *, kind=""):
@@ -268,3 +296,34 @@ def copy_classifier(source, target):
         if target.exists():
             target.rename(Path(made) / "old")
         (Path(made) / "new").rename(target)
+
+
+def about_noise(classifier, experiment):
+    """A sentence, in a list, when the stack's noise is not that of the training crops; else an empty list."""
+    trained, seen = classifier.trained_on["noise_sd_counts"], _noise_sd(experiment)
+    if abs(seen / trained - 1) <= SAME_NOISE:
+        return []
+    if classifier.predictor.reads == "responses":
+        what = "this kind of classifier does nothing about it, so its answers are not to be trusted"
+    elif seen < trained:
+        what = f"noise was added to the crops to make up the difference, the answers of {N_NOISE_DRAWS} draws averaged"
+    else:
+        what = "the crops were brought to the unit of their own noise"
+    return [f"noise of {seen:.1f} counts a pixel, the classifier was trained at {trained:.1f}: {what}"]
+
+
+def _noise_sd(experiment):
+    return stack_noise_sd(experiment.stack, experiment.blobs, experiment.panel.template_window)
+
+
+def predict_blobs(classifier, experiment, blobs):
+    """Probabilities (n_blobs, n_classes) of blobs of an experiment, as `cutouts.kept_blobs` gives them."""
+    noise_sd = _noise_sd(experiment) if classifier.predictor.reads == "raw crops" else None
+    return classifier.predict(classifier.cut(experiment.stack, blobs), noise_sd=noise_sd)
+
+
+def count_classes(table, panel):
+    """Blobs per class in a table that `classify` made, unsure ones, those too near the border: a pandas Series."""
+    unsure = [UNSURE] if (table["class"] == UNSURE).any() else []
+    counts = table["class"].value_counts().reindex([*panel.names, *unsure, ""], fill_value=0)
+    return pd.Series(counts.to_numpy(), index=[*panel.names, *unsure, "too near the border"], name="blobs")

@@ -122,10 +122,7 @@ class Dataset:
     def summary(self):
         """What metrics.json says of the data: counts per class, counts per set and class."""
         table = self.count()
-        return {
-            "counts": table["all"].to_dict(),
-            "split": {name: table[name].to_dict() for name in self.split},
-        }
+        return {"counts": table["all"].to_dict(), "split": {name: table[name].to_dict() for name in self.split}}
 
     def count(self):
         """Table of crops per class and set, with a sum."""
@@ -180,7 +177,7 @@ def make_templates(experiment, raw_crops, y_true, split):
 def prepare(
     run, *, background_percentile=70.0, cap_sds=5.0, seed=3, quick=False, unlabelled=False, split_by="crop",
     test_share=0.20, validation_share=0.25, training_share=1.0,
-):  # fmt: skip
+) -> Dataset:  # fmt: skip
     """Everything the network needs, by the thesis's way; made once per settings and kept in the run folder's cache.
 
     Parameters
@@ -202,9 +199,6 @@ def prepare(
     training_share : float
         Use only so large a part of the training crops; the others are left out, validation and test stay.
 
-    Returns
-    -------
-    Dataset
 
     Raises
     ------

@@ -36,8 +36,6 @@ def train_folds(one, dataset, run, *, seed):
     Parameters
     ----------
     one : base.Rival
-    dataset : Dataset
-    run : RunFolder
     seed : int
         Of the folds.
     """
@@ -67,10 +65,8 @@ def out_of_fold(dataset, run, kind, refit, seen, *, seed):
 
     Parameters
     ----------
-    dataset : Dataset
     run : RunFolder
         Keeps each fold as soon as it is done.
-    kind : str
     refit : callable
         Takes (training_rows, held_rows, fold from 1), gives probabilities of the held rows.
     seen : object

@@ -23,15 +23,13 @@ class Kind:
     train: Callable  # (dataset, run, *, seed, ...) -> base.Rival; what it trained once is read back from the run folder
 
 
-KINDS = {
-    one.predictor.kind: one
-    for one in (
-        Kind(Best, "best", train_best_rival),
-        Kind(LeNet5, "LeNet-5 (thesis)", train_lenet5),
-        Kind(PcaSvm, "PCA + SVM", train_pca_svm),
-        Kind(MatchedFilter, "matched filter", train_matched_filter),
-    )
-}
+_ALL = (
+    Kind(Best, "best", train_best_rival),
+    Kind(LeNet5, "LeNet-5 (thesis)", train_lenet5),
+    Kind(PcaSvm, "PCA + SVM", train_pca_svm),
+    Kind(MatchedFilter, "matched filter", train_matched_filter),
+)
+KINDS = {one.predictor.kind: one for one in _ALL}
 
 
 def train_rivals(dataset, run, *, seed=3, **settings):
@@ -39,9 +37,6 @@ def train_rivals(dataset, run, *, seed=3, **settings):
 
     Parameters
     ----------
-    dataset : Dataset
-    run : RunFolder
-    seed : int
     **settings
         Of a kind, by its name: what its `train` takes besides, such as lenet5={"n_runs": 10}.
     """

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb import __version__
 from mirnb.classifiers.backend import glorot, load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
 from mirnb.classifiers.scores import macro_f1_mir, mir_f1, score
 from mirnb.classifiers.splits import Scaler, fit_scaler
-from mirnb.files import cached, fingerprint, read_arrays, write_arrays
+from mirnb.files import cache_key, cached, read_arrays, write_arrays
 
 
 def build_lenet5(
@@ -34,7 +33,6 @@ def build_lenet5(
     kernel, pool : (int, int)
     padding : "valid" or "same"
         Of the pooling; "same" makes 14,472 weights, as the thesis's code for its sweeps does.
-    seed : int
 
     Returns
     -------
@@ -63,17 +61,13 @@ def build_lenet5(
 
 def layer_table(model):
     """One row a layer: layer (name to print), shape of its output without the batch, weights."""
-    names = {
-        "conv2d": "convolution",
-        "max_pooling2d": "max pooling",
-        "flatten": "flatten",
-        "dense": "dense",
-        "dropout": "dropout",
-    }
+    names = {"conv2d": "convolution", "max_pooling2d": "max pooling"}
     rows = [{"layer": "crop", "shape": tuple(model.input_shape[1:]), "weights": 0}]
     for layer in model.layers:
-        kind = next((title for start, title in names.items() if layer.name.startswith(start)), layer.name)
-        rows.append({"layer": kind, "shape": tuple(layer.output.shape[1:]), "weights": layer.count_params()})
+        name = layer.name.rstrip("_0123456789")
+        rows.append(
+            {"layer": names.get(name, name), "shape": tuple(layer.output.shape[1:]), "weights": layer.count_params()}
+        )
     return pd.DataFrame(rows)
 
 
@@ -127,7 +121,6 @@ def train(
     y_true : int ndarray of shape (n,)
     validation : (scaled_crops, y_true)
         Watched, not learned from.
-    n_classes : int
     seed : int
         Initial weights.
     shuffle_seed : int
@@ -149,24 +142,17 @@ def train(
     return model, pd.DataFrame(fitted.history)
 
 
-def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3, batch_size=128):
+def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3, batch_size=128) -> list[Training]:
     """Train several networks that differ in their initial weights alone; finished ones are read from the run folder.
 
     Parameters
     ----------
-    dataset : Dataset
-    run : RunFolder
-    n_runs : int
     seed : int
         Run k starts from weights made from (seed, k).
-
-    Returns
-    -------
-    list of Training
     """
     settings = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed, "model": "lenet5"}
     rows = [dataset.split[name] for name in ("training", "validation")]
-    key = fingerprint(settings, dataset.crops, dataset.y_true, *rows, __version__)
+    key = cache_key(settings, dataset.crops, dataset.y_true, *rows)
     folder = run.root / "cache" / f"lenet5-{key}"
     how = {"shuffle_seed": seed, "epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     runs = []
@@ -195,7 +181,6 @@ def choose_run(runs, dataset):
     Parameters
     ----------
     runs : list of Training
-    dataset : Dataset
 
     Returns
     -------
@@ -205,16 +190,9 @@ def choose_run(runs, dataset):
         One row a run: seed, macro_f1_mir, loss, all of validation.
     """
     rows = dataset.split["validation"]
-    table = pd.DataFrame(
-        [
-            {
-                "seed": one.seed,
-                "macro_f1_mir": mir_f1(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes),
-                "loss": one.history["val_loss"].iloc[-1],
-            }
-            for one in runs
-        ]
-    )
+    f1 = [mir_f1(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes) for one in runs]
+    losses = [one.history["val_loss"].iloc[-1] for one in runs]
+    table = pd.DataFrame({"seed": [one.seed for one in runs], "macro_f1_mir": f1, "loss": losses})
     order = table.fillna({"macro_f1_mir": -1}).sort_values(["macro_f1_mir", "loss"], ascending=[False, True], kind="stable")
     return int(order.index[0]), table
 

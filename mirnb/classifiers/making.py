@@ -35,8 +35,6 @@ def save_rival(one, dataset, run, *, validation=None):
     Parameters
     ----------
     one : base.Rival
-    dataset : Dataset
-    run : RunFolder
     validation : dict, optional
         Its scores on validation; `scores.summarise` by default.
     """
@@ -45,38 +43,28 @@ def save_rival(one, dataset, run, *, validation=None):
         validation = summarise(dataset.y_true[rows], one.y_prob[rows], dataset.panel.names)
     experiment = run.experiment
     trained_on = {
-        "experiment": experiment.name,
-        "simulated": experiment.simulated is not None,
-        "dispersion": experiment.dispersion,
-        "fingerprints": experiment.fingerprints(),
-        "seed": dataset.settings["seed"],
-        "pixel_size_nm": experiment.pixel_size_nm,
-        "noise_sd_counts": dataset.noise_sd,
-        "n_training": len(dataset.split["training"]),
-        "validation": validation,
+        "experiment": experiment.name, "simulated": run.simulated, "dispersion": experiment.dispersion,
+        "fingerprints": experiment.fingerprints(), "seed": dataset.settings["seed"],
+        "pixel_size_nm": experiment.pixel_size_nm, "noise_sd_counts": dataset.noise_sd,
+        "n_training": len(dataset.split["training"]), "validation": validation,
         "folder": Path(os.path.relpath(experiment.folder.resolve(), run.root.resolve())).as_posix(),  # from the run folder
-        "preparation": dataset.settings,
-        "training": one.settings,
-    }
+        "preparation": dataset.settings, "training": one.settings,
+    }  # fmt: skip
     made = Classifier(dataset.panel, dataset.templates, one.predictor, **dataset.cleaning, trained_on=trained_on)
     made.save(run.root / "classifiers" / one.kind)
     return load_classifier(run.root / "classifiers" / one.kind)
 
 
-def best_classifier(run, *, seed=3, quick=False):
+def best_classifier(run, *, seed=3, quick=False) -> Classifier:
     """The best classifier of an experiment, trained once and then read back from its run folder.
 
     Parameters
     ----------
-    run : RunFolder
     seed : int
         Of the split and the training.
     quick : bool
         Few frames and one epoch, for the tests.
 
-    Returns
-    -------
-    Classifier
 
     Examples
     --------

@@ -10,12 +10,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from mirnb import __version__
 from mirnb.classifiers.base import RawCrops, Rival
 from mirnb.classifiers.calibration import apply_temperature, fit_temperature
 from mirnb.classifiers.scores import mir_f1
 from mirnb.experiments.cutouts import without_margin
-from mirnb.files import cached, fingerprint, read_json, write_json
+from mirnb.files import cache_key, cached, read_json, write_json
 
 PCA_COMPONENTS = 20  # miRACLE (thesis reference 2), as its next two
 MIRACLE_C = 0.05
@@ -91,15 +90,13 @@ def train_pca_svm(dataset, run, *, seed=3, candidates=SVM_C):
 
     Parameters
     ----------
-    dataset : Dataset
-    run : RunFolder
     seed : int
         Of the noise copies.
     candidates : sequence of float
         Values of C to try; between equals the first stays.
     """
     rows = [dataset.split[name] for name in ("training", "validation")]
-    key = fingerprint(list(candidates), seed, dataset.noise_sd, dataset.wide_crops, dataset.y_true, *rows, __version__)
+    key = cache_key(list(candidates), seed, dataset.noise_sd, dataset.wide_crops, dataset.y_true, *rows)
     folder = run.root / "cache" / f"pca_svm-{key}"
 
     def make():

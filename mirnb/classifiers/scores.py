@@ -9,6 +9,7 @@ from sklearn import metrics
 from mirnb.classifiers.calibration import expected_calibration_error, reliability
 
 MIN_FRAMES = 3  # resampling fewer says nothing of chance
+ENDS = (50 * (1 - 0.95), 50 * (1 + 0.95))  # percentiles of a 95 % interval
 
 
 def confusion(y_true, y_pred, n_classes):
@@ -48,16 +49,19 @@ def score_confusion(matrix):
         return {"recall": hits / n_true, "precision": hits / n_pred, "f1": 2 * hits / (n_true + n_pred)}
 
 
-def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, level=0.95, seed=3):
+def percentiles(draws, ends=ENDS):
+    """Ends of an interval from draws along the first axis, low and high; NaN where there is nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanpercentile(draws, ends, axis=0)
+
+
+def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, seed=3):
     """Intervals of recall, precision and F1 by resampling whole frames, as blobs of one frame share its light and noise.
 
     Parameters
     ----------
     y_true, y_pred, frames : int ndarray of shape (n,)
-    n_classes : int
-    n_resamples : int
-    level : float
-    seed : int
 
     Returns
     -------
@@ -66,14 +70,11 @@ def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, 
     """
     weights = _frame_weights(frames, n_resamples, seed)
     scores = score_confusion(_resampled_confusions(y_true, y_pred, frames, n_classes, weights)[1:])
-    ends = [50 * (1 - level), 50 * (1 + level)]
     scores["macro_f1_mir"] = macro_f1_mir(scores)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a class that is not there has NaN ends
-        return {name: np.nanpercentile(values, ends, axis=0) for name, values in scores.items()}
+    return {name: percentiles(values) for name, values in scores.items()}
 
 
-def paired_difference(sets, n_classes, *, n_resamples=2000, level=0.95, seed=3):
+def paired_difference(sets, n_classes, *, n_resamples=2000, seed=3):
     """How much better one classifier is than another on the same crops: difference of the mean F1 over the miRs.
 
     Frames are resampled, the same ones for both classifiers and for all splits, as their test sets share crops.
@@ -83,10 +84,6 @@ def paired_difference(sets, n_classes, *, n_resamples=2000, level=0.95, seed=3):
     sets : sequence of dict
         One a split: y_true and frames, int ndarrays of shape (n,); ours and theirs, sequences of predicted classes, each of
         shape (n,), over which the score is averaged (one classifier, or all runs of a network).
-    n_classes : int
-    n_resamples : int
-    level : float
-    seed : int
 
     Returns
     -------
@@ -102,19 +99,16 @@ def paired_difference(sets, n_classes, *, n_resamples=2000, level=0.95, seed=3):
     gain = np.mean(gains, axis=0)
     if len(weights[0]) < MIN_FRAMES:
         return float(gain[0]), np.nan, np.nan
-    low, high = np.nanpercentile(gain[1:], [50 * (1 - level), 50 * (1 + level)])
+    low, high = percentiles(gain[1:])
     return float(gain[0]), float(low), float(high)
 
 
-def recall_less_precision(y_true, y_pred, frames, n_classes, *, n_resamples=2000, level=0.95, seed=3):
+def recall_less_precision(y_true, y_pred, frames, n_classes, *, n_resamples=2000, seed=3):
     """Recall less precision of each class, with its interval over frames: (difference, low, high), one a class."""
     weights = _frame_weights(frames, n_resamples, seed)
     scores = score_confusion(_resampled_confusions(y_true, y_pred, frames, n_classes, weights))
     apart = scores["recall"] - scores["precision"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a class that is not there has NaN ends
-        low, high = np.nanpercentile(apart[1:], [50 * (1 - level), 50 * (1 + level)], axis=0)
-    return [tuple(map(float, one)) for one in zip(apart[0], low, high, strict=True)]
+    return [tuple(map(float, one)) for one in zip(apart[0], *percentiles(apart[1:]), strict=True)]
 
 
 def mean_f1(y_true, y_preds, frames, n_classes, *, n_resamples=500, seed=3):
@@ -227,18 +221,9 @@ def curves_by_class(points, y_true, y_prob, mir_names):
 
 def area_table(roc, pr, y_true, mir_names):
     """Areas of both curves and each class's share, which is the average precision of guessing: DataFrame by class."""
-    return pd.DataFrame(
-        [
-            {
-                "class": name,
-                "roc_auc": roc[name][1],
-                "average_precision": pr[name][1],
-                "share (chance)": np.mean(y_true == k),
-            }
-            for k, name in enumerate(mir_names)
-            if name in roc
-        ]
-    ).set_index("class")
+    shares = {name: np.mean(y_true == k) for k, name in enumerate(mir_names) if name in roc}
+    rows = [{"class": name, "roc_auc": roc[name][1], "average_precision": pr[name][1]} for name in shares]
+    return pd.DataFrame(rows).assign(**{"share (chance)": shares.values()}).set_index("class")
 
 
 def as_text(value, form):

@@ -42,7 +42,7 @@ class Abundance:
 
 
 def estimate_abundances(samples, correction):
-    """Molecules of each class in each sample.
+    """Molecules of each class in each sample: list of Abundance, blanks as they are.
 
     Blanks, pooled, are subtracted frame by frame from the others. Replicates are pooled; by how much they differ beyond
     chance widens the intervals, and so do differences between frames beyond chance.
@@ -50,11 +50,6 @@ def estimate_abundances(samples, correction):
     Parameters
     ----------
     samples : sequence of Sample
-    correction : Correction
-
-    Returns
-    -------
-    list of Abundance, blanks as they are
     """
     blanks = [one for one in samples if one.role == "blank"]
     blank_rate, blank_draws = 0.0, 0.0
@@ -112,7 +107,6 @@ def abundance_table(found, correction, *, reference=None):
     Parameters
     ----------
     found : list of Abundance
-    correction : Correction
     reference : Abundance, optional
         A mixture in which all miRs are equally frequent.
 

@@ -15,11 +15,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from mirnb.classifiers.scores import percentiles
 from mirnb.files import InputError
 
-LEVEL_PERCENT = 95
 NEAR_SINGULAR = 20.0  # condition number of the matrix from which it is said
-_ENDS = ((100 - LEVEL_PERCENT) / 2, (100 + LEVEL_PERCENT) / 2)
 
 
 def corrected_counts(counts, confusion, *, hidden=None, n_resamples=10_000, seed):
@@ -36,7 +35,6 @@ def corrected_counts(counts, confusion, *, hidden=None, n_resamples=10_000, seed
         Of the last row, noise: expected pairs of each miR by predicted class.
     n_resamples : int
         Draws of the counts and the matrix.
-    seed : int
 
     Returns
     -------
@@ -191,7 +189,5 @@ def _most_likely(counts, yields, *, n_rounds=300):
 
 def interval(value, draws):
     """Ends of a value's 95 % interval from its draws along the first axis, low and high; the value lies between."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # shares of nothing are NaN
-        low, high = np.nanpercentile(draws, _ENDS, axis=0)
+    low, high = percentiles(draws, (2.5, 97.5))
     return {"low": np.fmin(low, value), "high": np.fmax(high, value)}

@@ -12,7 +12,6 @@ import pandas as pd
 from distributed import KilledWorker
 from tqdm.auto import tqdm
 
-from mirnb import __version__
 from mirnb.classifiers.classifier import classifier_fingerprint, load_classifier
 from mirnb.classifiers.likeness import profile_distance, profile_of, verdict
 from mirnb.cluster import in_turn, open_client
@@ -20,7 +19,7 @@ from mirnb.counting.worker import FITTED, FRAMES_A_PART, Job, count_part, look_a
 from mirnb.experiments.check import MANY_REPEATED
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.stacks import is_address, stack_fingerprint
-from mirnb.files import InputError, fingerprint, read_arrays, whole_file, write_arrays
+from mirnb.files import InputError, cache_key, read_arrays, whole_file, write_arrays
 from mirnb.imaging.detection import as_thunderstorm
 from mirnb.imaging.neighbours import find_crowded, find_partners
 
@@ -45,7 +44,6 @@ def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None
     Parameters
     ----------
     inputs : list of samples.Input
-    classifier_folder : path
     out : path
         Gets <name of the stack>/blobs_classified.csv of each, and a cache.
     scheduler, n_workers
@@ -86,8 +84,8 @@ def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None
 def _job(one, version):
     experiment = one.experiment
     table = [] if experiment.table is None else [experiment.blobs_path]
-    settings = experiment.pixel_size_nm, experiment.dispersion, FRAMES_A_PART, __version__
-    key = fingerprint(version, stack_fingerprint(experiment.stack), *settings, *table)
+    settings = experiment.pixel_size_nm, experiment.dispersion, FRAMES_A_PART
+    key = cache_key(version, stack_fingerprint(experiment.stack), *settings, *table)
     paths = tuple(path if is_address(path) else str(path.resolve()) for path in experiment.stack.paths)
     return Job(one.name, paths, experiment.dispersion, experiment.pixel_size_nm, len(experiment.stack), key)
 

@@ -13,43 +13,30 @@ from mirnb.counting.correction import Correction
 from mirnb.counting.counts import count_stacks
 from mirnb.counting.samples import gather_inputs
 from mirnb.experiments.blobs import write_table
-from mirnb.experiments.run_folder import save_figure
+from mirnb.experiments.run_folder import Results
 from mirnb.files import InputError, make_folder
 from mirnb.simulation.folders import simulate_samples
 from mirnb.simulation.settings import settings_of_experiment
 from mirnb.workspace import open_run, place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What is to be counted with what, and where the results go."""
 
     classifier: Classifier  # with its facts
     inputs: list
     stacks: Path  # gets a folder for each stack
-    tables: Path
-    figures: Path
-
-    @property
-    def simulated(self):
-        """Whether frames, or what the classifier was trained on, are simulated."""
-        own = any(one.experiment is not None and one.experiment.simulated is not None for one in self.inputs)
-        return own or self.classifier.trained_on["simulated"]
-
-    def table(self, frame, name):
-        """Save a table as <name>.csv."""
-        write_table(self.tables / f"{name}.csv", frame)
-
-    def show(self, figure, name):
-        """Save a figure as <name>.png and .svg, saying "simulated" on it where it is."""
-        save_figure(figure, self.figures / name, simulated=self.simulated)
+    results: Results
 
 
 def plan_files(classifier, stacks, out, *, blobs=(), samples=""):
     """Count given stacks, all results below `out` (see `samples.gather_inputs`). classifier : Classifier"""
     make_folder(out)
     inputs = gather_inputs(stacks, classifier, blobs=blobs, samples=samples or None)
-    return Plan(with_facts(classifier), inputs, Path(out), Path(out), Path(out))
+    own = any(one.experiment is not None and one.experiment.simulated is not None for one in inputs)
+    results = Results(out, out, simulated=own or classifier.trained_on["simulated"])
+    return Plan(with_facts(classifier), inputs, Path(out), results)
 
 
 def plan_run(run, *, seed=3, quick=False):
@@ -66,7 +53,7 @@ def plan_run(run, *, seed=3, quick=False):
         write_table(samples, pd.DataFrame({"stack": [one.name for one in made], "sample": [one.name for one in made],
                                            "role": ["reference", "sample", "blank"], "replicate": 1}))  # fmt: skip
     inputs = gather_inputs(stacks, classifier, samples=samples)
-    return Plan(with_facts(classifier), inputs, run.root / "counted", run.root / "tables", run.root / "figures")
+    return Plan(with_facts(classifier), inputs, run.root / "counted", run)
 
 
 def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", seed=3, quick=False):
@@ -113,11 +100,13 @@ def quantify_plan(plan, *, scheduler="", n_resamples=10_000, seed=3):
     abundance = abundance_table(found, correction, reference=reference)
     trusted = stacks.groupby("sample")["verdict"].agg(lambda one: "; ".join(dict.fromkeys(one)))
     made_with = f"{classifier.kind} {classifier_fingerprint(classifier.folder)}"
-    abundance = abundance.assign(verdict=abundance["sample"].map(trusted), classifier=made_with, simulated=plan.simulated)
+    abundance = abundance.assign(
+        verdict=abundance["sample"].map(trusted), classifier=made_with, simulated=plan.results.simulated
+    )
     changes = fold_changes(found, correction)
-    plan.table(stacks, "stacks")
-    plan.table(abundance, "abundance")
-    plan.table(changes, "fold_changes")
+    plan.results.table(stacks, "stacks")
+    plan.results.table(abundance, "abundance")
+    plan.results.table(changes, "fold_changes")
     return Quantified(stacks, abundance, changes, correction.remark)
 
 

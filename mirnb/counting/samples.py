@@ -31,23 +31,19 @@ class Input:
     replicate: str = ""
 
 
-def gather_inputs(stacks, classifier, *, blobs=(), samples=None):
+def gather_inputs(stacks, classifier, *, blobs=(), samples=None) -> list[Input]:
     """Open all stacks; those that cannot be read are kept with their error, so that the others go on.
 
     Parameters
     ----------
     stacks : sequence of str or path
         TIFF files (local or fsspec addresses) or experiment folders. A file has the classifier's pixel size and dispersion.
-    classifier : Classifier
     blobs : sequence of path
         Blob tables of the stacks, in the same order; without them, experiment folders have their own and blobs of the other
         stacks are detected.
     samples : path, optional
         samples.csv; without it each stack is a sample of its own.
 
-    Returns
-    -------
-    list of Input
 
     Raises
     ------

@@ -104,7 +104,6 @@ def classify_frames(classifier, frames, noise_sd, *, blobs=None):
 
     Parameters
     ----------
-    classifier : Classifier
     frames : list of ndarray (rows, cols), dispersion down
     noise_sd : float
         Of a pixel of the stack they are from, counts.

@@ -28,10 +28,8 @@ def pair_table(panel, mirs=None, *, settings=None):
 
     Parameters
     ----------
-    panel : Panel
     mirs : sequence of MirClass, optional
         Those of the panel by default.
-    settings : Settings, optional
 
     Returns
     -------
@@ -80,16 +78,10 @@ def separations(panel, *, settings=None):
     table["distance_px"] = np.nan if alone else np.abs(gap_px - gap_px[nearest])
     table["overlap"] = np.maximum(shared.max(axis=1), 0)
     merged, wide = gap_px < resolved_px(table), _too_wide(table)
-    table["remark"] = [
-        "; ".join(
-            filter(None, [
-                f"cannot be told from {near} by its separation" if shared_most > MOST_OVERLAP else "",
-                "its two blobs merge into one" if is_merged else "",
-                TOO_WIDE if is_wide else "",
-            ])
-        )
-        for near, shared_most, is_merged, is_wide in zip(table["nearest"], table["overlap"], merged, wide, strict=True)
-    ]  # fmt: skip
+    near = [f"cannot be told from {one} by its separation" for one in table["nearest"]]
+    told = ((table["overlap"] > MOST_OVERLAP, near), (merged, ["its two blobs merge into one"]), (wide, [TOO_WIDE]))
+    columns = [np.where(where, words, "") for where, words in told]
+    table["remark"] = ["; ".join(filter(None, words)) for words in zip(*columns, strict=True)]
     return table
 
 
@@ -161,7 +153,6 @@ def best_subset(pairs, n):
     ----------
     pairs : DataFrame
         As `pair_table` gives it, in the order of separations.
-    n : int
 
     Returns
     -------

@@ -11,9 +11,8 @@ from mirnb.classifiers.scores import as_text, confusion, with_interval
 from mirnb.design.pairs import best_subsets, possible_pairs, separations, subset_panel
 from mirnb.design.predicted_scores import MEAN, frames_table, least_flux, score_table
 from mirnb.design.prediction import Effort, Prediction, key_of, predict_panel
-from mirnb.experiments.blobs import write_table
 from mirnb.experiments.panel_file import WIDEST_GAP_PX, load_panel, require_angle, write_panel
-from mirnb.experiments.run_folder import save_figure
+from mirnb.experiments.run_folder import Results
 from mirnb.files import ROOT, InputError, cached, make_folder
 from mirnb.simulation.settings import settings_of, settings_of_experiment
 from mirnb.workspace import open_run
@@ -29,17 +28,9 @@ class Plan:
     panels: list  # each at its own angle
     settings: list  # of each
     root: Path
-    tables: Path
+    results: Results
     effort: Effort = field(default_factory=Effort)
     seed: int = 3
-
-    def table(self, frame, name):
-        """Save a table as <name>.csv."""
-        write_table(self.tables / f"{name}.csv", frame)
-
-    def show(self, figure, name):
-        """Save a figure as figures/<name>.png and .svg, which says "simulated"."""
-        save_figure(figure, self.root / "figures" / name, simulated=True)
 
     def predict(self, panel, settings):
         """`Prediction` for a panel; made once and kept."""
@@ -56,7 +47,8 @@ def plan_panels(names, out, *, effort=None, seed=3, folder="."):
         raise InputError(f"panels must differ in their names to be told apart in the tables; {', '.join(twice)} came twice")
     make_folder(out)
     out = Path(out)
-    return Plan(panels, [settings_of(one) for one in panels], out, out, effort or Effort(), seed)
+    results = Results(out, out / "figures", simulated=True)
+    return Plan(panels, [settings_of(one) for one in panels], out, results, effort or Effort(), seed)
 
 
 def plan_notebook(experiment, out, *, panels=(), n_crops=0, n_epochs=0, seed=3, quick=False):
@@ -71,9 +63,8 @@ def plan_notebook(experiment, out, *, panels=(), n_crops=0, n_epochs=0, seed=3, 
         return plan_panels(panels, ROOT / out, effort=effort, seed=seed, folder=ROOT)
     run = open_run(experiment, out, quick=quick)
     panel = run.experiment.panel
-    return Plan(
-        [panel], [settings_of_experiment(run.experiment) or settings_of(panel)], run.root, run.root / "tables", effort, seed
-    )
+    results = Results(run.root / "tables", run.root / "figures", simulated=True)
+    return Plan([panel], [settings_of_experiment(run.experiment) or settings_of(panel)], run.root, results, effort, seed)
 
 
 @dataclass(frozen=True)
@@ -108,7 +99,7 @@ class Designed:
 _WHERE = ["panel", "angle_deg", "own_angle"]
 
 
-def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
+def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0) -> Designed:
     """Look at every panel at its own angle and at others; tables are written, and the best subsets as panel files.
 
     Parameters
@@ -121,9 +112,6 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
     subset : int
         In place of each panel, the best so many pairs of its dyes, chosen anew at each angle; 0 for the panel as it is.
 
-    Returns
-    -------
-    Designed
 
     Raises
     ------
@@ -165,7 +153,7 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0):
             write_panel(plan.root / "panels" / f"{re.sub(r'[^A-Za-z0-9_-]', '_', best.name)}.toml", best)
     made = {key: pd.concat([one for one in parts if len(one)] or parts, ignore_index=True) for key, parts in found.items()}
     for key, table in made.items():
-        plan.table(table, f"design_{key}")
+        plan.results.table(table, f"design_{key}")
     return Designed(**made, looked_at=looked_at, left_out=left_out)
 
 

@@ -59,7 +59,6 @@ def least_flux(scores, least_f1):
     ----------
     scores : DataFrame
         As `score_table` gives it.
-    least_f1 : float
 
     Returns
     -------

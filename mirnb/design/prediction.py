@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from mirnb import __version__
 from mirnb.classifiers.backend import load_keras, predict
 from mirnb.classifiers.best import best_input, build_best
 from mirnb.classifiers.best_training import learn
-from mirnb.files import fingerprint
+from mirnb.files import cache_key
 from mirnb.imaging.crops import cut_crops
 from mirnb.simulation.frames import expose, false_detections, frame_light
 from mirnb.simulation.molecules import draw_sample
@@ -63,7 +62,6 @@ class LightCrops:
         ----------
         flux_share : float or ndarray of shape (n,)
             All light of a crop is so much brighter; blobs are localised by that much better.
-        rng : numpy.random.Generator
         mirror : bool
             Left and right are exchanged in half of the crops.
 
@@ -168,4 +166,4 @@ def predict_panel(panel, settings, *, effort=None, seed=3):
 
 def key_of(panel, settings, effort, seed):
     """Names a prediction by all that it follows from."""
-    return fingerprint(panel.to_dict(), vars(settings), vars(effort), list(FLUX_SHARES), seed, __version__)
+    return cache_key(panel.to_dict(), vars(settings), vars(effort), list(FLUX_SHARES), seed)

@@ -30,17 +30,8 @@ class Check:
         return "\n".join([*told, f"{len(self.problems)} to mend" if self.problems else "no problem found"])
 
 
-def check_experiment(folder):
-    """Check an experiment folder, pixels included.
-
-    Parameters
-    ----------
-    folder : path
-
-    Returns
-    -------
-    Check
-    """
+def check_experiment(folder) -> Check:
+    """Check an experiment folder, pixels included."""
     experiment, problems = inspect_experiment(folder)
     check = Check(problems=list(problems))
     if experiment is None:
@@ -154,7 +145,6 @@ def guess_dispersion(stack, blobs, panel, dispersion):
     stack : Stack or HeldFrames
     blobs : DataFrame
         frame (from 0), row, col, y (class, negative where none is known).
-    panel : Panel
     dispersion : str
         For which the frames were turned.
 

@@ -17,7 +17,6 @@ def kept_blobs(experiment, *, labelled=True, n_frames=None):
 
     Parameters
     ----------
-    experiment : Experiment
     labelled : bool
         Only blobs with a class.
     n_frames : int, optional
@@ -58,7 +57,6 @@ def cut_raw_crops(stack, blobs, panel):
     stack : Stack or HeldFrames
     blobs : DataFrame
         frame (from 0), row, col.
-    panel : Panel
     """
     window = wide_window(panel)
     crops = np.empty((len(blobs), *window.shape), stack.dtype)
@@ -87,7 +85,6 @@ def cut_background(stack, blobs, held_out, window, *, n_frames=None, n_patches=N
         The first frames only.
     n_patches : int
         At most, from frames spread evenly; fewer where blobs lie dense.
-    seed : int
     apart_px : int
         No blob lies nearer to the middle of a patch, on both axes.
 

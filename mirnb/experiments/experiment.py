@@ -63,12 +63,8 @@ class Experiment:
 
     def count_labels(self):
         """Number of blobs per class name, then erased and not labelled."""
-        counts = {name: int(np.sum(self.labels == k)) for k, name in enumerate(self.panel.names)}
-        return {
-            **counts,
-            "erased": int(np.sum(self.labels == ERASED)),
-            "not labelled": int(np.sum(self.labels == UNLABELLED)),
-        }
+        named = [*enumerate(self.panel.names), (ERASED, "erased"), (UNLABELLED, "not labelled")]
+        return {name: int(np.sum(self.labels == label)) for label, name in named}
 
     def about_labels(self):
         """One sentence on the labels, or on what is done without them."""

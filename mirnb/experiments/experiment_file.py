@@ -1,5 +1,6 @@
 """Read and check experiment.toml and all that it names."""
 
+import functools
 import glob
 import re
 from pathlib import Path
@@ -20,7 +21,7 @@ _KEYS = {
 _TYPE_WORDS = {str: "text in quotes", list: "a list", float: "a number", dict: "a table"}
 
 
-def load_experiment(folder):
+def load_experiment(folder) -> Experiment:
     """Read an experiment folder.
 
     Parameters
@@ -28,9 +29,6 @@ def load_experiment(folder):
     folder : path
         Holds experiment.toml.
 
-    Returns
-    -------
-    Experiment
 
     Raises
     ------
@@ -52,19 +50,10 @@ def inspect_experiment(folder):
         None when the stack or the panel could not be read.
     problems : list of str
     """
-    folder = Path(folder)
-    problems = []
-
-    def attempt(read, *args, **kwargs):
-        try:
-            return read(*args, **kwargs)
-        except InputError as error:
-            problems.append(str(error))
-            return None
-
+    folder, problems = Path(folder), []
     if not folder.is_dir():
         return None, [f"{folder}: there is no such folder; an experiment is a folder with experiment.toml"]
-    toml = folder / "experiment.toml"
+    toml, attempt = folder / "experiment.toml", functools.partial(_attempt, problems)
     values = attempt(read_toml, toml)
     if values is None:
         return None, problems
@@ -77,9 +66,9 @@ def inspect_experiment(folder):
     table = attempt(read_blobs, blobs_path) if blobs_path else None
     labels = attempt(read_labels, table, panel.n_mirs, source=str(blobs_path)) if panel and table is not None else None
     masks = attempt(_read_masks, toml, folder, values["masks"], panel, turns) if values["masks"] and panel else None
-    for name in values["pretrain"]:
-        if not (folder / name / "experiment.toml").is_file():
-            problems.append(f"{toml}: pretrain names {name!r}, but {folder / name} has no experiment.toml")
+    pretrain = {name: folder / name for name in values["pretrain"]}
+    absent = [name for name, one in pretrain.items() if not (one / "experiment.toml").is_file()]
+    problems += [f"{toml}: pretrain names {name!r}, but {pretrain[name]} has no experiment.toml" for name in absent]
     if panel is None or stack is None:
         return None, problems
     shape = panel.crop_window.shape
@@ -94,11 +83,17 @@ def inspect_experiment(folder):
     experiment = Experiment(
         folder=folder, name=values["name"], stack=stack, table=table, blobs_path=blobs_path, rows=rows, cols=cols,
         labels=np.full(len(rows), UNLABELLED) if labels is None else labels, pixel_size_nm=values["pixel_size_nm"],
-        panel=panel, dispersion=values["dispersion"], masks=masks,
-        pretrain=[folder / name for name in values["pretrain"]], simulated=values["simulated"],
-        other_paths=tuple(others),
+        panel=panel, dispersion=values["dispersion"], masks=masks, pretrain=list(pretrain.values()),
+        simulated=values["simulated"], other_paths=tuple(others),
     )  # fmt: skip
     return experiment, problems
+
+
+def _attempt(problems, read, *args, **kwargs):
+    try:
+        return read(*args, **kwargs)
+    except InputError as error:
+        problems.append(str(error))
 
 
 def _checked_values(toml, values):
@@ -187,7 +182,6 @@ def turned_pixels(table, path, stack, pixel_size_nm, turns):
     path : path
         Of the table, for messages.
     stack : Stack
-    pixel_size_nm : float
     turns : int
         Quarter turns of the frames against the clock.
     """
@@ -208,12 +202,8 @@ def turned_pixels(table, path, stack, pixel_size_nm, turns):
             f"the frame of {n_cols * pixel_size_nm:g} x {n_rows * pixel_size_nm:g} nm ({len(outside)} such rows); "
             f"is pixel_size_nm = {pixel_size_nm:g} right?"
         )
-    turned = {
-        0: (rows, cols),
-        1: (n_cols - 1 - cols, rows),
-        2: (n_rows - 1 - rows, n_cols - 1 - cols),
-        3: (cols, n_rows - 1 - rows),
-    }
+    up, left = n_rows - 1 - rows, n_cols - 1 - cols  # counted from the other ends
+    turned = [(rows, cols), (left, rows), (up, left), (cols, up)]
     return *turned[turns], problems
 
 

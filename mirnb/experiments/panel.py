@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from mirnb.experiments.prism import PIXEL_NM, PSF_SIGMA_PX, dispersed, streak
 from mirnb.experiments.spectra import DYES, Spectrum
-from mirnb.files import InputError
+from mirnb.files import InputError, plain
 
 NOISE = "noise"
 NOISE_COLOUR = "#999999"
@@ -144,7 +144,7 @@ class Panel:
             values["bands_nm"] = self.bands_nm
         else:
             values["filter"] = self.transmission.points
-        return _plain({key: value for key, value in values.items() if value})
+        return plain({key: value for key, value in values.items() if value})
 
     def streak(self, dye):
         """Where the light of a dye lands on this panel's microscope (`prism.streak`)."""
@@ -152,6 +152,10 @@ class Panel:
             dye, self.bands_nm, self.prism_angle_deg, transmission=self.transmission, dyes=self.dyes,
             pixel_size_nm=self.pixel_size_nm,
         )  # fmt: skip
+
+    def streaks(self, dyes):
+        """Streaks of some dyes from the top down: of two, the longer wavelength lies above."""
+        return tuple(sorted((self.streak(dye) for dye in dyes), key=lambda one: one.centroid_px))
 
     def at_angle(self, prism_angle_deg):
         """The panel at another prism angle: all separations, and what dispersion adds to the widths, go with it."""
@@ -166,15 +170,3 @@ class Panel:
             for mir in self.mirs
         )
         return self if by == 1 else replace(self, prism_angle_deg=prism_angle_deg, mirs=mirs)
-
-
-def _plain(value):
-    """Tuples as lists."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def blob_streaks(panel, mir):
-    """Streaks of a miR's two dyes: (upper, lower). The longer wavelength lies above."""
-    return tuple(sorted((panel.streak(dye) for dye in mir.dyes), key=lambda one: one.centroid_px))

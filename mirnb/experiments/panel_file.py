@@ -187,15 +187,10 @@ def _mir_class(table, k, panel, source):
     colour = _typed(table, "colour", str, source, "") or _COLOURS[k]
     if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
         raise InputError(f"{source}: colour must look like #D55E00, got {colour!r}")
-    return MirClass(
-        name=name,
-        dyes=(dyes[0], dyes[1]),
-        mir=_typed(table, "mir", str, source, ""),
-        colour=colour,
-        line_style=_typed(table, "line_style", str, source, "") or _LINE_STYLES[k % len(_LINE_STYLES)],
-        marker=_typed(table, "marker", str, source, "") or _MARKERS[k],
-        **values,
-    )
+    line_style = _typed(table, "line_style", str, source, "") or _LINE_STYLES[k % len(_LINE_STYLES)]
+    marker = _typed(table, "marker", str, source, "") or _MARKERS[k]
+    mir = _typed(table, "mir", str, source, "")
+    return MirClass(name, (dyes[0], dyes[1]), mir=mir, colour=colour, line_style=line_style, marker=marker, **values)
 
 
 def light_of(panel, dyes, source):
@@ -211,7 +206,7 @@ def light_of(panel, dyes, source):
     if dyes[0] == dyes[1]:
         raise InputError(f"{source}: the two dyes must differ, got {dyes[0]!r} twice")
     try:
-        upper, lower = sorted((panel.streak(dye) for dye in dyes), key=lambda one: one.centroid_px)
+        upper, lower = panel.streaks(dyes)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     for dye in dyes:

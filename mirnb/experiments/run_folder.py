@@ -5,18 +5,40 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from mirnb import __version__
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import write_mask
-from mirnb.files import ROOT, cached, fingerprint, read_json, whole_file, write_json
+from mirnb.files import ROOT, cache_key, cached, read_json, whole_file, write_json
+
+_PACKAGES = (
+    "mirnb", "numpy", "scipy", "scikit-image", "scikit-learn", "keras", "tensorflow", "tifffile", "papermill",
+)  # fmt: skip
 
 
-class RunFolder:
+class Results:
+    """Folders of tables and figures; figures say "simulated" where they are."""
+
+    def __init__(self, tables, figures, *, simulated):
+        self._tables, self._figures, self.simulated = Path(tables), Path(figures), simulated
+
+    def table(self, frame, name):
+        """Save a table as <name>.csv."""
+        write_table(self._tables / f"{name}.csv", frame)
+
+    def show(self, figure, name):
+        """Save a figure as <name>.png and .svg."""
+        if self.simulated:
+            figure.text(0.995, -0.005, "simulated", ha="right", va="top", fontsize=8, color="0.45", style="italic")
+        for suffix in ("png", "svg"):
+            with whole_file(self._figures / f"{name}.{suffix}") as temporary:
+                metadata = {"Date": None} if suffix == "svg" else None
+                figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata=metadata)
+
+
+class RunFolder(Results):
     """Where the results of one experiment go: reports/<name of the experiment>/ unless told otherwise.
 
     Parameters
     ----------
-    experiment : Experiment
     out : path, optional
     quick : bool
         reports/<name>-quick, so that a test never passes for a result.
@@ -25,22 +47,10 @@ class RunFolder:
     def __init__(self, experiment, out=None, *, quick=False):
         self.experiment = experiment
         self.root = Path(out) if out else ROOT / "reports" / f"{experiment.name}{'-quick' if quick else ''}"
+        super().__init__(self.root / "tables", self.root / "figures", simulated=experiment.simulated is not None)
 
     def __repr__(self):
         return f"run folder {self.root} of {self.experiment!r}"
-
-    @property
-    def simulated(self):
-        """Whether its experiment is simulated: every figure and page says so."""
-        return self.experiment.simulated is not None
-
-    def show(self, figure, name):
-        """Save a figure as figures/<name>.png and .svg, saying "simulated" on it where it is."""
-        save_figure(figure, self.root / "figures" / name, simulated=self.simulated)
-
-    def table(self, frame, name):
-        """Save a table as tables/<name>.csv."""
-        write_table(self.root / "tables" / f"{name}.csv", frame)
 
     def save_templates(self, templates):
         """Save templates as templates/<miR>_mir_mask.tif, to be named under [masks] of another experiment."""
@@ -67,39 +77,14 @@ class RunFolder:
             Everything the arrays follow from, besides the experiment's files and this version of mirnb.
         make : callable returning a dict of ndarrays
         """
-        key = fingerprint(settings, self.experiment.fingerprints(), __version__)
+        key = cache_key(settings, self.experiment.fingerprints())
         return cached(self.root / "cache" / f"{kind}-{key}.npz", make)
 
     def write_settings(self, **parameters):
         """Write settings.json: parameters, versions, fingerprints of the inputs."""
-        packages = (
-            "mirnb",
-            "numpy",
-            "scipy",
-            "scikit-image",
-            "scikit-learn",
-            "keras",
-            "tensorflow",
-            "tifffile",
-            "papermill",
-        )
-        write_json(
-            self.root / "settings.json",
-            {
-                "experiment": self.experiment.name,
-                "simulated": self.experiment.simulated,
-                "parameters": parameters,
-                "fingerprints": self.experiment.fingerprints(),
-                "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-                "date": time.strftime("%Y-%m-%d %H:%M"),
-            },
-        )
-
-
-def save_figure(figure, path, *, simulated):
-    """Save a figure as <path>.png and .svg, saying "simulated" on it where it is."""
-    if simulated:
-        figure.text(0.995, -0.005, "simulated", ha="right", va="top", fontsize=8, color="0.45", style="italic")
-    for suffix in ("png", "svg"):
-        with whole_file(path.with_name(f"{path.name}.{suffix}")) as temporary:
-            figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None)
+        values = {
+            "experiment": self.experiment.name, "simulated": self.experiment.simulated, "parameters": parameters,
+            "fingerprints": self.experiment.fingerprints(), "date": time.strftime("%Y-%m-%d %H:%M"),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        }  # fmt: skip
+        write_json(self.root / "settings.json", values)

@@ -146,9 +146,7 @@ def write_stack(path, frames, *, pixel_size_nm, big=False, dtype=np.uint16):
 
     Parameters
     ----------
-    path : path
     frames : iterable of ndarray (rows, cols)
-    pixel_size_nm : float
     big : bool
         BigTIFF, needed from 4 GiB on.
     """

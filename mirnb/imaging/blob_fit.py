@@ -26,17 +26,13 @@ class Fit:
 
 
 def profile(pixels, centre, log_sigma):
-    """Share of a Gaussian's light on each pixel of a row.
+    """Share of a Gaussian's light on each pixel of a row: ndarray of shape (n, n_pixels).
 
     Parameters
     ----------
     pixels : ndarray of shape (n_pixels,)
         Where each pixel starts.
     centre, log_sigma : ndarray of shape (n,)
-
-    Returns
-    -------
-    share : ndarray of shape (n, n_pixels)
     """
     return np.diff(special.ndtr(_edges(pixels, centre, log_sigma)))
 
@@ -72,7 +68,7 @@ def _outer(flux, along, across):
 
 
 def draw_light(values, rows, cols):
-    """Light of one or two blobs on a background.
+    """Light of one or two blobs on a background: ndarray of shape (n, n_rows, n_cols), of the dtype of `values`.
 
     Parameters
     ----------
@@ -80,10 +76,6 @@ def draw_light(values, rows, cols):
         Parameters in the order of SINGLE or PAIR.
     rows, cols : ndarray of shape (n_rows,), (n_cols,)
         Where each pixel starts, from the corner that y_px and x_px are measured from.
-
-    Returns
-    -------
-    ndarray of shape (n, n_rows, n_cols), of the dtype of `values`
     """
     light = values[:, 0][:, None, None]
     for flux, y, x, log_sigma_y, log_sigma_x in _blobs(values):
@@ -123,7 +115,7 @@ def pixel_sd(crops):
     return np.sqrt(1 + (MODEL_ERROR * np.maximum(crops, 0)) ** 2)
 
 
-def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20):
+def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20) -> Fit:
     """Fit SINGLE or PAIR, whichever the prior has, to each crop.
 
     Parameters
@@ -135,11 +127,6 @@ def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20
     prior_mean, prior_sd : ndarray of shape (n_parameters,) or (n, n_parameters)
     start : ndarray of shape (n, n_parameters), optional
         The prior's mean by default.
-    n_steps : int
-
-    Returns
-    -------
-    Fit
     """
     crops = np.asarray(crops, float)
     prior_mean, prior_sd = (np.broadcast_to(one, (len(crops), np.shape(one)[-1])) for one in (prior_mean, prior_sd))
@@ -175,7 +162,6 @@ def damped_steps(cost_of, values, *, n_steps, largest_step):
         curvature (n, n_parameters, n_parameters).
     values : ndarray of shape (n, n_parameters)
         Where the fits start.
-    n_steps : int
     largest_step : float or ndarray of shape (n_parameters,)
 
     Returns

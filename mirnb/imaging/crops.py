@@ -11,7 +11,6 @@ def fits(shape, rows, cols, window):
     shape : (rows, cols) of the frame
     rows, cols : int ndarray of shape (n_blobs,)
         The pixel that holds each blob, floor(nm / pixel_size_nm).
-    window : Window
 
     Returns
     -------
@@ -25,12 +24,8 @@ def fits(shape, rows, cols, window):
     rows, cols = np.asarray(rows), np.asarray(cols)
     if rows.shape != cols.shape:
         raise ValueError(f"rows and cols must have one entry a blob, got {rows.shape} and {cols.shape}")
-    return (
-        (rows >= window.above)
-        & (rows + window.below <= shape[0])
-        & (cols >= window.left)
-        & (cols + window.right <= shape[1])
-    )
+    down = (rows >= window.above) & (rows + window.below <= shape[0])
+    return down & (cols >= window.left) & (cols + window.right <= shape[1])
 
 
 def cut_crops(image, rows, cols, window):

@@ -113,15 +113,8 @@ def fit_windows(frame, rows, cols, *, n_steps=25):
     steps = np.arange(-FIT_RADIUS_PX, FIT_RADIUS_PX + 1)
     pixels = steps.astype(float)
     window = np.asarray(frame)[rows[:, None, None] + steps[:, None], cols[:, None, None] + steps].astype(float)
-    n = len(window)
-    shape = np.outer(*(profile(pixels, _START[axis, None], _START[2, None])[0] for axis in (0, 1)))
-    contrast = shape - shape.mean()
-    flux = (window * contrast).sum(axis=(1, 2)) / (contrast**2).sum()  # best for this shape; a poor start ends on one pixel
-    unit = np.maximum(window.std(axis=(1, 2)), 1e-30)  # brings flux and offset near 1
-    flux = np.maximum(flux, unit)
-    offset = window.mean(axis=(1, 2)) - flux * shape.mean()
-    values = np.column_stack([np.tile(_START, (n, 1)), flux / unit, offset / unit])
-    scaled = window / unit[:, None, None]
+    values, unit = _starts(window, pixels)
+    n, scaled = len(window), window / unit[:, None, None]
 
     def cost_of(values):
         along, across = profile(pixels, values[:, 0], values[:, 2]), profile(pixels, values[:, 1], values[:, 2])
@@ -156,6 +149,16 @@ def fit_windows(frame, rows, cols, *, n_steps=25):
     return table
 
 
+def _starts(window, pixels):
+    """Where fits start, and the unit that brings flux and offset near 1: (n, 5), (n,)."""
+    shape = np.outer(*(profile(pixels, _START[axis, None], _START[2, None])[0] for axis in (0, 1)))
+    contrast, unit = shape - shape.mean(), np.maximum(window.std(axis=(1, 2)), 1e-30)
+    flux = (window * contrast).sum(axis=(1, 2)) / (contrast**2).sum()  # best for this shape; a poor start ends on one pixel
+    flux = np.maximum(flux, unit)
+    offset = window.mean(axis=(1, 2)) - flux * shape.mean()
+    return np.column_stack([np.tile(_START, (len(window), 1)), flux / unit, offset / unit]), unit
+
+
 def _outer(along, across):
     return along[:, :, None] * across[:, None, :]
 
@@ -178,7 +181,6 @@ def detect_stack(stack, *, pixel_size_nm, threshold_sds=THRESHOLD_SDS):
     ----------
     stack : Stack
         Not turned (`quarter_turns=0`), as a blob table's positions are those on the stack as it was recorded.
-    pixel_size_nm : float
     threshold_sds : float
         As `detect_frame` takes it.
     """
@@ -194,8 +196,6 @@ def as_thunderstorm(found, pixel_size_nm, *, first_id=1):
     ----------
     found : DataFrame
         As `detect_frame` gives it, with frame (from 1).
-    pixel_size_nm : float
-    first_id : int
 
     Returns
     -------
@@ -207,16 +207,14 @@ def as_thunderstorm(found, pixel_size_nm, *, first_id=1):
     flux, sigma_px = found["flux"], found["sigma_px"]
     area_px2 = sigma_px**2 + 1 / 12
     variance_px2 = area_px2 / flux * (16 / 9 + 8 * np.pi * area_px2 * found["bkgstd"] ** 2 / flux)
-    return pd.DataFrame(
-        {
-            "id": np.arange(first_id, first_id + len(found)),
-            "frame": found["frame"].astype(int),
-            "x [nm]": (found["x_px"] * pixel_size_nm).round(2),
-            "y [nm]": (found["y_px"] * pixel_size_nm).round(2),
-            "sigma [nm]": (sigma_px * pixel_size_nm).round(2),
-            "intensity [photon]": flux.round(1),
-            "offset [photon]": found["offset"].round(2),
-            "bkgstd [photon]": found["bkgstd"].round(2),
-            "uncertainty_xy [nm]": (np.sqrt(variance_px2) * pixel_size_nm).round(2),
-        }
-    ).reset_index(drop=True)
+    return pd.DataFrame({
+        "id": np.arange(first_id, first_id + len(found)),
+        "frame": found["frame"].astype(int),
+        "x [nm]": (found["x_px"] * pixel_size_nm).round(2),
+        "y [nm]": (found["y_px"] * pixel_size_nm).round(2),
+        "sigma [nm]": (sigma_px * pixel_size_nm).round(2),
+        "intensity [photon]": flux.round(1),
+        "offset [photon]": found["offset"].round(2),
+        "bkgstd [photon]": found["bkgstd"].round(2),
+        "uncertainty_xy [nm]": (np.sqrt(variance_px2) * pixel_size_nm).round(2),
+    }).reset_index(drop=True)  # fmt: skip

@@ -5,16 +5,11 @@ from scipy.spatial import cKDTree
 
 
 def find_crowded(frames, rows, cols, window):
-    """Which blobs have another blob of the table inside their window.
+    """Which blobs have another blob of the table inside their window: bool ndarray of shape (n_blobs,).
 
     Parameters
     ----------
     frames, rows, cols : int ndarray of shape (n_blobs,)
-    window : Window
-
-    Returns
-    -------
-    bool ndarray of shape (n_blobs,)
     """
     if len(rows) == 0:
         return np.zeros(0, bool)
@@ -47,7 +42,6 @@ def find_partners(frames, y_px, x_px, called, panel):
         Dispersion down.
     called : int ndarray of shape (n_blobs,)
         Class each is called; the panel's noise, or -1 for none.
-    panel : Panel
 
     Returns
     -------

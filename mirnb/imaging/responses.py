@@ -70,7 +70,6 @@ def count_bright_peaks(crops, y_true, panel):
     crops : ndarray of shape (n_crops, rows, cols, n_mirs)
     y_true : int ndarray of shape (n_crops,)
         Without labels (all negative), the channel that answers most stands for the class.
-    panel : Panel
 
     Returns
     -------
@@ -90,7 +89,7 @@ def count_bright_peaks(crops, y_true, panel):
 
 
 def composite(response, panel, *, top=None):
-    """A colour picture of a response.
+    """A colour picture of a response: float ndarray of shape (rows, cols, 3), 0 to 1.
 
     Up to three miRs, channel k is red, green or blue. Beyond, a pixel is as bright as its highest response and has the panel
     colours of the templates it answers to, those that answer most by far the most: a plain sum of many hues would be white.
@@ -98,13 +97,8 @@ def composite(response, panel, *, top=None):
     Parameters
     ----------
     response : ndarray of shape (rows, cols, n_mirs)
-    panel : Panel
     top : float, optional
         Response shown at full brightness; the maximum by default.
-
-    Returns
-    -------
-    float ndarray of shape (rows, cols, 3), 0 to 1
     """
     top = top if top is not None else max(float(response.max()), np.finfo(np.float32).tiny)
     shown = np.clip(response / top, 0, 1)

@@ -7,8 +7,6 @@ no annotator looked at keep what the table says. A lock for each file keeps two 
 """
 
 import contextlib
-import csv
-import io
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +15,8 @@ import filelock
 import numpy as np
 import pandas as pd
 
-from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_labels
-from mirnb.files import InputError, make_folder, read_text, whole_file
+from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_blobs, read_labels
+from mirnb.files import InputError, make_folder, whole_file
 from mirnb.labelling.label_table import AS_BEFORE, LabelTable, file_state
 
 SETTLED = "settled"
@@ -31,7 +29,6 @@ class Annotation:
 
     Parameters
     ----------
-    experiment : Experiment
     annotator : str
         Letters, digits, - and _.
 
@@ -169,19 +166,12 @@ def read_annotation(experiment, annotator):
     found = pd.DataFrame({"label": np.full(n, UNLABELLED), "doubt": np.zeros(n, bool), "time": [""] * n})
     if not path.exists():
         return found
-    rows = list(csv.DictReader(io.StringIO(read_text(path))))
-    if not rows:
-        return found
-    missing = [name for name in _COLUMNS if name not in rows[0]]
+    table = read_blobs(path)
+    missing = [name for name in _COLUMNS if name not in table]
     if missing:
         raise InputError(f"{path}, line 1: column {', '.join(missing)} is missing; expected {', '.join(_COLUMNS)}")
-    table = pd.DataFrame(rows)
-    for name in ("id", "frame", "x [nm]", "y [nm]", *LABEL_COLUMNS):
-        text = table[name].fillna("").str.strip()
-        table[name] = pd.to_numeric(text.where(text != "", "nan"), errors="coerce")
-        wrong = np.flatnonzero(table[name].isna() & (text != ""))
-        if len(wrong):
-            raise InputError(f"{path}, line {wrong[0] + 2}: {name} must be a number, got {text[wrong[0]]!r}")
+    if not len(table):
+        return found
     row_of_id = pd.Series(np.arange(n), index=blob_ids(experiment))
     unknown = np.flatnonzero(~table["id"].isin(row_of_id.index))
     if len(unknown):

@@ -8,8 +8,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from mirnb.classifiers.calls import predict_blobs
-from mirnb.classifiers.classifier import Classifier
+from mirnb.classifiers.classifier import Classifier, predict_blobs
 from mirnb.experiments.blobs import ERASED, UNLABELLED
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiments.experiment import Experiment
@@ -38,7 +37,6 @@ class Labeller:
 
     Parameters
     ----------
-    experiment : Experiment
     annotator : str
         Names the file labels/<annotator>.csv.
     classifier : Classifier, optional

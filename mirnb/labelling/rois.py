@@ -25,8 +25,6 @@ def read_points(path, panel, n_frames, *, unnamed=""):
 
     Parameters
     ----------
-    path : path
-    panel : Panel
     n_frames : int
         Of the stack.
     unnamed : str
@@ -101,7 +99,6 @@ def nearest_blobs(points, experiment):
     ----------
     points : DataFrame
         As `read_points` gives them.
-    experiment : Experiment
 
     Returns
     -------

@@ -99,19 +99,13 @@ class LabellingTool(anywidget.AnyWidget):
         self.view = self._look()
 
 
-def open_tool(experiment, annotator, *, classifier=""):
+def open_tool(experiment, annotator, *, classifier="") -> LabellingTool:
     """The labelling tool for an experiment.
 
     Parameters
     ----------
-    experiment : Experiment
-    annotator : str
     classifier : path
         Folder of a classifier, for suggestions; none when empty.
-
-    Returns
-    -------
-    LabellingTool
     """
     loaded = load_classifier(classifier) if classifier else None
     return LabellingTool(Labeller(experiment, annotator, classifier=loaded))

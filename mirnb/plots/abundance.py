@@ -13,7 +13,6 @@ def draw_abundance(table, panel):
     ----------
     table : DataFrame
         As `abundance.abundance_table` gives it.
-    panel : Panel
     """
     names = list(dict.fromkeys(table["sample"]))
     measured = list(dict.fromkeys(table["sample"][table["role"] != "blank"]))

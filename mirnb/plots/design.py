@@ -61,7 +61,6 @@ def draw_separability(looks, scores, *, least_f1):
 
     Parameters
     ----------
-    looks : dict
     scores : DataFrame
         Of all angles, as `Designed.scores` holds them.
     least_f1 : float

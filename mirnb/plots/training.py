@@ -96,7 +96,6 @@ def draw_sweep(table, panel, *, x_scale="linear", marked=None):
     ----------
     table : DataFrame
         Rows of one sweep, as `tuning.tune` gives them.
-    panel : Panel
     x_scale : "linear" or "log"
     marked : str, optional
         A value to mark: where the thesis says that scores decline.

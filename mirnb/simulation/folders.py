@@ -24,13 +24,12 @@ PHOTONS_PER_COUNT = 1 / 1.3  # of the simulated table's photon columns: one over
 
 
 def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=None, pretrain=(), labelled=True):
-    """Simulate a sample and write it as an experiment folder.
+    """Simulate a sample and write it as an experiment folder: path of the folder.
 
     Parameters
     ----------
     folder : path
         Written into; the stack and tables of an earlier simulation are replaced.
-    panel : Panel
     settings : Settings, optional
         Those of the panel's camera by default.
     seed : int
@@ -42,9 +41,6 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
     labelled : bool
         Without, the blob table has no label columns: something to label.
 
-    Returns
-    -------
-    path of the folder
 
     Raises
     ------
@@ -173,17 +169,15 @@ def _as_thunderstorm(blobs, panel, settings):
     area_px = blobs["sigma_y_px"] * blobs["sigma_x_px"]
     photons = np.maximum(blobs["flux"], settings.flux_low) * PHOTONS_PER_COUNT
     noise_photons = settings.noise_sd_counts * PHOTONS_PER_COUNT
-    table = pd.DataFrame(
-        {
-            "id": blobs["blob_id"],
-            "frame": blobs["frame"],
-            "x [nm]": (blobs["seen_x_px"] * nm).round(2),
-            "y [nm]": (blobs["seen_y_px"] * nm).round(2),
-            "sigma [nm]": (np.sqrt(area_px) * nm).round(2),
-            "intensity [photon]": photons.round(1),
-            "offset [photon]": round(settings.background_counts * PHOTONS_PER_COUNT, 1),
-            "bkgstd [photon]": round(noise_photons, 2),
-            "uncertainty [nm]": (np.sqrt(8 * np.pi) * area_px * noise_photons / photons * nm).round(2),
-        }
-    ).reset_index(drop=True)
+    table = pd.DataFrame({
+        "id": blobs["blob_id"],
+        "frame": blobs["frame"],
+        "x [nm]": (blobs["seen_x_px"] * nm).round(2),
+        "y [nm]": (blobs["seen_y_px"] * nm).round(2),
+        "sigma [nm]": (np.sqrt(area_px) * nm).round(2),
+        "intensity [photon]": photons.round(1),
+        "offset [photon]": round(settings.background_counts * PHOTONS_PER_COUNT, 1),
+        "bkgstd [photon]": round(noise_photons, 2),
+        "uncertainty [nm]": (np.sqrt(8 * np.pi) * area_px * noise_photons / photons * nm).round(2),
+    }).reset_index(drop=True)  # fmt: skip
     return table.assign(**label_columns(blobs["label"], panel.n_mirs))

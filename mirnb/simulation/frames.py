@@ -26,7 +26,6 @@ def draw_light(blobs, shape, psf_sigma_px):
     blobs : DataFrame
         y_px, x_px (from the outer corner), flux (counts), sigma_y_px, sigma_x_px.
     shape : (rows, cols)
-    psf_sigma_px : float
 
     Returns
     -------
@@ -62,8 +61,6 @@ def expose(light, settings, rng):
     Parameters
     ----------
     light : ndarray of shape (rows, cols), counts
-    settings : Settings
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -115,11 +112,6 @@ def false_detections(frame, blobs, n, rng, *, apart_px=8.0):
 def simulate_frames(panel, settings, seed):
     """Draw a sample and expose it, frame by frame.
 
-    Parameters
-    ----------
-    panel : Panel
-    settings : Settings
-    seed : int
 
     Yields
     ------

@@ -9,7 +9,6 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from mirnb.experiments.blobs import ERASED, UNLABELLED
-from mirnb.experiments.panel import blob_streaks
 from mirnb.simulation.settings import MARGIN_PX
 
 
@@ -18,11 +17,6 @@ def draw_sample(panel, settings, seed):
 
     Labelled miRs and noise blobs lie where their crops are kept; a further share of molecules lies across the border.
 
-    Parameters
-    ----------
-    panel : Panel
-    settings : Settings
-    seed : int
 
     Returns
     -------
@@ -160,7 +154,7 @@ def _flux_ratios(upper, panel, settings, rng):
 
 def _upper_sigma_y(upper, panel, settings, rng):
     """Widths along the rows of upper blobs and noise blobs; a single dye is any dye of the panel."""
-    streaks = [blob_streaks(panel, mir) for mir in panel.mirs]
+    streaks = [panel.streaks(mir.dyes) for mir in panel.mirs]
     own = np.array([pair[0].sd_px for pair in streaks] + [0.0])[upper["class"]]
     which = _random_mirs(panel, len(upper), rng)
     half = rng.integers(0, 2, len(upper))

@@ -49,7 +49,6 @@ class Twin:
 
         Parameters
         ----------
-        n : int
         seed : int or sequence of int
 
         Returns

@@ -16,7 +16,7 @@ _NEUTRAL_MEAN = {"log_sigma_y": np.log(1.25), "log_sigma_x": np.log(1.2), "log_r
 _GAP_SD = 0.15  # of the panel's gap: it may be measured, or computed from the dyes
 
 
-def estimate_twin(crops, y_true, panel, background):
+def estimate_twin(crops, y_true, panel, background) -> Twin:
     """Estimate a twin from training crops.
 
     Parameters
@@ -28,10 +28,6 @@ def estimate_twin(crops, y_true, panel, background):
         Its gaps are where the search starts.
     background : ndarray of shape (n_patches, *panel.template_window.shape)
         Patches of the frames without a blob in their middle, in the same units.
-
-    Returns
-    -------
-    Twin
     """
     window, crops = panel.template_window, np.asarray(crops, float)
     rows, cols = pixel_starts(window)

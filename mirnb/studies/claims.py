@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb import __version__
 from mirnb.classifiers.dataset import QUICK_FRAMES, prepare
 from mirnb.classifiers.lenet5 import train_runs
 from mirnb.classifiers.scores import mean_f1, paired_difference, recall_less_precision, with_interval
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.files import InputError, fingerprint
+from mirnb.files import InputError, cache_key
 from mirnb.imaging.templates import median_templates, preprocess_templates
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import settings_of_experiment
@@ -39,11 +38,10 @@ class Verdict:
 
 
 def measure_claims(run, data, runs, rivals, *, n_runs=2):
-    """Measure every claim on an experiment.
+    """Measure every claim on an experiment: DataFrame, one row a claim: claim, thesis, measured, verdict.
 
     Parameters
     ----------
-    run : RunFolder
     data : Dataset
         Its settings, quick among them, hold for the other samples too.
     runs : list of Training
@@ -53,9 +51,6 @@ def measure_claims(run, data, runs, rivals, *, n_runs=2):
     n_runs : int
         Trainings of LeNet-5 for each changed sample.
 
-    Returns
-    -------
-    DataFrame, one row a claim: claim, thesis, measured, verdict
 
     Raises
     ------
@@ -65,11 +60,8 @@ def measure_claims(run, data, runs, rivals, *, n_runs=2):
     if n_runs < 1:
         raise InputError(f"claim_runs must be 1 or more, got {n_runs}")
     few, seed = runs[:n_runs], data.settings["seed"]
-    how = {
-        "n_runs": len(few),
-        "seed": seed,
-        **{key: runs[0].settings[key] for key in ("epochs", "learning_rate", "batch_size")},
-    }
+    trained = {key: runs[0].settings[key] for key in ("epochs", "learning_rate", "batch_size")}
+    how = {"n_runs": len(few), "seed": seed, **trained}
     preparation = {"seed": seed, "quick": data.settings["quick"], **data.cleaning}
     steps = [
         lambda: [_network_beats_miracle(rivals, data), _recall_is_precision(rivals, data)],
@@ -161,7 +153,7 @@ def _other_samples(run, data, runs, how, preparation):
         seed = int(experiment.simulated["seed"]) + 50
         for name, factor in changes.items():
             changed = _with_noise(settings, factor) if factor else _with_fewer_noise_blobs(settings)
-            key = fingerprint(experiment.panel.to_dict(), asdict(changed), seed, __version__)
+            key = cache_key(experiment.panel.to_dict(), asdict(changed), seed)
             folder = run.root / "cache" / f"sample-{key}"
             if not (folder / "experiment.toml").exists():
                 simulate_experiment(folder, panel=experiment.panel, settings=changed, seed=seed)

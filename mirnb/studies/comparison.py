@@ -57,19 +57,12 @@ def about(rivals, dataset):
         gain = with_interval(*difference(rivals, dataset, kind, "lenet5"), "{:+.3f}")
         temperature = fit_temperature(dataset.y_true[validation], one.y_prob[validation])
         tempered = apply_temperature(y_prob, temperature)
-        rows.append(
-            {
-                "classifier": KINDS[kind].title,
-                "F1, mean of the miRs": round(f1, 3),
-                "less LeNet-5's (95 %)": "" if kind == "lenet5" else gain,
-                "ECE": round(expected_calibration_error(reliability(y_true, y_prob)), 3),
-                "ECE, temperature on validation": round(expected_calibration_error(reliability(y_true, tempered)), 3),
-                "training, s": round(one.seconds, 1),
-                "trained numbers": one.predictor.size,
-                "remarks": one.note,
-            }
-        )
-    return pd.DataFrame(rows).set_index("classifier")
+        errors = [round(expected_calibration_error(reliability(y_true, one)), 3) for one in (y_prob, tempered)]
+        told = round(one.seconds, 1), one.predictor.size, one.note
+        rows.append((KINDS[kind].title, round(f1, 3), "" if kind == "lenet5" else gain, *errors, *told))
+    columns = ("classifier", "F1, mean of the miRs", "less LeNet-5's (95 %)", "ECE", "ECE, temperature on validation",
+               "training, s", "trained numbers", "remarks")  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).set_index("classifier")
 
 
 def difference(rivals, dataset, ours, theirs):

@@ -19,7 +19,6 @@ def measure_declines(table, panel):
     ----------
     table : DataFrame
         As `tuning.tune` gives it.
-    panel : Panel
 
     Returns
     -------

@@ -39,7 +39,6 @@ def measure_learning_curve(run, *, shares, ways, recipe, singles, n_repeats=1, s
 
     Parameters
     ----------
-    run : RunFolder
     shares : sequence of float
         Of the training labels.
     ways : sequence of str

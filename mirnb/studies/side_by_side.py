@@ -22,8 +22,6 @@ def train_side_by_side(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed=3
     crops : float32 ndarray of shape (n, rows, cols, channels)
         Scaled training crops.
     y_true : int ndarray of shape (n,)
-    n_classes : int
-    hyper : Hyperparameters
     seeds : sequence of int
         Of the initial weights, one a network.
     shuffle_seed : int

@@ -1,5 +1,6 @@
 """The two correlation techniques, and the templates with each other, compared in numbers (thesis 2.1)."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,21 +39,16 @@ def single_type_sample(experiment):
     return sample, experiment.panel.index(most)
 
 
-def compare_techniques(sample, k, template, *, field_px=256, background_percentile=70.0, cap_sds=5.0):
+def compare_techniques(sample, k, template, *, field_px=256, background_percentile=70.0, cap_sds=5.0) -> Techniques:
     """The first frame of a sample through both techniques with one template (thesis Fig 1).
 
     Parameters
     ----------
-    sample : Experiment
     k : int
         Class whose molecules are the signal; without labels the brightest tenth of the blobs is.
     template : ndarray of shape (rows, cols), preprocessed
     field_px : int
         Side of the part to be shown, px.
-
-    Returns
-    -------
-    Techniques
     """
     _, frame = next(sample.stack.frames([0]))
     clean = preprocess(frame, background_percentile=background_percentile, cap_sds=cap_sds)
@@ -78,11 +74,8 @@ def compare_techniques(sample, k, template, *, field_px=256, background_percenti
 
 def _busiest_part(rows, cols, shape, side_px):
     """First pixel of the square tile, in half steps, that holds most blobs."""
-    corners = [
-        (row, col)
-        for row in range(0, max(shape[0] - side_px, 0) + 1, max(side_px // 2, 1))
-        for col in range(0, max(shape[1] - side_px, 0) + 1, max(side_px // 2, 1))
-    ]
+    steps = (range(0, max(size - side_px, 0) + 1, max(side_px // 2, 1)) for size in shape)
+    corners = list(itertools.product(*steps))
     counts = [np.sum((rows >= r) & (rows < r + side_px) & (cols >= c) & (cols < c + side_px)) for r, c in corners]
     return corners[int(np.argmax(counts))]
 

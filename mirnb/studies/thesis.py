@@ -54,19 +54,14 @@ def printed_scores(panel):
 
 
 def scores_beside_thesis(panel, scores, intervals):
-    """Recall and precision per miR with intervals, beside the thesis's test figures.
+    """Recall and precision per miR with intervals, beside the thesis's test figures: DataFrame, one row a miR.
 
     Parameters
     ----------
-    panel : Panel
     scores : dict of ndarray of shape (n_classes,)
         As `scores.score` gives them.
     intervals : dict of ndarray of shape (2, n_classes)
         As `scores.bootstrap_intervals` gives them.
-
-    Returns
-    -------
-    DataFrame, one row a miR
     """
     table = pd.DataFrame(index=pd.Index(panel.mir_names, name="class"))
     printed = printed_scores(panel)

@@ -15,11 +15,10 @@ import pandas as pd
 from distributed import KilledWorker
 from tqdm.auto import tqdm
 
-from mirnb import __version__
 from mirnb.classifiers.backend import load_keras
 from mirnb.classifiers.scores import confusion, macro_f1_mir, score_confusion
 from mirnb.cluster import ask_all, in_turn, open_client
-from mirnb.files import InputError, fingerprint, read_arrays, write_arrays
+from mirnb.files import InputError, cache_key, read_arrays, write_arrays
 from mirnb.studies.hyperparameters import VALUES, Hyperparameters, from_text, in_text, possible_values, require_possible
 from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side
 
@@ -57,7 +56,7 @@ class Sweep:
         return [self.fixed.having(self.setting, value) for value in self.values]
 
 
-def plan(settings, crop_shape, *, few=False, quick=False):
+def plan(settings, crop_shape, *, few=False, quick=False) -> list[Sweep]:
     """The sweeps of some settings, with those of the usual values that make a network for these crops.
 
     filter1 is swept a second time with filter3 at 30, as for the thesis's Fig 5.
@@ -72,9 +71,6 @@ def plan(settings, crop_shape, *, few=False, quick=False):
     quick : bool
         Two values, for tests.
 
-    Returns
-    -------
-    list of Sweep
 
     Raises
     ------
@@ -101,7 +97,6 @@ def tune(sweeps, data, run, *, n_repeats=30, seed=3, scheduler=""):
     sweeps : sequence of Sweep
     data : Dataset
         Learned from its training crops, looked at on them and on validation; test crops are not touched.
-    run : RunFolder
     n_repeats : int
         Trainings of each value; they differ in their initial weights alone.
     seed : int
@@ -127,13 +122,13 @@ def tune(sweeps, data, run, *, n_repeats=30, seed=3, scheduler=""):
     for sweep in sweeps:
         for hyper in sweep.configurations:
             require_possible(hyper, crop_shape)
-    crops = _Crops.of(data, seed)
-    folder = run.root / "cache" / f"tuning-{crops.key}"
+    crops = {f"x_{name}": data.scaled(name) for name in SETS} | {f"y_{name}": data.y_true[data.split[name]] for name in SETS}
+    folder = run.root / "cache" / f"tuning-{cache_key(*crops.values(), data.n_classes, seed)}"
     seeds = [100 * seed + k for k in range(n_repeats)]
     wanted = dict.fromkeys(hyper for sweep in sweeps for hyper in sweep.configurations)
     missing = {hyper: [one for one in seeds if not _file(folder, hyper, one).exists()] for hyper in wanted}
     if any(missing.values()):
-        _train_missing({hyper: own for hyper, own in missing.items() if own}, crops, folder, scheduler)
+        _train_missing({hyper: own for hyper, own in missing.items() if own}, crops, data.n_classes, seed, folder, scheduler)
     rows = [row for sweep in sweeps for row in _rows(sweep, seeds, folder, data)]
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)  # a value may be asked for twice
 
@@ -211,35 +206,11 @@ def descend(settings, data, run, *, n_repeats=30, few=False, quick=False, seed=3
     return chosen, pd.DataFrame(steps)
 
 
-@dataclass(frozen=True)
-class _Crops:
-    """What a training is of, as it goes to the workers."""
-
-    arrays: dict  # x_<set>, y_<set>
-    n_classes: int
-    seed: int
-
-    @classmethod
-    def of(cls, data, seed):
-        arrays = {}
-        for name in SETS:
-            arrays[f"x_{name}"], arrays[f"y_{name}"] = data.scaled(name), data.y_true[data.split[name]]
-        return cls(arrays, data.n_classes, seed)
-
-    @property
-    def key(self):
-        return fingerprint(*self.arrays.values(), self.n_classes, self.seed, __version__)
-
-    @property
-    def shape(self):
-        return self.arrays["x_training"].shape
-
-
 def _file(folder, hyper, seed):
     return folder / f"{hyper.name}-seed{seed}.npz"
 
 
-def _train_missing(missing, crops, folder, scheduler):
+def _train_missing(missing, crops, n_classes, seed, folder, scheduler):
     """Train what is missing, {hyperparameters: seeds}, the longest first; each is written as soon as it is there."""
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}), open_client(scheduler) as client:
         n_at_once = None if all(ask_all(client, _has_gpu)) else GROUP
@@ -248,14 +219,14 @@ def _train_missing(missing, crops, folder, scheduler):
             for hyper, seeds in missing.items()
             for start in range(0, len(seeds), n_at_once or len(seeds))
         ]
-        n, *crop_shape = crops.shape
+        n, *crop_shape = crops["x_training"].shape
         work = {hyper: hyper.work(crop_shape, n) for hyper in missing}
         groups.sort(key=lambda group: (-work[group[0]], group[0].name))
-        sent = client.submit(dict, crops.arrays, pure=False)  # a task, so that it can be made again where it was lost
+        sent = client.submit(dict, crops, pure=False)  # a task, so that it can be made again where it was lost
 
         def submit(group):
             hyper, seeds = group
-            return client.submit(train_group, sent, crops.n_classes, hyper, seeds, crops.seed, pure=False)
+            return client.submit(train_group, sent, n_classes, hyper, seeds, seed, pure=False)
 
         failed, n_done, n_all = {}, 0, sum(len(seeds) for seeds in missing.values())
         total = sum(work[hyper] * len(seeds) for hyper, seeds in groups)
@@ -291,10 +262,7 @@ def train_group(arrays, n_classes, hyper, seeds, shuffle_seed):
     ----------
     arrays : dict
         x_training, y_training, x_validation, y_validation.
-    n_classes : int
-    hyper : Hyperparameters
     seeds : sequence of int
-    shuffle_seed : int
 
     Returns
     -------

@@ -9,8 +9,7 @@ import pytest
 from by_hand import grey_frames, write_folder
 
 from mirnb.classifiers import lenet5
-from mirnb.classifiers.calls import about_noise, classify, count_classes
-from mirnb.classifiers.classifier import load_classifier
+from mirnb.classifiers.classifier import about_noise, count_classes, load_classifier
 from mirnb.experiments import cutouts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel import Window
@@ -65,7 +64,7 @@ def test_a_classifier_of_another_window_is_refused(window, small_classifier, tmp
 
 
 def test_every_blob_is_classified_but_those_at_the_border(small_classifier, small):
-    table = classify(small_classifier, small)
+    table = small_classifier.classify(small)
     assert len(table) == len(small.table)
     border = (table["class"] == "").to_numpy()
     kept, _ = cutouts.kept_blobs(small, labelled=False)
@@ -82,7 +81,7 @@ def test_an_experiment_without_blobs_near_enough_gives_a_whole_table(small_class
     sample = load_experiment(
         write_folder(tmp_path / "s", frames=grey_frames(1, (64, 48)), blobs="frame,x [nm],y [nm]\n1,60,60\n")
     )
-    table = classify(small_classifier, sample)
+    table = small_classifier.classify(sample)
     assert table["class"].tolist() == [""]
 
 
@@ -93,7 +92,7 @@ def test_another_panel_is_refused(small_classifier, tmp_path):
     write_toml(folder / "two.toml", values)
     assert panel_from_dict(values) == load_experiment(folder).panel
     with pytest.raises(InputError, match=r"\(red, green\).*trained on the panel 'thesis' \(red, green, blue\)"):
-        classify(small_classifier, load_experiment(folder))
+        small_classifier.classify(load_experiment(folder))
 
 
 def test_crowded_blobs_by_hand():
@@ -145,11 +144,11 @@ def test_runs_differ_by_their_weights_and_one_seed_gives_one_result(small_data, 
 def test_a_stack_of_another_pixel_size_is_refused(small_classifier, tmp_path):
     sample = load_experiment(write_folder(tmp_path / "s", pixel_size_nm=160))
     with pytest.raises(InputError, match="pixels of 160 nm, the classifier was trained at 120"):
-        classify(small_classifier, sample)
+        small_classifier.classify(sample)
 
 
 def test_whole_numbers_of_the_table_stay_whole(small_classifier, small, tmp_path):
-    table = classify(small_classifier, small)
+    table = small_classifier.classify(small)
     assert str(table["id"].iloc[0]) == "1"
     assert set(table["is_really_mir"].dropna()) <= {0, 1}
 
@@ -187,7 +186,7 @@ def test_a_classifier_json_that_was_edited_is_refused_with_the_key(key, value, n
 
 
 def test_blobs_less_sure_than_asked_for_are_unsure(small_classifier, small):
-    table = classify(small_classifier, small, min_probability=0.6)
+    table = small_classifier.classify(small, min_probability=0.6)
     sure = table[[f"p_{name}" for name in small.panel.names]].max(axis=1)
     assert ((table["class"] == "unsure") == (sure < 0.6)).all()
     assert count_classes(table, small.panel)["unsure"] == (sure < 0.6).sum()

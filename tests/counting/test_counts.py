@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from dask_cluster import kill_after, two_workers
 
-from mirnb.classifiers.calls import classify
 from mirnb.counting import counts
 from mirnb.counting.counts import count_stacks
 from mirnb.counting.samples import gather_inputs
@@ -68,7 +67,7 @@ def test_a_partner_names_a_blob_above_it(sample_frames, folder, small_classifier
 def test_blobs_of_a_table_get_the_classes_that_classify_gives(small, folder, small_classifier, tmp_path, in_process):
     (one,) = _count([small.folder], folder, small_classifier, tmp_path)
     counted = pd.read_csv(tmp_path / "small" / "blobs_classified.csv")
-    straight = classify(small_classifier, small)
+    straight = small_classifier.classify(small)
     assert len(counted) == len(straight) == one.n_blobs
     merged = counted.merge(straight[["id", "class", "p_red"]], on="id", suffixes=("", "_straight"))
     assert (merged["class"].fillna("") == merged["class_straight"]).mean() > 0.995  # the noise is measured another way

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mirnb.experiments.panel import blob_streaks
 from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.prism import PSF_SIGMA_PX, shift_px, streak
 from mirnb.experiments.spectra import DYES, bands_of, spectrum_of
@@ -46,13 +45,13 @@ def test_emission_passes_through_its_published_widths(name):
 
 @pytest.mark.parametrize(("name", "gap_px"), [("red", 11.6), ("green", 4.4), ("blue", 7.8)])
 def test_spectral_centroids_predict_the_gaps_the_curve_gives(name, gap_px):
-    upper, lower = blob_streaks(THESIS, THESIS.mirs[THESIS.index(name)])
+    upper, lower = THESIS.streaks(THESIS.mirs[THESIS.index(name)].dyes)
     assert lower.centroid_px - upper.centroid_px == pytest.approx(gap_px, abs=0.2)
 
 
 @pytest.mark.parametrize("mir", THESIS.mirs, ids=lambda mir: mir.name)
 def test_lower_blobs_are_as_wide_as_on_real_molecules(mir):
-    _, lower = blob_streaks(THESIS, mir)
+    _, lower = THESIS.streaks(mir.dyes)
     assert 1.35 <= np.hypot(PSF_SIGMA_PX, lower.sd_px) <= 1.65
 
 
