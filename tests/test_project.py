@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -55,15 +56,62 @@ def test_ci_runs_the_readmes_test_command():
     assert "make test" in (ROOT / "README.md").read_text()
 
 
-def test_only_report_knows_papermill():
-    for path in (ROOT / "mirnb").rglob("*.py"):
-        text = path.read_text()
-        assert path.stem == "report" or not re.search(r"^\s*(import|from) papermill", text, re.M), path.name
+def _modules():
+    return sorted((ROOT / "mirnb").rglob("*.py"))
+
+
+def _functions(path):
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+
+
+def test_imports_run_one_way():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-logo"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(("library", "knows"), [("papermill", {"report"}), ("distributed import Client", {"cluster"})])
+def test_who_knows_a_library(library, knows):
+    found = {path.stem for path in _modules() if re.search(rf"^\s*(import|from) {library}", path.read_text(), re.M)}
+    assert found == knows
+
+
+def test_modules_and_functions_are_short():
+    assert {path.name: n for path in _modules() if (n := len(path.read_text().splitlines())) > 350} == {}
+    long = {}
+    for path in _modules():
+        for node in _functions(path):
+            first = node.body[0].end_lineno + 1 if ast.get_docstring(node) else node.body[0].lineno
+            n_lines = node.end_lineno - first + 1
+            if n_lines > 40:
+                long[f"{path.stem}.{node.name}"] = n_lines
+    assert long == {}
+
+
+def test_no_function_has_the_name_of_its_file():
+    assert [path.name for path in _modules() if path.stem in [node.name for node in _functions(path)]] == []
+
+
+def test_the_wheel_is_told_of_every_wing():
+    wings = {f"mirnb.{path.parent.name}" for path in (ROOT / "mirnb").glob("*/__init__.py")}
+    assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == {"mirnb", "mirnb.notebooks", *wings}
+
+
+def test_what_docstrings_name_is_there():
+    texts = {}
+    for path in _modules():
+        texts[path.stem] = texts.get(path.stem, "") + path.read_text()  # two wings may have a file of one name
+    for one, text in texts.items():
+        for module, name in re.findall(r"`([a-z]\w*)\.(\w+)`", text):
+            assert module in texts, f"{one}: `{module}.{name}`"
+            there = rf"^(def|class) {name}\b|^{name}\b.*="
+            assert re.search(there, texts[module], re.M), f"{one}: `{module}.{name}`"
 
 
 @pytest.mark.parametrize("word", ["pickle", "eval"])
 def test_no_pickle_and_no_eval(word):
-    for path in (ROOT / "mirnb").rglob("*.py"):
+    for path in _modules():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != word, path.name

@@ -18,7 +18,7 @@ from mirnb.simulation.settings import localisation_error_px, settings_of
 
 TOO_WIDE = "a blob is so wide that a detector finds it as two"
 MOST_OVERLAP = 0.5  # of the separations of two classes; with more they cannot be told apart by it
-# on simulated frames `detect` finds 6 % of blobs 2.0 to 2.5 px wide more than once, and 40 % of those 2.5 to 3 px wide
+# on simulated frames `detection` finds 6 % of blobs 2.0 to 2.5 px wide more than once, and 40 % of those 2.5 to 3 px wide
 WIDEST_SIGMA_PX = 2.4
 _WIDEST_GAP_PX = 40.0  # of a pair that is proposed; wider ones overlap with their neighbours on the frame
 

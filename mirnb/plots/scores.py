@@ -168,7 +168,7 @@ def draw_learning_curve(table, *, reference=None, ax=None):
     Parameters
     ----------
     table : DataFrame
-        As `learning_curve.learning_curve` gives it.
+        As `learning_curve.measure_learning_curve` gives it.
     reference : float, optional
         LeNet-5's with all labels.
     """

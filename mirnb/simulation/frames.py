@@ -1,7 +1,7 @@
 """The CoCoS forward model: the blobs of a sample become light on a camera, frame by frame, and a blob table's view of it.
 
 A blob's light is spread along the rows by the dispersion (`prism.streak`), blurred by the PSF and seen by a noisy camera.
-`simulated_experiment` makes files of it.
+`folders` makes files of it.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What lies in a simulated sample: settings with their provenance, and the blobs drawn from them.
+"""What lies in a simulated sample: its blobs, drawn from settings.
 
 Every molecule is two blobs of its dyes' light, the longer wavelength above. Noise blobs are single dyes, blurred dirt, false
 detections, and pairs that a person who labels took for noise.

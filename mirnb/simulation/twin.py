@@ -1,9 +1,5 @@
-"""A simulated twin of an experiment: what its molecules, noise blobs and background are like, seen in training crops alone.
+"""A simulated twin of an experiment: what its molecules, noise blobs and background are like, and crops drawn from that.
 
-Every training crop is fitted with the blobs its label speaks of (`blob_fit`), from wide neutral priors: two blobs about the
-panel's gap for a miR, one for noise. The priors of a miR are then taken from the fits themselves and the fit is repeated
-(empirical Bayes), which takes the noise of the fits out of the spreads. A noise blob may also be a pair whose lower blob a
-person did not see: how often, and how bright that blob is, is found by expectation and maximisation over all noise crops.
 New crops are drawn from donors among the training crops, their parameters shaken within the spread of their class, and put
 on background cut from the experiment's own frames. Nothing else is read: no truth, no settings of a simulation.
 """

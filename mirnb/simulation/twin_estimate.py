@@ -1,4 +1,10 @@
-"""Estimate a simulated twin from training crops (see `twin`)."""
+"""Estimate a simulated twin (see `twin`) from training crops alone.
+
+Every training crop is fitted with the blobs its label speaks of (`blob_fit`), from wide neutral priors: two blobs about the
+panel's gap for a miR, one for noise. The priors of a miR are then taken from the fits themselves and the fit is repeated
+(empirical Bayes), which takes the noise of the fits out of the spreads. A noise blob may also be a pair whose lower blob a
+person did not see: how often, and how bright that blob is, is found by expectation and maximisation over all noise crops.
+"""
 
 import numpy as np
 from scipy import ndimage

@@ -1,4 +1,4 @@
-"""Every kind of classifier trained on the same crops, and compared on the same test crops."""
+"""Every kind of classifier compared on the same test crops."""
 
 import pandas as pd
 

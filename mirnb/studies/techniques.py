@@ -1,4 +1,4 @@
-"""The two correlation techniques, and the templates with each other, compared in numbers (thesis 2.1)."""
+"""Cross-correlation and cosine similarity of one frame compared in numbers (thesis 2.1, Fig 1)."""
 
 import itertools
 from dataclasses import dataclass
