@@ -16,7 +16,7 @@ lab: .venv/ready
 	$(BIN)/python -m jupyterlab --MappingKernelManager.transport_encryption=auto --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
 
 bench: .venv/ready
-	$(BIN)/python benchmarks/bench_response.py
+	$(BIN)/python -m benchmarks.bench_response
 
 strip: .venv/ready
 	$(BIN)/python -m nbstripout notebooks/*.ipynb

@@ -1,6 +1,6 @@
 """How time and memory grow with the classes of a panel: the steps of the main job on simulated experiments of 3, 6 and 12.
 
-    python benchmarks/bench_classes.py [PANEL ...]
+    python -m benchmarks.bench_classes [PANEL ...]
 
 Each panel's experiment is the default, 30 frames of 1024x1024, in a process of its own. One LeNet-5 is trained, and one
 network of `best`, for one epoch on the twin. About five minutes.
@@ -47,7 +47,7 @@ def measure(name, folder, results):
     step("crops and responses", lambda: dataset.prepare(run))
     data = found["crops and responses"]
     step("LeNet-5, one run", lambda: train_runs(data, run, n_runs=1))
-    step("matched filter", lambda: train_matched_filter(data))
+    step("matched filter", lambda: train_matched_filter(data, run))
     step("PCA + SVM", lambda: train_pca_svm(data, run))
     recipe = Recipe(n_networks=1, twin_epochs=1, tune_epochs=1)
     step("best, one network", lambda: train_best_rival(data, run, recipe=recipe))

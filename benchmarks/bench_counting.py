@@ -1,6 +1,6 @@
-"""Detect and count side by side with the thesis's own way; two workers against one; memory of long stacks.
+"""Detect, classify and count side by side with the thesis's own way; two workers against one; memory of long stacks.
 
-    python benchmarks/bench_counting.py reports/demo/classifiers/best
+    python -m benchmarks.bench_counting reports/demo/classifiers/best
 
 The thesis's way, written anew from its cells 2, 4 and 9: `correlate2d` of the preprocessed frame with three templates,
 `blob_log` on every response, LeNet-5 on the crops of ThunderSTORM's blobs (which its users find by hand; here they are
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from bench_response import thesis_way
 
+from benchmarks.thesis_way import thesis_way
 from mirnb.classifiers.backend import predict
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.lenet5 import build_lenet5

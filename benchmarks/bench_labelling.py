@@ -1,6 +1,6 @@
 """From a key pressed in the labelling tool to the next crop drawn, in JupyterLab in a real browser.
 
-    python benchmarks/bench_labelling.py [SCREENSHOT.png]
+    python -m benchmarks.bench_labelling [SCREENSHOT.png]
 
 A practice experiment of frames of 1024x1024 pixels is simulated, labelling.ipynb runs on it, and keys are pressed.
 """
@@ -15,9 +15,7 @@ import numpy as np
 from mirnb.files import ROOT
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import Settings
-
-sys.path.insert(0, str(ROOT / "tests"))
-from lab_browser import browser, lab, open_notebook, run_all_from_menu
+from tests.lab_browser import browser, lab, open_notebook, run_all_from_menu
 
 N_KEYS = 200
 _WATCH = """() => {

@@ -1,11 +1,10 @@
 """The response stage side by side with the thesis's own way, in one run on this machine.
 
-    python benchmarks/bench_response.py
+    python -m benchmarks.bench_response
 
-The thesis's way, written anew from its cells 2, 4 and 9: for each of three templates, preprocess frame (once) and template,
-`scipy.signal.correlate2d`, and `skimage.feature.blob_log` on every response. Ours: `preprocess` and `Correlator`, templates
-prepared once. Five alternating pairs, frame preprocessing counted on both sides; the ratio of each pair, and their median.
-Then peak memory while correlating 30 and 120 frames, each in a process of its own.
+The thesis's way stands in `thesis_way`. Ours: `preprocess` and `Correlator`, templates prepared once. Five alternating
+pairs, frame preprocessing counted on both sides; the ratio of each pair, and their median. Then peak memory while
+correlating 30 and 120 frames, each in a process of its own.
 """
 
 import multiprocessing
@@ -17,9 +16,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scipy import signal
-from skimage import feature
 
+from benchmarks.thesis_way import thesis_way
 from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.imaging.correlation import Correlator
@@ -29,24 +27,6 @@ from mirnb.simulation.molecules import draw_sample
 from mirnb.simulation.settings import Settings
 
 N_PAIRS = 5
-
-
-def thesis_way(frame, templates, *, with_blob_log):
-    """Response (rows, cols, 3) as the thesis computed it, one template after another in float64."""
-
-    def clean(image):
-        lifted = np.maximum(image - np.percentile(image, 70), 0)
-        return np.minimum(lifted, np.median(lifted) + 5 * lifted.std())
-
-    cleaned = clean(frame)
-    response = np.zeros((*frame.shape, len(templates)))
-    for k, template in enumerate(templates):
-        small = clean(template)
-        one = signal.correlate2d(cleaned / np.linalg.norm(cleaned), small / np.linalg.norm(small), mode="same")
-        if with_blob_log:
-            feature.blob_log(one, min_sigma=1, max_sigma=7, threshold=0.001)
-        response[..., k] = one
-    return response
 
 
 def seconds(work):

@@ -1,6 +1,6 @@
 """Train the thesis's network many times, side by side with the thesis's own loop; both in one run, taking turns.
 
-    python benchmarks/bench_tuning.py
+    python -m benchmarks.bench_tuning
 
 The thesis's way (its cells 18 and 19, written anew): build, compile, fit with validation, predict training and validation;
 one training after another in one process, TensorFlow imported before. Ours: `tuning.tune` into an empty run folder, with all

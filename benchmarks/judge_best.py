@@ -1,8 +1,8 @@
 """How near is the best classifier to what the light allows? Simulated experiments, split seeds, the same test crops for all.
 
-    python benchmarks/judge_best.py default
-    python benchmarks/judge_best.py wider narrower broken --out /tmp/judged
-    python benchmarks/judge_best.py twelve --splits 3 4
+    python -m benchmarks.judge_best default
+    python -m benchmarks.judge_best wider narrower broken --out /tmp/judged
+    python -m benchmarks.judge_best twelve --splits 3 4
 
 L is the mean of LeNet-5's ten runs, S is PCA + SVM with C chosen on validation, T the mean prediction of three networks
 of best's own architecture trained on 100,000 crops drawn with the experiment's true settings (another seed). An experiment
@@ -45,7 +45,7 @@ class Drawn:
     gap_scale: float = 1.0
     seed: int = 3
     panel_name: str = "thesis"
-    comparison: str = "LST"
+    rivals: str = "LST"
     n_true_crops: int = 100_000
 
     @property
@@ -135,7 +135,7 @@ def judge(name, out, split_seeds):
         if "S" in drawn.rivals:
             found["S"] = train_pca_svm(data, run, seed=seed).y_prob
         if "M" in drawn.rivals:
-            found["M"] = train_matched_filter(data).y_prob
+            found["M"] = train_matched_filter(data, run).y_prob
         if name == "broken":  # there the question is another one: does pre-training harm?
             found["plain"] = train_best_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
         if name == "default":

@@ -1,6 +1,6 @@
 """Do the intervals of counted miRs hold the truth? Simulated samples of random mixtures, through detection and all.
 
-    python benchmarks/judge_counts.py --out /tmp/judged
+    python -m benchmarks.judge_counts --out /tmp/judged
 
 Four experiments are simulated and `best` is trained on each; then 200 samples of about 2,000 miRs, shares drawn from
 Dirichlet(3, 3, 3), are simulated at normal density, detected, classified and counted, 50 with each classifier, and 40 more
@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
 from mirnb.classifiers.classifier import load_classifier
-from mirnb.classifiers.making import best_classifier
+from mirnb.classifiers.making import best_classifier, with_facts
 from mirnb.counting.correction import Correction, corrected_counts
 from mirnb.counting.worker import FRAMES_A_PART, classify_frames
 from mirnb.experiments.experiment_file import load_experiment
@@ -117,14 +117,14 @@ def _trained(out, seed):
     folder = out / f"counts_{seed}"
     if not (folder / "experiment.toml").exists():
         simulate_with_single_types(folder, seed=seed)
-    experiment = load_experiment(folder)
-    return best_classifier(experiment, RunFolder(experiment, out / f"counts_{seed}-run"), seed=seed)
+    run = RunFolder(load_experiment(folder), out / f"counts_{seed}-run")
+    return with_facts(best_classifier(run, seed=seed)).folder
 
 
 def _judge(classifier, calls, rate, hidden, seed):
-    given = {"hidden": classifier.hidden if hidden else None, "seed": seed}
-    found = corrected_counts(calls, classifier.confusion, **given).to_numpy()[:3]
-    shares = Correction(THESIS.names, classifier.confusion, **given).draws(calls)[:, :3]
+    given = {"hidden": classifier.facts.hidden if hidden else None, "seed": seed}
+    found = corrected_counts(calls, classifier.facts.confusion, **given).to_numpy()[:3]
+    shares = Correction(THESIS.names, classifier.facts.confusion, **given).draws(calls)[:, :3]
     low, high = np.percentile(shares / shares.sum(axis=1, keepdims=True), [2.5, 97.5], axis=0)
     truth, raw = rate / rate.sum(), calls[:3] / calls[:3].sum()
     share = found[:, 0] / found[:, 0].sum()

@@ -1,6 +1,6 @@
 """How well are blobs found? Against the truth of simulated frames, and against the tables of real ones.
 
-    python benchmarks/judge_detection.py --real ../shared/real
+    python -m benchmarks.judge_detection --real ../shared/real
 
 Simulated: 10 frames of default settings, with all blobs that send light, faint ones too. Real, where the folder is there:
 `cocos_mix` with 34 counts of noise (its authors took the camera's away) and as it is, against ThunderSTORM's table, which

@@ -1,6 +1,6 @@
 """How well a panel's classes would be told apart: crops drawn with known settings, and a classifier trained on them.
 
-Frames are drawn without noise, as `simulation.frames` does, and the light about each labelled blob is cut out; noise is added to
+Frames are drawn without noise, as `frames` does, and the light about each labelled blob is cut out; noise is added to
 these crops. So the same molecules are seen again in other noise, or with more or less light, at hardly any cost. Labels are
 those of the simulation: a person who overlooks pairs. The network is that of `best`; it learns from truly drawn crops here.
 """
@@ -114,7 +114,8 @@ def _chance_peaks(light, blobs, window, settings, rng):
     """Crops about the chance peaks of a frame, which a detector would take for blobs."""
     frame = expose(light, settings, rng)
     n_false = int((blobs["kind"] == "false").sum())
-    places = np.floor(false_detections(frame, blobs[blobs["kind"] != "false"], 2 * n_false, rng)).astype(int)  # as `frames`
+    places = false_detections(frame, blobs[blobs["kind"] != "false"], 2 * n_false, rng)  # as `frames` does
+    places = np.floor(places).astype(int)
     return cut_crops(np.pad(frame, 64, mode="reflect"), *(places + 64).T, window)
 
 
