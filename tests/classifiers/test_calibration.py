@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 
 from mirnb.classifiers import calibration
 
@@ -31,6 +34,31 @@ def test_temperature_one_changes_nothing_and_two_takes_the_root():
     np.testing.assert_allclose(cooled[0], np.sqrt([0.8, 0.2]) / np.sqrt([0.8, 0.2]).sum())
     np.testing.assert_allclose(cooled[1], [0.5, 0.5])
     assert calibration.apply_temperature(np.empty((0, 4)), 2.0).shape == (0, 4)
+
+
+class Logits(ClassifierMixin, BaseEstimator):
+    """A classifier that was fitted elsewhere: its input is what it says."""
+
+    def fit(self, logits, y_true):
+        self.classes_ = np.unique(y_true)
+        return self
+
+    def decision_function(self, logits):
+        return logits
+
+    def predict(self, logits):
+        return self.classes_[logits.argmax(axis=1)]
+
+
+@pytest.mark.parametrize("spread", [0.5, 2.0, 4.0])
+def test_the_temperature_is_that_of_scikit_learn(spread):
+    y_true, y_prob = drawn(spread=2.0)
+    logits = np.log(y_prob) * spread
+    spoiled = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    given = FrozenEstimator(Logits().fit(logits, y_true))
+    theirs = CalibratedClassifierCV(given, method="temperature", ensemble=False).fit(logits, y_true)
+    inverse = theirs.calibrated_classifiers_[0].calibrators[0].beta_
+    assert calibration.fit_temperature(y_true, spoiled) == pytest.approx(1 / inverse, rel=1e-3)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
