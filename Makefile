@@ -2,15 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test lab bench strip clean
+.PHONY: report test lint lab bench strip clean
 
 report: .venv/ready
 	$(BIN)/python -m mirnb report data/demo
 
-test: .venv/ready
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/lint-imports --no-logo
 
 lab: .venv/ready
 	$(BIN)/python -m jupyterlab --MappingKernelManager.transport_encryption=auto --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
@@ -19,7 +22,7 @@ bench: .venv/ready
 	$(BIN)/python -m benchmarks.bench_response
 
 strip: .venv/ready
-	$(BIN)/python -m nbstripout notebooks/*.ipynb
+	$(BIN)/python -m nbstripout --keep-id notebooks/*.ipynb
 
 # runs, caches and the environment; never data/
 clean:
