@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
 from mirnb.classifiers.classifier import load_classifier
-from mirnb.classifiers.making import best_classifier, with_facts
+from mirnb.classifiers.making import best_classifier, train_facts
 from mirnb.counting.correction import Correction, corrected_counts
 from mirnb.counting.worker import FRAMES_A_PART, classify_frames
 from mirnb.experiments.experiment_file import load_experiment
@@ -118,7 +118,7 @@ def _trained(out, seed):
     if not (folder / "experiment.toml").exists():
         simulate_with_single_types(folder, seed=seed)
     run = RunFolder(load_experiment(folder), out / f"counts_{seed}-run")
-    return with_facts(best_classifier(run, seed=seed)).folder
+    return train_facts(best_classifier(run, seed=seed)).folder
 
 
 def _judge(classifier, calls, rate, hidden, seed):

@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 
 from mirnb.classifiers import lenet5
 from mirnb.classifiers.dataset import prepare
-from mirnb.classifiers.making import save_rival, with_facts
+from mirnb.classifiers.making import save_rival, train_facts
 from mirnb.counting import counts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
@@ -57,7 +57,7 @@ def short_runs(small_data, small_run):
 
 @pytest.fixture(scope="session")
 def small_classifier(small_data, small_run, short_runs):
-    return with_facts(save_rival(lenet5.chosen_lenet5(short_runs[:1], small_data), small_data, small_run))
+    return train_facts(save_rival(lenet5.chosen_lenet5(short_runs[:1], small_data), small_data, small_run))
 
 
 @pytest.fixture

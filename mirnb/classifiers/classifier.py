@@ -40,7 +40,7 @@ class Classifier:
     background_percentile: float = 70.0
     cap_sds: float = 5.0
     trained_on: dict = field(default_factory=dict)  # experiment, its fingerprints, settings, scores on validation
-    facts: Facts | None = None  # what counting needs to know of it (see `making.with_facts`)
+    facts: Facts | None = None  # what counting needs to know of it (see `making.train_facts`)
     folder: Path | None = None  # where it was read from
 
     @property

@@ -80,7 +80,7 @@ def best_classifier(run, *, seed=3, quick=False) -> Classifier:
     return save_rival(train_best_rival(data, run, recipe=QUICK if quick else None, seed=seed), data, run)
 
 
-def with_facts(classifier):
+def train_facts(classifier):
     """The classifier with `facts`, which counting needs; where it has none, they are trained and put into its folder.
 
     Raises

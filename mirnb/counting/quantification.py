@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mirnb.classifiers.classifier import Classifier, classifier_fingerprint, load_classifier
-from mirnb.classifiers.making import best_classifier, with_facts
+from mirnb.classifiers.making import best_classifier, train_facts
 from mirnb.counting.abundance import Sample, abundance_table, estimate_abundances, fold_changes
 from mirnb.counting.correction import Correction
 from mirnb.counting.counts import count_stacks
@@ -36,7 +36,7 @@ def plan_files(classifier, stacks, out, *, blobs=(), samples=""):
     inputs = gather_inputs(stacks, classifier, blobs=blobs, samples=samples or None)
     own = any(one.experiment is not None and one.experiment.simulated is not None for one in inputs)
     results = Results(out, out, simulated=own or classifier.trained_on["simulated"])
-    return Plan(with_facts(classifier), inputs, Path(out), results)
+    return Plan(train_facts(classifier), inputs, Path(out), results)
 
 
 def plan_run(run, *, seed=3, quick=False):
@@ -53,7 +53,7 @@ def plan_run(run, *, seed=3, quick=False):
         write_table(samples, pd.DataFrame({"stack": [one.name for one in made], "sample": [one.name for one in made],
                                            "role": ["reference", "sample", "blank"], "replicate": 1}))  # fmt: skip
     inputs = gather_inputs(stacks, classifier, samples=samples)
-    return Plan(with_facts(classifier), inputs, run.root / "counted", run)
+    return Plan(train_facts(classifier), inputs, run.root / "counted", run)
 
 
 def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", seed=3, quick=False):

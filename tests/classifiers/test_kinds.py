@@ -173,5 +173,5 @@ def test_a_fifth_kind_needs_one_line_in_the_registry(
     with pytest.raises(SystemExit):
         main(["classify", "--help"])
     assert "matched_filter, toy" in " ".join(capsys.readouterr().out.split())
-    counted = making.with_facts(load_classifier(run.root / "classifiers" / "toy"))
+    counted = making.train_facts(load_classifier(run.root / "classifiers" / "toy"))
     assert counted.facts.confusion[:, 1].sum() == counted.facts.confusion.sum()

@@ -12,7 +12,7 @@ from mirnb.classifiers.best_training import QUICK
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.lenet5 import chosen_lenet5
-from mirnb.classifiers.making import best_classifier, save_rival, with_facts
+from mirnb.classifiers.making import best_classifier, save_rival, train_facts
 from mirnb.classifiers.matched_filter import train_matched_filter
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
@@ -45,7 +45,7 @@ def test_saving_trains_nothing_and_says_so(small, small_data, short_runs, tmp_pa
 
 def test_what_counting_needs_is_trained_once_and_then_read(own, monkeypatch):
     run, data, saved = own
-    whole = with_facts(saved)
+    whole = train_facts(saved)
     n = len(data.split["training"]) + len(data.split["validation"])
     assert whole.facts.confusion.sum() == n
     assert set(whole.facts.ranges) == {
@@ -56,15 +56,15 @@ def test_what_counting_needs_is_trained_once_and_then_read(own, monkeypatch):
         "flux_counts",
     }
     monkeypatch.setattr(making, "train_folds", never)
-    again = with_facts(load_classifier(run.root / "classifiers" / "matched_filter"))
+    again = train_facts(load_classifier(run.root / "classifiers" / "matched_filter"))
     np.testing.assert_array_equal(again.facts.confusion, whole.facts.confusion)
-    assert with_facts(whole) is whole
+    assert train_facts(whole) is whole
 
 
 def test_a_copy_in_classifier_finds_its_run_too(own):
     run, _, saved = own
     shutil.copytree(saved.folder, run.root / "classifier")
-    assert with_facts(load_classifier(run.root)).folder == run.root / "classifier"
+    assert train_facts(load_classifier(run.root)).folder == run.root / "classifier"
 
 
 def test_away_from_its_run_the_way_out_is_told(own, tmp_path):
@@ -72,7 +72,7 @@ def test_away_from_its_run_the_way_out_is_told(own, tmp_path):
     with pytest.raises(
         InputError, match=r"matched_filter: .*confusion of held-out crops.*mirnb report DIR --only 09.*looked for"
     ):
-        with_facts(load_classifier(moved))
+        train_facts(load_classifier(moved))
 
 
 def test_when_its_experiment_has_changed_the_way_out_is_told(own):
@@ -80,7 +80,7 @@ def test_when_its_experiment_has_changed_the_way_out_is_told(own):
     with run.experiment.blobs_path.open("a") as file:
         file.write("\n")
     with pytest.raises(InputError, match="has changed since it was trained"):
-        with_facts(saved)
+        train_facts(saved)
 
 
 def test_the_best_is_trained_once_and_then_read_back(own, monkeypatch):
@@ -93,7 +93,7 @@ def test_the_best_is_trained_once_and_then_read_back(own, monkeypatch):
 
 
 def test_a_folder_of_the_format_before_is_read_with_its_confusion(own):
-    whole = with_facts(own[2])
+    whole = train_facts(own[2])
     path = whole.folder / "classifier.json"
     values = read_json(path)
     before = {
@@ -102,7 +102,7 @@ def test_a_folder_of_the_format_before_is_read_with_its_confusion(own):
     write_json(path, {**values, "format": 3, "trained_on": before})
     read = load_classifier(whole.folder)
     np.testing.assert_array_equal(read.facts.confusion, whole.facts.confusion)
-    assert with_facts(read) is read
+    assert train_facts(read) is read
     write_json(path, {key: value for key, value in values.items() if key != "hidden"} | {"format": 3})
     with pytest.raises(InputError, match=r"classifier.json: not a classifier this version reads \(hidden\)"):
         load_classifier(whole.folder)
