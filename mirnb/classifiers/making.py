@@ -107,7 +107,7 @@ def _run_of(classifier):
         f"mirnb report DIR --only 09 makes it for the best classifier of {trained_on['experiment']!r}"
     )
     place = root / trained_on.get("folder", "")
-    if not ((root / "cache").is_dir() and (place / "experiment.toml").is_file()):
+    if not ((root / "classifiers").is_dir() and (place / "experiment.toml").is_file()):
         raise InputError(f"{sentence}; here its run was looked for in {root}, its experiment in {place}")
     experiment = load_experiment(place)
     if experiment.fingerprints() != trained_on["fingerprints"]:
