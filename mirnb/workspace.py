@@ -75,7 +75,7 @@ def copy_notebooks(folder):
     copies = {source: Path(folder) / source.name for source in sorted(NOTEBOOK_FOLDER.glob("*.ipynb"))}
     there = [copy.name for copy in copies.values() if copy.exists()]
     if there:
-        raise InputError(f"{folder}: {', '.join(there)} is there already and may have been changed; choose another folder")
+        raise InputError(f"{folder}: holds {', '.join(there)} already, perhaps changed by you; choose another folder")
     for source, copy in copies.items():
         with whole_file(copy) as temporary:
             shutil.copyfile(source, temporary)

@@ -62,7 +62,7 @@ class Classifier:
     def _repr_html_(self):
         scores = {key: self.trained_on.get("validation", {}).get(key, {}) for key in ("recall", "precision", "f1")}
         table = pd.DataFrame(scores, index=self.panel.names).rename_axis("on validation").round(3)
-        return f"<p>{html.escape(repr(self))}</p>{table.to_html()}"
+        return f"<p>{html.escape(repr(self))}</p>{table.to_html()}".replace("\n", "<br>", 1)
 
     def cut(self, stack, blobs):
         """Crops of blobs as its kind reads them.
