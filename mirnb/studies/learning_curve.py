@@ -107,7 +107,7 @@ def compare_both_splits(run, *, seeds, **how):
     means, differences, experiment = {}, [], run.experiment
     enough = len(np.unique(experiment.frame_index[experiment.labelled])) >= MIN_FRAMES
     for by in (("crop", "frame") if enough else ("crop",)) if len(seeds) else ():
-        scores, pairs = compare_splits(experiment, run, split_by=by, seeds=seeds, **how)
+        scores, pairs = compare_splits(run, split_by=by, seeds=seeds, **how)
         run.table(scores, f"splits_by_{by}")
         means[by] = scores.drop(columns="split seed").mean()
         differences.append(pairs.assign(**{"split by": by}))

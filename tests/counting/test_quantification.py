@@ -131,4 +131,4 @@ def test_an_experiment_is_counted_with_its_own_best_classifier(small, tmp_path, 
     assert plan.results.simulated
     assert (tmp_path / "run" / "tables" / "abundance.csv").exists()
     assert (tmp_path / "run" / "counted" / "mixture" / "blobs_classified.csv").exists()
-    assert plan_notebook(str(small.folder), str(tmp_path / "run"), quick=True).classifier_folder == plan.classifier_folder
+    assert plan_notebook(str(small.folder), str(tmp_path / "run"), quick=True).classifier.folder == plan.classifier.folder

@@ -56,22 +56,23 @@ def test_the_settings_of_a_simulation_are_read_from_its_experiment(small, small_
 def test_every_claim_is_measured_on_a_simulated_experiment_and_said_where_it_cannot_be(
     small, small_data, small_run, short_runs, tmp_path
 ):
-    found = kinds.train_rivals(small_data, small_run, short_runs, recipe=best_training.QUICK)
-    table = claims.measure_claims(small, RunFolder(small, tmp_path), small_data, short_runs, found, n_runs=1)
+    settings = {"lenet5": {"n_runs": 2, "epochs": 2}, "best": {"recipe": best_training.QUICK}}
+    found = kinds.train_rivals(small_data, small_run, **settings)
+    table = claims.measure_claims(RunFolder(small, tmp_path), small_data, short_runs, found, n_runs=1)
     assert len(table) == 8
     assert len(list((tmp_path / "cache").glob("sample-*/experiment.toml"))) == 3  # each changed sample is one of its own
     assert list(table) == ["claim", "thesis", "measured", "verdict"]
     by_claim = table.set_index("claim")["verdict"]
     assert by_claim["Single-type templates deviate from mixture ones"] == "not measured"  # it names no pretrain
     assert "not measured" not in by_claim.drop("Single-type templates deviate from mixture ones").tolist()
-    unknown = claims._other_samples(replace(small, simulated=None), small_run, small_data, short_runs, {}, {})
+    measured = RunFolder(replace(small, simulated=None), tmp_path / "measured")
+    unknown = claims._other_samples(measured, small_data, short_runs, {}, {})
     assert [one.verdict for one in unknown] == ["not measured", "not measured"]
 
 
 @pytest.mark.slow
-def test_the_learning_curve_uses_the_share_it_says_and_leaves_out_what_there_is_nothing_for(small, small_run):
-    curve = learning_curve.learning_curve(
-        small,
+def test_the_learning_curve_uses_the_share_it_says_and_leaves_out_what_there_is_nothing_for(small_run):
+    curve = learning_curve.measure_learning_curve(
         small_run,
         shares=[0.5, 1.0],
         ways=list(learning_curve.WAYS),
@@ -91,19 +92,14 @@ def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
     from mirnb.simulation.folders import simulate_experiment
 
     sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=8)))
-    means, differences = learning_curve.compare_both_splits(
-        sample,
-        RunFolder(sample, tmp_path / "run"),
-        seeds=[3],
-        training={"n_runs": 1},
-        recipe=best_training.QUICK,
-        singles=[],
-    )
+    run = RunFolder(sample, tmp_path / "run")
+    settings = {"lenet5": {"n_runs": 1}, "best": {"recipe": best_training.QUICK}}
+    means, differences = learning_curve.compare_both_splits(run, seeds=[3], settings=settings)
     assert means.index.tolist() == ["crop", "frame"]
     by_crop = differences.loc["crop"]
     assert (by_crop["low"] <= by_crop["high"]).all()
     assert (tmp_path / "run" / "tables" / "splits_by_frame.csv").exists()
-    nothing = learning_curve.compare_both_splits(sample, None, seeds=[], training={}, recipe=best_training.QUICK, singles=[])
+    nothing = learning_curve.compare_both_splits(run, seeds=[], settings={})
     assert all(isinstance(one, pd.DataFrame) and one.empty for one in nothing)
     assert np.isfinite(means.to_numpy()).all()
 

@@ -267,8 +267,8 @@ def test_a_worker_that_is_killed_changes_nothing(small_data, small, tmp_path):
 
 _TRAIN_MANY = """
 import json, numpy as np, psutil
-from mirnb.hyperparameters import Hyperparameters
-from mirnb.tuning import train_group
+from mirnb.studies.hyperparameters import Hyperparameters
+from mirnb.studies.tuning import train_group
 rng = np.random.default_rng(0)
 arrays = {}
 for name, n in (("training", 512), ("validation", 128)):
