@@ -22,6 +22,7 @@ from benchmarks.thesis_way import thesis_way
 from mirnb.classifiers.backend import predict
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.lenet5 import build_lenet5
+from mirnb.classifiers.making import train_facts
 from mirnb.cluster import open_client
 from mirnb.counting.counts import count_stacks
 from mirnb.counting.samples import gather_inputs
@@ -100,7 +101,7 @@ def main():
         rows, cols = (np.floor(seen[name].to_numpy()).astype(int) for name in ("seen_y_px", "seen_x_px"))
         kept = fits(frame.shape, rows, cols, THESIS.crop_window)
         blobs.append((rows[kept], cols[kept]))
-    templates = load_classifier(options.classifier).templates
+    templates = train_facts(load_classifier(options.classifier)).templates
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speed.tif"
         write_stack(path, frames, pixel_size_nm=120)

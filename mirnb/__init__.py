@@ -19,9 +19,7 @@ import lazy_loader
 
 __version__ = "0.3.0"
 
-_WINGS = (
-    "imaging", "experiments", "plots", "simulation", "classifiers", "labelling", "counting", "design", "studies",
-)  # fmt: skip
+_WINGS = "imaging", "experiments", "plots", "simulation", "classifiers", "labelling", "counting", "design", "studies"
 _VERBS = {
     "workspace": ["open_run"],
     "classifiers.dataset": ["prepare"],

@@ -12,7 +12,9 @@ from mirnb.classifiers.kinds import KINDS
 from mirnb.files import NOTEBOOK_FOLDER, read_json, whole_file
 from mirnb.studies.thesis import printed_scores
 
-NOTEBOOKS = tuple(sorted(path.stem for path in NOTEBOOK_FOLDER.glob("[0-9]*.ipynb")))
+NOTEBOOKS = tuple(
+    sorted(path.stem for path in NOTEBOOK_FOLDER.glob("[0-9][0-9]_*.ipynb") if "-" not in path.stem)
+)  # no copy
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
 FIGURES = (
     ("2", "fig02_templates", "01_templates", "Median template of each miR and its response to all templates"),

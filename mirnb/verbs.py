@@ -34,7 +34,7 @@ def simulate(folder, *, panel="thesis", frames=30, seed=3, only=None):
     >>> (folder / "truth.csv").exists()
     True
     """
-    drawn = load_panel(panel)
+    drawn = load_panel(panel, folder=place("."))
     how = {"panel": drawn, "settings": settings_of(drawn, n_frames=frames), "seed": seed}
     if only:
         return simulate_experiment(place(folder), only=only, **how)
@@ -73,7 +73,7 @@ def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", see
     Parameters
     ----------
     classifier : Classifier, or path of its folder
-    stacks : sequence of path
+    stacks : path, or sequence of path
         TIFF files, addresses or experiment folders.
     out : path
         Folder for the tables.
@@ -100,6 +100,7 @@ def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", see
     """
     loaded = load_classifier(place(classifier)) if isinstance(classifier, str | Path) else classifier
     given = {"blobs": [place(one) for one in blobs], "samples": place(samples) if samples else ""}
+    stacks = [stacks] if isinstance(stacks, str | Path) else stacks
     plan = plan_files(loaded, [place(one) for one in stacks], place(out), **given)
     return quantify_plan(plan, scheduler=scheduler, seed=seed)
 

@@ -1,11 +1,10 @@
 """The best classifier we know: its network, the views of a crop it learns from and sees, the fitted predictor."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from mirnb.classifiers.backend import glorot, load_keras, predict
+from mirnb.classifiers.backend import glorot, load_keras, load_model, predict
 from mirnb.classifiers.base import RawCrops
 from mirnb.classifiers.calibration import apply_temperature
 from mirnb.experiments.cutouts import MARGIN_PX
@@ -118,7 +117,7 @@ def shaken_view(wide_crops, margin_px, noise_sd, rng, *, shift_px=0.5, dimmest=0
 def load_networks(paths):
     """The networks of a finished training as one Keras model that averages their probabilities."""
     keras = load_keras()
-    networks = [keras.saving.load_model(Path(path), safe_mode=True, compile=False) for path in paths]
+    networks = [load_model(path) for path in paths]
     if len(networks) == 1:
         return networks[0]
     crops = keras.Input(networks[0].input_shape[1:])
@@ -158,5 +157,4 @@ class Best(RawCrops):
     @classmethod
     def read(cls, folder):
         values = read_json(folder / "model.json")
-        model = load_keras().saving.load_model(folder / "model.keras", safe_mode=True, compile=False)
-        return cls(model, values["temperature"], values["noise_sd_counts"])
+        return cls(load_model(folder / "model.keras"), values["temperature"], values["noise_sd_counts"])

@@ -166,14 +166,6 @@ def single_type_crops(experiment):
     return found
 
 
-def make_templates(experiment, raw_crops, y_true, split):
-    """Raw templates, (n_mirs, rows, cols): the user's masks where there are, else medians of raw training crops."""
-    if experiment.masks is not None:
-        return experiment.masks
-    training = split["training"]
-    return median_templates(raw_crops[training], y_true[training], experiment.panel.n_mirs)
-
-
 def prepare(
     run, *, background_percentile=70.0, cap_sds=5.0, seed=3, quick=False, unlabelled=False, split_by="crop",
     test_share=0.20, validation_share=0.25, training_share=1.0,
@@ -251,7 +243,10 @@ def _cut_all(experiment, settings, *, labelled):
     held_out, window = blobs.iloc[np.concatenate([split["validation"], split["test"]])], panel.template_window
     background = cut_background(stack, experiment.blobs, held_out, window, n_frames=n_frames, seed=settings["seed"])
     cleaning = {key: settings[key] for key in ("background_percentile", "cap_sds")}
-    templates = preprocess_templates(make_templates(experiment, without_margin(wide_crops), y_true, split), **cleaning)
+    learned, raw_templates = split["training"], experiment.masks
+    if raw_templates is None:  # the user brought none: medians of raw training crops
+        raw_templates = median_templates(without_margin(wide_crops[learned]), y_true[learned], panel.n_mirs)
+    templates = preprocess_templates(raw_templates, **cleaning)
     _require_light(experiment, templates)
     crops = cut_response_crops(stack, blobs, templates, panel.crop_window, **cleaning)
     columns = {f"blobs_{name}": blobs[name].to_numpy() for name in blobs}

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from mirnb import __version__
 from mirnb.classifiers.best_training import QUICK, train_best_rival
 from mirnb.classifiers.classifier import Classifier, add_facts, is_of, load_classifier
 from mirnb.classifiers.dataset import prepare
@@ -11,7 +12,7 @@ from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.scores import summarise, summarise_test
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.files import InputError
+from mirnb.files import InputError, plain
 
 
 def save_rivals(rivals, dataset, run, *, seed=3, n_resamples=2000):
@@ -48,11 +49,22 @@ def save_rival(one, dataset, run, *, validation=None):
         "pixel_size_nm": experiment.pixel_size_nm, "noise_sd_counts": dataset.noise_sd,
         "n_training": len(dataset.split["training"]), "validation": validation,
         "folder": Path(os.path.relpath(experiment.folder.resolve(), run.root.resolve())).as_posix(),  # from the run folder
-        "preparation": dataset.settings, "training": one.settings,
+        "preparation": dataset.settings, "training": one.settings, "mirnb": __version__,
     }  # fmt: skip
-    made = Classifier(dataset.panel, dataset.templates, one.predictor, **dataset.cleaning, trained_on=trained_on)
-    made.save(run.root / "classifiers" / one.kind)
-    return load_classifier(run.root / "classifiers" / one.kind)
+    folder = run.root / "classifiers" / one.kind
+    given = {**dataset.cleaning, "trained_on": trained_on, "facts": _facts_before(folder, trained_on)}
+    Classifier(dataset.panel, dataset.templates, one.predictor, **given).save(folder)
+    return load_classifier(folder)
+
+
+def _facts_before(folder, trained_on):
+    """Facts of a classifier that is saved there already, when it was trained on the same data in the same way."""
+    try:
+        before = load_classifier(folder)
+    except InputError:  # none, or one that is damaged
+        return None
+    same = ("fingerprints", "preparation", "training", "mirnb")
+    return before.facts if all(before.trained_on.get(key) == plain(trained_on[key]) for key in same) else None
 
 
 def best_classifier(run, *, seed=3, quick=False) -> Classifier:
@@ -88,10 +100,11 @@ def train_facts(classifier):
     InputError
         If the classifier does not lie in the run folder it was trained in, or its experiment has changed or is gone.
     """
+    if classifier.facts is None:  # others may have counted with it since
+        classifier = load_classifier(classifier.folder)
     if classifier.facts is not None:
         return classifier
-    run = _run_of(classifier)
-    made = classifier.trained_on
+    run, made = _run_of(classifier), classifier.trained_on
     data = prepare(run, **made["preparation"])
     one = KINDS[classifier.kind].train(data, run, seed=made["seed"], **made["training"])
     add_facts(classifier.folder, train_folds(one, data, run, seed=made["seed"]))
@@ -100,7 +113,7 @@ def train_facts(classifier):
 
 def _run_of(classifier):
     """The run folder a classifier lies in, with the experiment it was trained on as it was then."""
-    folder, trained_on = Path(classifier.folder), classifier.trained_on
+    folder, trained_on = Path(classifier.folder).resolve(), classifier.trained_on
     root = folder.parents[1] if folder.parent.name == "classifiers" else folder.parent
     sentence = (
         f"{folder}: this classifier was saved without the confusion of held-out crops, which counts are corrected with. "

@@ -136,15 +136,12 @@ def _each(client, files, submit, errors, jobs, doing):
 
 
 def _blobs_of_part(experiment, start):
-    """Blobs of the table that lie on the frames of a part: DataFrame of table_row, frame, row, col; None without a table."""
+    """Blobs of the table that lie on the frames of a part, frame by frame; None without a table."""
     if experiment.table is None:
         return None
-    frame = experiment.frame_index
-    rows = np.flatnonzero((frame >= start) & (frame < start + FRAMES_A_PART))
-    rows = rows[np.argsort(frame[rows], kind="stable")]
-    return pd.DataFrame(
-        {"table_row": rows, "frame": frame[rows], "row": experiment.rows[rows], "col": experiment.cols[rows]}
-    )
+    blobs = experiment.blobs
+    blobs = blobs[blobs["frame"].between(start, start + FRAMES_A_PART - 1)]
+    return blobs.sort_values("frame", kind="stable", ignore_index=True)
 
 
 def _gather(job, experiment, classifier, cache, folder):

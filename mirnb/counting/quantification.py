@@ -36,7 +36,9 @@ def plan_files(classifier, stacks, out, *, blobs=(), samples=""):
     inputs = gather_inputs(stacks, classifier, blobs=blobs, samples=samples or None)
     own = any(one.experiment is not None and one.experiment.simulated is not None for one in inputs)
     results = Results(out, out, simulated=own or classifier.trained_on["simulated"])
-    return Plan(train_facts(classifier), inputs, Path(out), results)
+    if any(one.experiment is not None for one in inputs):
+        classifier = train_facts(classifier)
+    return Plan(classifier, inputs, Path(out), results)
 
 
 def plan_run(run, *, seed=3, quick=False):

@@ -164,7 +164,7 @@ def read_annotation(experiment, annotator):
     """
     n, path = len(experiment.table), _path(experiment, annotator)
     found = pd.DataFrame({"label": np.full(n, UNLABELLED), "doubt": np.zeros(n, bool), "time": [""] * n})
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return found
     table = read_blobs(path)
     missing = [name for name in _COLUMNS if name not in table]

@@ -61,6 +61,27 @@ def test_what_counting_needs_is_trained_once_and_then_read(own, monkeypatch):
     assert train_facts(whole) is whole
 
 
+def test_saved_again_unchanged_it_keeps_what_was_trained_and_otherwise_does_not(own, monkeypatch):
+    run, data, saved = own
+    whole = train_facts(saved)
+    monkeypatch.setattr(making, "train_folds", never)
+    again = save_rival(train_matched_filter(data, run), data, run)
+    np.testing.assert_array_equal(again.facts.confusion, whole.facts.confusion)
+    np.testing.assert_array_equal(
+        train_facts(saved).facts.confusion, whole.facts.confusion
+    )  # that object knew nothing of it
+    other = prepare(run, seed=4)
+    assert save_rival(train_matched_filter(other, run), other, run).facts is None
+
+
+def test_from_within_its_folder_the_run_is_found(own, monkeypatch):
+    run, _, saved = own
+    monkeypatch.chdir(saved.folder)
+    assert train_facts(load_classifier(".")).facts is not None
+    monkeypatch.chdir(run.root / "classifiers")
+    assert train_facts(load_classifier("matched_filter")).facts is not None
+
+
 def test_a_copy_in_classifier_finds_its_run_too(own):
     run, _, saved = own
     shutil.copytree(saved.folder, run.root / "classifier")

@@ -9,6 +9,7 @@ import pytest
 from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.making import save_rival
 from mirnb.classifiers.pca_svm import train_pca_svm
+from mirnb.counting import quantification
 from mirnb.counting.quantification import in_words, plan_files, plan_notebook, quantify_plan
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import load_experiment
@@ -94,7 +95,8 @@ def test_what_failed_is_left_out_and_said(made, classifier, tmp_path, in_process
     assert "not a readable TIFF" in in_words(found.stacks)[1]
 
 
-def test_nothing_counted_is_an_error_that_names_each(classifier, tmp_path):
+def test_nothing_counted_is_an_error_that_names_each_and_nothing_is_trained_for_it(classifier, tmp_path, monkeypatch):
+    monkeypatch.setattr(quantification, "train_facts", None)
     plan = plan_files(classifier, ["nowhere.tif", "nor_here.tif"], tmp_path / "out")
     with pytest.raises(InputError, match=r"(?s)no stack could be counted.*nowhere.tif.*nor_here.tif"):
         quantify_plan(plan)
