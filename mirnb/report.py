@@ -41,7 +41,6 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     parameters : dict of str to str, optional
         Notebook parameters as typed by the user; converted by the type each notebook declares.
 
-
     Raises
     ------
     InputError

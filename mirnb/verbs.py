@@ -27,7 +27,6 @@ def simulate(folder, *, panel="thesis", frames=30, seed=3, only=None):
     only : str, optional
         Only this miR and noise, in one folder.
 
-
     Examples
     --------
     >>> folder = mirnb.simulate("data/next", panel="twelve", frames=1)
@@ -85,7 +84,6 @@ def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", see
         Address of a Dask cluster; processes of this machine when empty.
     seed : int
         Of the intervals.
-
 
     Raises
     ------

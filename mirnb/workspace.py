@@ -65,7 +65,6 @@ def open_run(experiment, out="", *, quick=False):
 def copy_notebooks(folder):
     """Copy the notebooks into a folder; a file that is there stays as it is: list of path.
 
-
     Raises
     ------
     InputError

@@ -191,7 +191,6 @@ def prepare(
     training_share : float
         Use only so large a part of the training crops; the others are left out, validation and test stay.
 
-
     Raises
     ------
     InputError

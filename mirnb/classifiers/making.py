@@ -73,10 +73,9 @@ def best_classifier(run, *, seed=3, quick=False) -> Classifier:
     Parameters
     ----------
     seed : int
-        Of the split and the training.
+        Of the split and the training, when it is trained.
     quick : bool
-        Few frames and one epoch, for the tests.
-
+        Few frames and one epoch, for the tests; such a one never passes for the best.
 
     Examples
     --------
@@ -86,8 +85,8 @@ def best_classifier(run, *, seed=3, quick=False) -> Classifier:
     ['p_red', 'p_green', 'p_blue', 'p_noise', 'crowded']
     """
     folder = run.root / "classifiers" / "best"
-    if is_of(folder, run.experiment):
-        return load_classifier(folder)
+    if is_of(folder, run.experiment) and (saved := load_classifier(folder)).trained_on["preparation"]["quick"] == quick:
+        return saved
     data = prepare(run, seed=seed, quick=quick)
     return save_rival(train_best_rival(data, run, recipe=QUICK if quick else None, seed=seed), data, run)
 

@@ -64,7 +64,6 @@ def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), sample
         return plan_run(open_run(experiment, out, quick=quick), seed=seed, quick=quick)
     if not (classifier and stacks and out):
         raise InputError("classifier, stacks and out go together: name all three; without them the experiment is counted")
-
     return plan_files(
         load_classifier(place(classifier)), [place(one) for one in stacks], place(out),
         blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",

@@ -44,7 +44,6 @@ def gather_inputs(stacks, classifier, *, blobs=(), samples=None) -> list[Input]:
     samples : path, optional
         samples.csv; without it each stack is a sample of its own.
 
-
     Raises
     ------
     InputError

@@ -112,7 +112,6 @@ def design(plan, angles=ANGLES_DEG, *, least_f1=0.8, subset=0) -> Designed:
     subset : int
         In place of each panel, the best so many pairs of its dyes, chosen anew at each angle; 0 for the panel as it is.
 
-
     Raises
     ------
     InputError

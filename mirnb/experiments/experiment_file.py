@@ -29,7 +29,6 @@ def load_experiment(folder) -> Experiment:
     folder : path
         Holds experiment.toml.
 
-
     Raises
     ------
     InputError

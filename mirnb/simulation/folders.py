@@ -41,7 +41,6 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
     labelled : bool
         Without, the blob table has no label columns: something to label.
 
-
     Raises
     ------
     InputError

@@ -112,7 +112,6 @@ def false_detections(frame, blobs, n, rng, *, apart_px=8.0):
 def simulate_frames(panel, settings, seed):
     """Draw a sample and expose it, frame by frame.
 
-
     Yields
     ------
     frame : uint16 ndarray of shape (rows, cols), counts

@@ -17,7 +17,6 @@ def draw_sample(panel, settings, seed):
 
     Labelled miRs and noise blobs lie where their crops are kept; a further share of molecules lies across the border.
 
-
     Returns
     -------
     DataFrame, one row a blob

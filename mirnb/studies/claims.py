@@ -51,7 +51,6 @@ def measure_claims(run, data, runs, rivals, *, n_runs=2):
     n_runs : int
         Trainings of LeNet-5 for each changed sample.
 
-
     Raises
     ------
     InputError

@@ -71,7 +71,6 @@ def plan(settings, crop_shape, *, few=False, quick=False) -> list[Sweep]:
     quick : bool
         Two values, for tests.
 
-
     Raises
     ------
     InputError

@@ -111,6 +111,8 @@ def test_the_best_is_trained_once_and_then_read_back(own, monkeypatch):
     assert first.trained_on["training"]["recipe"]["n_networks"] == QUICK.n_networks
     monkeypatch.setattr(making, "train_best_rival", never)
     assert best_classifier(run, quick=True).folder == first.folder
+    with pytest.raises(AssertionError, match="something was trained"):
+        best_classifier(run)  # a quick one never passes for the best
 
 
 def test_a_folder_of_the_format_before_is_read_with_its_confusion(own):
