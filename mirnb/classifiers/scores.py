@@ -1,4 +1,4 @@
-"""How good a classifier is: numbers, no drawing. Undefined ratios are NaN, not 1."""
+"""How good a classifier is: confusion matrix, recall, precision; numbers, no drawing. Undefined ratios are NaN, not 1."""
 
 import warnings
 

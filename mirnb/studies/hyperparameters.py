@@ -1,4 +1,7 @@
-"""What can be set in the thesis's network and its training, which values make a network, what each costs (thesis 2.3)."""
+"""What can be set in the thesis's network and its training, which values make a network, what each costs.
+
+The sweep over them (thesis 2.3) is in `tuning`.
+"""
 
 import math
 from dataclasses import dataclass, replace
