@@ -31,11 +31,9 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"mirnb {__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (
-        _add_simulate, _add_check, _add_report, _add_tune, _add_design, _add_import_rois, _add_export_rois, _add_classify,
-        _add_detect, _add_quantify, _add_notebooks,
-    ):  # fmt: skip
-        add(subparsers)
+    for name, (help_text, add, run) in _COMMANDS.items():
+        add(command := subparsers.add_parser(name, help=help_text))
+        command.set_defaults(run=run)
     return parser
 
 
@@ -57,24 +55,19 @@ _above_0 = _number(float, lambda number: 0 < number < 1e5, "be above 0")
 _share = _number(float, lambda number: 0 <= number < 1, "lie from 0 to below 1")
 
 
-def _add_simulate(subparsers):
-    parser = subparsers.add_parser("simulate", help="write a simulated experiment, with its truth")
+def _add_simulate(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder to write")
     parser.add_argument("--frames", type=_positive, default=30, help="number of frames (default 30)")
     parser.add_argument("--seed", type=_not_negative, default=3, help="same seed, same files (default 3)")
     parser.add_argument("--panel", default="thesis", help="thesis, six, twelve or a panel file (default thesis)")
     parser.add_argument("--only", metavar="MIR", help="only this miR and noise: a single-type sample")
-    parser.set_defaults(run=commands.run_simulate)
 
 
-def _add_check(subparsers):
-    parser = subparsers.add_parser("check", help="say what an experiment folder holds, and every problem at once")
+def _add_check(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
-    parser.set_defaults(run=commands.run_check)
 
 
-def _add_report(subparsers):
-    parser = subparsers.add_parser("report", help="run the notebooks and write the report")
+def _add_report(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
     parser.add_argument("--out", type=Path, help="run folder (default reports/NAME)")
     parser.add_argument(
@@ -85,13 +78,9 @@ def _add_report(subparsers):
         "-p", dest="parameters", metavar=("KEY", "VALUE"), nargs=2, action="append", default=[],
         help="set a notebook parameter; may be repeated",
     )  # fmt: skip
-    parser.set_defaults(run=commands.run_report)
 
 
-def _add_tune(subparsers):
-    parser = subparsers.add_parser(
-        "tune", help="vary the network's settings over many trainings; goes on where it was stopped"
-    )
+def _add_tune(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
     parser.add_argument(
         "--setting", metavar="NAME[=VALUES]", action="append", default=[],
@@ -103,13 +92,9 @@ def _add_tune(subparsers):
     )
     parser.add_argument("--seed", type=_not_negative, default=3, help="of the split and the weights (default 3)")
     parser.add_argument("--out", type=Path, help="run folder (default reports/NAME)")
-    parser.set_defaults(run=commands.run_tune)
 
 
-def _add_design(subparsers):
-    parser = subparsers.add_parser(
-        "design", help="plan a panel: which colour pairs could be told apart, before probes are ordered"
-    )
+def _add_design(parser):
     parser.add_argument("panels", metavar="PANEL", nargs="+", help="a named panel or a panel file")
     parser.add_argument(
         "--angle", type=float, action="append", default=[], metavar="DEG",
@@ -124,27 +109,21 @@ def _add_design(subparsers):
     parser.add_argument("--seed", type=_not_negative, default=3, help="same seed, same predictions (default 3)")
     parser.add_argument("--quick", action="store_true", help="few crops and one epoch: does everything run?")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables, figures, panels and page")
-    parser.set_defaults(run=commands.run_design)
 
 
-def _add_import_rois(subparsers):
-    parser = subparsers.add_parser("import-rois", help="labels from ImageJ's point ROIs, to the nearest blobs")
+def _add_import_rois(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
     parser.add_argument("rois", metavar="FILE", type=Path, nargs="+", help=".roi or .zip; name or group says the class")
     parser.add_argument("--class", dest="unnamed", default="", metavar="CLASS", help="of ROIs whose name and group say none")
     parser.add_argument("--annotator", default="imagej", metavar="NAME", help="whose labels they are (default imagej)")
-    parser.set_defaults(run=commands.run_import_rois)
 
 
-def _add_export_rois(subparsers):
-    parser = subparsers.add_parser("export-rois", help="labels as a ROI set, to open on the stack in ImageJ")
+def _add_export_rois(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.zip", help="ROI set to write")
-    parser.set_defaults(run=commands.run_export_rois)
 
 
-def _add_classify(subparsers):
-    parser = subparsers.add_parser("classify", help="classify the blobs of an experiment with a trained classifier")
+def _add_classify(parser):
     parser.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder, labelled or not")
     parser.add_argument("--kind", default="", metavar="KIND", help=_KindsHelp("kinds"))
@@ -152,19 +131,15 @@ def _add_classify(subparsers):
         "--min-probability", type=_share, default=0.0, metavar="P", help="blobs less sure than this are called unsure"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
-    parser.set_defaults(run=commands.run_classify)
 
 
-def _add_detect(subparsers):
-    parser = subparsers.add_parser("detect", help="find the blobs of a stack, as ThunderSTORM does by default")
+def _add_detect(parser):
     parser.add_argument("stack", metavar="STACK", help="TIFF file, or its address (s3://, gs://, ...)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
     parser.add_argument("--pixel-size", type=_above_0, default=120.0, metavar="NM", help="nm a pixel (default 120)")
-    parser.set_defaults(run=commands.run_detect)
 
 
-def _add_quantify(subparsers):
-    parser = subparsers.add_parser("quantify", help="count the miRs of new stacks: abundances with intervals")
+def _add_quantify(parser):
     parser.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
     parser.add_argument("stacks", metavar="STACK", nargs="+", help="TIFF file, its address, or an experiment folder")
     parser.add_argument(
@@ -176,13 +151,10 @@ def _add_quantify(subparsers):
     )
     parser.add_argument("--seed", type=_not_negative, default=3, help="of the intervals (default 3)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables, figure and page")
-    parser.set_defaults(run=commands.run_quantify)
 
 
-def _add_notebooks(subparsers):
-    parser = subparsers.add_parser("notebooks", help="copy the notebooks into a folder, to read, run and change them there")
+def _add_notebooks(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder to copy into; nothing in it is written over")
-    parser.set_defaults(run=commands.run_notebooks)
 
 
 class _KindsHelp(str):
@@ -192,3 +164,26 @@ class _KindsHelp(str):
         from mirnb.classifiers.kinds import KINDS
 
         return f"{', '.join(KINDS)}: another kind of the same report"
+
+
+_COMMANDS = {  # what each is for, what it takes, what it does
+    "simulate": ("write a simulated experiment, with its truth", _add_simulate, commands.run_simulate),
+    "check": ("say what an experiment folder holds, and every problem at once", _add_check, commands.run_check),
+    "report": ("run the notebooks and write the report", _add_report, commands.run_report),
+    "tune": ("vary the network's settings over many trainings; goes on where it was stopped", _add_tune, commands.run_tune),
+    "design": (
+        "plan a panel: which colour pairs could be told apart, before probes are ordered",
+        _add_design,
+        commands.run_design,
+    ),
+    "import-rois": ("labels from ImageJ's point ROIs, to the nearest blobs", _add_import_rois, commands.run_import_rois),
+    "export-rois": ("labels as a ROI set, to open on the stack in ImageJ", _add_export_rois, commands.run_export_rois),
+    "classify": ("classify the blobs of an experiment with a trained classifier", _add_classify, commands.run_classify),
+    "detect": ("find the blobs of a stack, as ThunderSTORM does by default", _add_detect, commands.run_detect),
+    "quantify": ("count the miRs of new stacks: abundances with intervals", _add_quantify, commands.run_quantify),
+    "notebooks": (
+        "copy the notebooks into a folder, to read, run and change them there",
+        _add_notebooks,
+        commands.run_notebooks,
+    ),
+}

@@ -29,10 +29,8 @@ def run_check(options):
     from mirnb.experiments.check import check_experiment
 
     check = check_experiment(options.folder)
-    for line in check.found:
+    for line in [*check.found, *(f"warning: {one}" for one in check.warnings)]:
         print(line)
-    for line in check.warnings:
-        print(f"warning: {line}")
     for line in check.problems:
         print(f"problem: {line}", file=sys.stderr)
     print("no problem found" if not check.problems else f"{len(check.problems)} to mend", flush=True)

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from mirnb.classifiers.classifier import load_classifier
-from mirnb.counting.quantification import Quantified, plan_files, quantify_plan
+from mirnb.counting.quantification import Quantified, plan_notebook, quantify_plan
 from mirnb.experiments.check import check_experiment
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import load_panel
@@ -96,10 +95,8 @@ def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", see
     >>> list(counted.abundance["class"])
     ['red', 'green', 'blue']
     """
-    loaded = load_classifier(place(classifier)) if isinstance(classifier, str | Path) else classifier
-    given = {"blobs": [place(one) for one in blobs], "samples": place(samples) if samples else ""}
     stacks = [stacks] if isinstance(stacks, str | Path) else stacks
-    plan = plan_files(loaded, [place(one) for one in stacks], place(out), **given)
+    plan = plan_notebook("", out, classifier=classifier, stacks=stacks, blobs=blobs, samples=samples)
     return quantify_plan(plan, scheduler=scheduler, seed=seed)
 
 

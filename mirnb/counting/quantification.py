@@ -59,13 +59,14 @@ def plan_run(run, *, seed=3, quick=False):
 
 
 def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", seed=3, quick=False):
-    """`plan_files` when a classifier or stacks are named, else `plan_run`; relative paths start at the repository root."""
+    """`plan_files` when a classifier (or its folder) or stacks are named, else `plan_run`; paths as `place` takes them."""
     if not classifier and not stacks:
         return plan_run(open_run(experiment, out, quick=quick), seed=seed, quick=quick)
     if not (classifier and stacks and out):
         raise InputError("classifier, stacks and out go together: name all three; without them the experiment is counted")
     return plan_files(
-        load_classifier(place(classifier)), [place(one) for one in stacks], place(out),
+        classifier if isinstance(classifier, Classifier) else load_classifier(place(classifier)),
+        [place(one) for one in stacks], place(out),
         blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",
     )  # fmt: skip
 

@@ -150,12 +150,8 @@ def draw_rivals(table, *, ax=None):
         own = table[table["classifier"] == name].set_index("class").loc[classes]
         x = np.arange(len(classes)) + 0.16 * (k - (len(names) - 1) / 2)
         error = np.abs(np.stack([own["f1"] - own["f1 low"], own["f1 high"] - own["f1"]]))
-        style = {
-            "marker": _RIVAL_MARKERS[k % len(_RIVAL_MARKERS)],
-            "color": sns.color_palette("colorblind")[k],
-            "capsize": 3,
-        }
-        ax.errorbar(x, own["f1"], yerr=error, ls="", label=name, **style)
+        style = {"marker": _RIVAL_MARKERS[k % len(_RIVAL_MARKERS)], "color": sns.color_palette("colorblind")[k]}
+        ax.errorbar(x, own["f1"], yerr=error, ls="", capsize=3, label=name, **style)
     ax.set(xticks=range(len(classes)), xticklabels=classes, ylabel="F1 on test, 95 % interval", ylim=(None, 1.0))
     ax.tick_params(axis="x", rotation=0 if len(classes) <= 8 else 60)
     ax.figure.legend(fontsize="small", loc="outside right center")

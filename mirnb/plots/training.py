@@ -72,14 +72,8 @@ def draw_learning_curves(histories, *, printed=None):
         ax.plot(epochs, all_runs.T, color="0.75", lw=0.8)
         ax.plot(epochs, all_runs.mean(axis=0), color="k", lw=2, label=f"mean of {len(all_runs)} runs")
         if printed:
-            ax.plot(
-                np.arange(1, len(printed[column]) + 1),
-                printed[column],
-                "o--",
-                color="#D55E00",
-                ms=4,
-                label="thesis, one run",
-            )
+            told = printed[column]
+            ax.plot(np.arange(1, len(told) + 1), told, "o--", color="#D55E00", ms=4, label="thesis, one run")
         ax.set(title=name, xlabel="epoch", ylim=(0, None))
         ax.legend()
     axes[0].set_ylabel("cross-entropy")
