@@ -93,6 +93,16 @@ def test_no_function_has_the_name_of_its_file():
     assert [path.name for path in _modules() if path.stem in [node.name for node in _functions(path)]] == []
 
 
+@pytest.mark.parametrize(("holder", "held"), [({"run"}, {"experiment", "sample"}), ({"data", "dataset"}, {"panel"})])
+def test_what_is_held_is_not_handed_on_beside_its_holder(holder, held):
+    for path in _modules():
+        for node in _functions(path):
+            names = {one.arg for one in (*node.args.args, *node.args.kwonlyargs)}
+            if path.stem == "dataset" and "self" in names:
+                names.add("dataset")
+            assert not (holder & names and held & names), f"{path.stem}.{node.name}"
+
+
 def test_the_wheel_is_told_of_every_wing():
     wings = {f"mirnb.{path.parent.name}" for path in (ROOT / "mirnb").glob("*/__init__.py")}
     assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == {"mirnb", "mirnb.notebooks", *wings}
