@@ -74,10 +74,6 @@ def measure_claims(run, data, runs, rivals, *, n_runs=2):
     return pd.DataFrame([one for step in bar for one in step()])
 
 
-def _judge(_, low, high):
-    return HOLDS if low > 0 else FAILS if high < 0 else OPEN
-
-
 def _gain(difference, low, high):
     return with_interval(difference, low, high, "{:+.3f}")
 
@@ -95,7 +91,7 @@ def _network_beats_miracle(rivals, data):
         "The network is better than miRACLE",
         f"yes{printed}",
         f"LeNet-5 less PCA + SVM, same crops: {_gain(*gain)}",
-        _judge(*gain),
+        thesis.judge(*gain[1:]),
     )
 
 
@@ -118,7 +114,8 @@ def _cosine_raises_background(experiment, data):
     numbers = compare_techniques(sample, k, data.templates[k], **data.cleaning).numbers["contrast"]
     cross, cosine = numbers["cross-correlation"], numbers["cosine similarity"]
     text = f"molecules stand {cosine:.1f} sd above the background, with cross-correlation {cross:.1f}"
-    return Verdict("Cosine similarity raises the background", "yes, by eye", text, _judge(0, cross - cosine, cross - cosine))
+    verdict = thesis.judge(cross - cosine, cross - cosine)
+    return Verdict("Cosine similarity raises the background", "yes, by eye", text, verdict)
 
 
 def _partition(run, how, preparation, *, shares=(0.5, 0.6, 0.7, 0.8)):
@@ -171,7 +168,7 @@ def _other_samples(run, data, runs, how, preparation):
         parts = {better: found[better], "as it is": as_it_is, **({worse: found[worse]} if worse else {})}
         gain = _unpaired(found[better], found[worse] if worse else as_it_is)
         text = ", ".join(f"{name} {mean:.3f} ± {error:.3f}" for name, (mean, error) in parts.items())
-        verdicts.append(Verdict(claim, "expected", f"F1: {text}; {_gain(*gain)}", _judge(*gain)))
+        verdicts.append(Verdict(claim, "expected", f"F1: {text}; {_gain(*gain)}", thesis.judge(*gain[1:])))
     return verdicts
 
 
@@ -198,9 +195,8 @@ def _label_errors(run, data, runs, how, *, shares=(0.05, 0.10)):
     against = {"y_true": y_true, "frames": frames, "ours": calls[0.0], "theirs": calls[max(shares)]}
     gain = paired_difference([against], data.n_classes)
     text = ", ".join(f"{share:.0%} wrong {value:.3f}" for share, value in f1.items())
-    return Verdict(
-        "Fewer label errors raise accuracy", "expected", f"F1: {text}; none less most {_gain(*gain)}", _judge(*gain)
-    )
+    measured = f"F1: {text}; none less most {_gain(*gain)}"
+    return Verdict("Fewer label errors raise accuracy", "expected", measured, thesis.judge(*gain[1:]))
 
 
 def _with_wrong_labels(data, share, seed):

@@ -9,7 +9,6 @@ import pandas as pd
 from scipy import stats
 
 from mirnb.studies import thesis
-from mirnb.studies.thesis import FAILS, HOLDS, OPEN
 
 
 def measure_declines(table, panel):
@@ -78,9 +77,7 @@ def marked_values(panel):
 
 def _difference(at, beyond):
     """How much higher the scores are beyond: difference, low, high, and whether they decline."""
-    difference = beyond.mean() - at.mean()
-    if min(len(at), len(beyond)) < 2:
-        return {"difference": difference, "low": np.nan, "high": np.nan, "verdict": OPEN}
-    low, high = stats.ttest_ind(beyond, at, equal_var=False).confidence_interval(0.95)
-    verdict = HOLDS if high < 0 else FAILS if low > 0 else OPEN
-    return {"difference": difference, "low": low, "high": high, "verdict": verdict}
+    low = high = np.nan
+    if min(len(at), len(beyond)) > 1:
+        low, high = stats.ttest_ind(beyond, at, equal_var=False).confidence_interval(0.95)
+    return {"difference": beyond.mean() - at.mean(), "low": low, "high": high, "verdict": thesis.judge(-high, -low)}

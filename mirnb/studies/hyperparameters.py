@@ -153,7 +153,7 @@ def _require_setting(setting):
 
 
 def from_text(setting, text):
-    """The value that `in_words` shows as `text`.
+    """The value that `in_text` shows as `text`.
 
     Raises
     ------

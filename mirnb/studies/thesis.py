@@ -38,6 +38,17 @@ DECLINES = (
 )
 
 
+def judge(low, high):
+    """The verdict on a difference that should lie above 0, by its interval; NaN where there is none."""
+    return HOLDS if low > 0 else FAILS if high < 0 else OPEN
+
+
+def tally(verdicts):
+    """How many verdicts of each word there are, as text; "holds for red" counts as one that holds."""
+    counts = {word: sum(one.startswith(word) for one in verdicts) for word in (HOLDS, FAILS, OPEN, NOT_MEASURED)}
+    return ", ".join(f"{word}: {n}" for word, n in counts.items() if n) or "nothing said of this panel"
+
+
 def is_thesis_panel(panel):
     """Whether the thesis's numbers may stand beside those of this panel."""
     return [(mir.name, set(mir.dyes)) for mir in panel.mirs] == [(mir.name, set(mir.dyes)) for mir in THESIS.mirs]

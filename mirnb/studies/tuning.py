@@ -157,6 +157,20 @@ def summary(table):
     )
 
 
+def tell(summary):
+    """What the medians of `summary` say of each sweep: a list of sentences."""
+    sentences = []
+    for (setting, others), own in summary.groupby(level=["setting", "others"], sort=False):
+        f1 = own["validation"].droplevel(["setting", "others"])
+        gap, n_diverged = (own["training"] - own["validation"]).to_numpy(), own["diverged"].sum()
+        sentences.append(
+            f"{setting}{others and f', {others}'}: F1 on validation from {f1.min():.3f} ({f1.idxmin()}) to {f1.max():.3f} "
+            f"({f1.idxmax()}); training lies {gap.min():+.3f} to {gap.max():+.3f} beside it"
+            + (f"; diverged trainings: {n_diverged}." if n_diverged else ".")
+        )
+    return sentences
+
+
 def write_tables(table, sweeps, run):
     """Write the rows of each sweep as tables/tuning_<sweep>.csv; returns the names of the tables."""
     for sweep in sweeps:
