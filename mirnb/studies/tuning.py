@@ -165,7 +165,7 @@ def tell(summary):
         gap, n_diverged = (own["training"] - own["validation"]).to_numpy(), own["diverged"].sum()
         sentences.append(
             f"{setting}{others and f', {others}'}: F1 on validation from {f1.min():.3f} ({f1.idxmin()}) to {f1.max():.3f} "
-            f"({f1.idxmax()}); training lies {gap.min():+.3f} to {gap.max():+.3f} beside it"
+            f"({f1.idxmax()}); training less validation {gap.min():+.3f} to {gap.max():+.3f}"
             + (f"; diverged trainings: {n_diverged}." if n_diverged else ".")
         )
     return sentences
