@@ -1,18 +1,25 @@
 """The command line: what each command takes; what it does stands in `commands`."""
 
 import argparse
+import codecs
+import contextlib
 import sys
+import warnings
 from pathlib import Path
 
 from mirnb import __version__, commands
-from mirnb.files import InputError
+from mirnb.files import InputError, InputWarning
+
+_LETTERS = {"µ": "u", "μ": "u", "²": "2", "°": "deg", "β": "beta", "–": "-"}
 
 
 def main(arguments=None):
     """Run a command; user errors are one message and exit code 1, never a stack trace."""
+    _write_anything()
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        with _warnings_as_lines():
+            return options.run(options)
     except InputError as error:
         print(f"mirnb: {error}", file=sys.stderr)
         return 1
@@ -23,6 +30,36 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("mirnb: stopped; what was finished is kept, run the command again to go on", file=sys.stderr)
         return 130
+
+
+@contextlib.contextmanager
+def _warnings_as_lines():
+    """What is to be said of an input is one line on the error stream, once; other warnings are shown as Python does."""
+    said, usual = set(), warnings.showwarning
+
+    def show(message, category, *rest, **more):
+        if not issubclass(category, InputWarning):
+            usual(message, category, *rest, **more)
+        elif str(message) not in said:
+            said.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _write_anything():
+    """A terminal without µ or ², or a name that is no text, stops no command: the nearest letters, or a question mark."""
+    codecs.register_error("mirnb", lambda error: (_in_ascii(error.object[error.start : error.end]), error.end))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="mirnb")
+
+
+def _in_ascii(text):
+    return "".join(_LETTERS.get(letter, "?") for letter in text)
 
 
 def _parser():
@@ -114,7 +151,13 @@ def _add_design(parser):
 def _add_import_rois(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
     parser.add_argument("rois", metavar="FILE", type=Path, nargs="+", help=".roi or .zip; name or group says the class")
-    parser.add_argument("--class", dest="unnamed", default="", metavar="CLASS", help="of ROIs whose name and group say none")
+    parser.add_argument(
+        "--class",
+        dest="unnamed",
+        default="",
+        metavar="CLASS",
+        help="of ROIs whose name and group say none; CLASS,CLASS,... of counters 0, 1, ...",
+    )
     parser.add_argument("--annotator", default="imagej", metavar="NAME", help="whose labels they are (default imagej)")
 
 
@@ -136,7 +179,7 @@ def _add_classify(parser):
 def _add_detect(parser):
     parser.add_argument("stack", metavar="STACK", help="TIFF file, or its address (s3://, gs://, ...)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
-    parser.add_argument("--pixel-size", type=_above_0, default=120.0, metavar="NM", help="nm a pixel (default 120)")
+    parser.add_argument("--pixel-size", type=_above_0, metavar="NM", help="nm a pixel (default: as the file says, else 120)")
 
 
 def _add_quantify(parser):

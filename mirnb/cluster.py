@@ -48,7 +48,8 @@ def open_client(scheduler="", *, n_workers=None):
             )
             scheduler = opened.enter_context(
                 LocalCluster(
-                    n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+                    n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0,
+                    dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},  # any port: two runs can go on
                     silence_logs=logging.CRITICAL,
                 )
             )  # fmt: skip

@@ -33,7 +33,10 @@ def run_check(options):
         print(line)
     for line in check.problems:
         print(f"problem: {line}", file=sys.stderr)
-    print("no problem found" if not check.problems else f"{len(check.problems)} to mend", flush=True)
+    if check.problems:
+        print(f"{len(check.problems)} to mend", file=sys.stderr)
+    else:
+        print("no problem found")
     return 1 if check.problems else 0
 
 
@@ -120,9 +123,11 @@ def run_classify(options):
     from mirnb.experiments.blobs import write_table
     from mirnb.experiments.check import require_dispersion
     from mirnb.experiments.experiment_file import load_experiment
+    from mirnb.experiments.placement import warn_of_places
 
     experiment = load_experiment(options.folder)
     experiment.require_blobs()
+    warn_of_places(experiment)
     require_dispersion(experiment)
     classifier = load_classifier(options.classifier, kind=options.kind)
     table = classifier.classify(experiment, min_probability=options.min_probability)
@@ -142,9 +147,10 @@ def run_detect(options):
     from mirnb.imaging.detection import detect_stack
 
     stack = Stack([options.stack])
-    table = detect_stack(stack, pixel_size_nm=options.pixel_size)
+    pixel_size_nm = stack.choose_pixel_size(options.pixel_size)
+    table = detect_stack(stack, pixel_size_nm=pixel_size_nm)
     write_table(options.out, table)
-    print(f"{len(table)} blobs on {len(stack)} frames; written: {options.out}")
+    print(f"{len(table)} blobs on {len(stack)} frames, {pixel_size_nm:g} nm a pixel; written: {options.out}")
     return 0
 
 

@@ -1,12 +1,15 @@
 """What a user hands over and gets back: errors that can be mended, whole writes, JSON, TOML, arrays, fingerprints."""
 
+import codecs
 import contextlib
 import hashlib
 import json
 import math
 import os
+import stat
 import tempfile
 import tomllib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -28,35 +31,100 @@ class InputError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
+class InputWarning(UserWarning):
+    """Something the user should know of an input that can be worked with; the message is a sentence, as of an InputError."""
+
+
+def warn(sentence):
+    """Warn of an input, wherever in the program that is; a notebook shows no path of this machine beside it."""
+    warnings.warn_explicit(sentence, InputWarning, "mirnb", 0)
+
+
+@contextlib.contextmanager
+def heard():
+    """Yields a list that gets the sentences of `warn` said inside, each once; they are not shown."""
+    said = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        try:
+            yield said
+        finally:
+            others = [one for one in caught if not issubclass(one.category, InputWarning)]
+            said += dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, InputWarning))
+    for one in others:
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+
+
+_RANGES = {  # least and largest value of what notebooks and functions are given, by name
+    "background_percentile": (0, 99.9), "cap_sds": (0.1, None), "seed": (0, None), "field_px": (32, None),
+    "n_runs": (1, None), "epochs": (1, None), "batch_size": (1, None), "learning_rate": (1e-9, 1e3),
+    "n_resamples": (20, None), "repeats": (1, None), "claim_runs": (1, None), "n_splits": (1, None), "subset": (0, None),
+    "least_f1": (0, 0.999), "n_crops": (100, None), "n_epochs": (1, None), "test_share": (0.01, 0.9),
+    "validation_share": (0.01, 0.9), "training_share": (0.01, 1),
+}  # fmt: skip
+
+
+def require_in_range(prefix="", **values):
+    """Raise one sentence that names the value out of its range. prefix : str, before its name"""
+    for name, value in values.items():
+        low, high = _RANGES.get(name, (None, None))
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            wanted = f"be {low:g} or more" if high is None else f"lie from {low:g} to {high:g}"
+            raise InputError(f"{prefix}{name} must {wanted}, got {value!r}")
+
+
 def make_folder(folder):
-    """Make a folder and those above it; says in one sentence when that cannot be."""
+    """Make a folder and those above it, as open as the one they lie in; says in one sentence when that cannot be."""
+    folder = Path(folder)
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in reversed(new):
+            share(one)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
+
+
+def share(path):
+    """Make a new file or folder as open to its group and to others as the folder it lies in, and of the same group.
+
+    Two accounts then work in one folder whatever their umask. A folder where everybody may write but only remove what is
+    their own (/tmp) opens nothing.
+    """
+    above = path.parent.stat()
+    if not above.st_mode & stat.S_ISVTX:
+        with contextlib.suppress(OSError, AttributeError):  # not of that group; no groups on this system
+            os.chown(path, -1, above.st_gid)
+        path.chmod(path.stat().st_mode | above.st_mode & (0o077 if path.is_dir() else 0o066))
 
 
 @contextlib.contextmanager
 def whole_file(path):
     """Write a file whole or not at all: yields a temporary path beside it, renamed when the block ends well.
 
+    A link stays one: the file it leads to is written. A file that was there keeps its mode, a new one follows `share`.
+
     Raises
     ------
     InputError
         If the file cannot be written (folder missing and not to be made, no permission, disk full).
     """
-    path = Path(path)
-    make_folder(path.parent)
+    target = Path(os.path.realpath(path))
+    make_folder(target.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
         os.close(handle)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        if target.exists():
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        else:
+            temporary.chmod(0o666 & ~_umask())
+            share(temporary)
+        temporary.replace(target)
     except OSError as error:
         raise InputError(f"{path}: could not be written ({error.strerror}); nothing was left half-written") from error
     finally:
@@ -70,15 +138,34 @@ def _umask():
 
 
 def read_text(path):
-    """The text of a UTF-8 file; says in one sentence what is wrong with it otherwise."""
+    """The text of a file in UTF-8, or in UTF-16 as Excel and PowerShell write it; says in one sentence what is wrong."""
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        return Path(path).read_text(encoding=text_encoding(path))
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8; save it as plain UTF-8 text") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def text_encoding(path):
+    """How the text of a file is written: its mark tells, or zeros in every second byte; else UTF-8."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(4096)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; expected a file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    marks = {"utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)}
+    for encoding, marked in marks.items():
+        if start.startswith(marked):
+            return encoding
+    for encoding, first in (("utf-16-le", 1), ("utf-16-be", 0)):
+        if len(start) > 1 and not any(start[first::2]) and all(start[1 - first :: 2]):
+            return encoding
+    return "utf-8-sig"
 
 
 def write_json(path, values):
@@ -165,7 +252,11 @@ def write_toml(path, values):
 
 def read_toml(path):
     """Values of a TOML file."""
+    text = read_text(path)
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
+        about = ""
+        if "\\" in text:
+            about = "; a path with backslashes stands in single quotes, or with slashes: 'raw\\a.tif' or \"raw/a.tif\""
+        raise InputError(f"{path}: not valid TOML: {error}{about}") from None

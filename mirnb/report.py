@@ -4,11 +4,13 @@ import contextlib
 import json
 import os
 import re
+import tempfile
 import time
 from pathlib import Path
 
 import nbformat
 import papermill
+from ipykernel.kernelspec import write_kernel_spec
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from tqdm.auto import tqdm
 from traitlets.config import Config
@@ -19,9 +21,10 @@ from mirnb.design.prediction import Effort
 from mirnb.experiments.check import require_dispersion
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import PANEL_NAMES
+from mirnb.experiments.placement import warn_of_places
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.experiments.stacks import is_address
-from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder
+from mirnb.experiments.tiff_files import is_address
+from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder, require_in_range
 from mirnb.pages import NOTEBOOKS, Ran, render_notebook, write_index
 
 
@@ -48,9 +51,10 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     """
     chosen = _choose(only)
     experiment = load_experiment(folder)
-    experiment.require_blobs()
+    experiment.require_blobs(least=1)
     if any(notebook[:2] not in ("01", "02") for notebook in chosen) or experiment.masks is None:
         experiment.require_labels()
+    warn_of_places(experiment)
     require_dispersion(experiment)
     run = RunFolder(experiment, out, quick=quick)
     given = _converted(chosen, {} if parameters is None else parameters)
@@ -127,6 +131,7 @@ def _converted(notebooks, parameters):
             names = ", ".join(sorted(set(known) - {"experiment", "out", "quick"}))
             raise InputError(f"-p {key}: no notebook that is to run has this parameter; known are {names}")
         values[key] = _as_declared(key, text, known[key])
+        require_in_range("-p ", **{key: values[key]})
     return {name: {key: value for key, value in values.items() if key in declared[name]} for name in notebooks}
 
 
@@ -165,7 +170,7 @@ def _execute(notebook, root, parameters):
     failed = target.with_suffix(".failed.ipynb")
     running = target.with_name(f".{notebook}.running.ipynb")
     try:
-        with _kernels_own_backend():
+        with _settings_of_our_own():
             papermill.execute_notebook(
                 _papermill_path(NOTEBOOK_FOLDER / f"{notebook}.ipynb"), _papermill_path(running),
                 parameters=parameters, kernel_name="python3", progress_bar=False,
@@ -196,14 +201,29 @@ def _execute(notebook, root, parameters):
 
 
 @contextlib.contextmanager
-def _kernels_own_backend():
-    """A kernel shows figures in the notebook unless the environment says MPLBACKEND: then they would be missing."""
-    kept = os.environ.pop("MPLBACKEND", None)
-    try:
-        yield
-    finally:
-        if kept is not None:
-            os.environ["MPLBACKEND"] = kept
+def _settings_of_our_own():
+    """A kernel of the Python that runs this, without the user's start-up files and styles, showing figures in the notebook.
+
+    Jupyter would take the kernel "python3" of the user's folder first, whichever Python that is of; IPython runs what lies
+    in its profile; Matplotlib reads a matplotlibrc of the working folder or of the user.
+    """
+    kept = dict(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        write_kernel_spec(Path(folder) / "jupyter" / "kernels" / "python3")
+        startup = Path(folder) / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "style.py").write_text("import matplotlib\nmatplotlib.rcdefaults()\ndel matplotlib\n")
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(
+            [str(Path(folder) / "jupyter"), *filter(None, [kept.get("JUPYTER_PATH")])]
+        )
+        os.environ["IPYTHONDIR"] = str(Path(folder) / "ipython")
+        for name in ("MPLBACKEND", "PYTHONSTARTUP"):
+            os.environ.pop(name, None)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
 
 
 def _papermill_path(path):

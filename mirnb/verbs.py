@@ -50,19 +50,22 @@ def check(folder):
     return check_experiment(place(folder))
 
 
-def detect(stack, *, pixel_size_nm=120.0):
+def detect(stack, *, pixel_size_nm=None):
     """Blobs of a stack by ThunderSTORM's default recipe: DataFrame in its columns.
 
     Parameters
     ----------
     stack : path, or an address such as s3://bucket/stack.tif
+    pixel_size_nm : float, optional
+        As the file says by default, else 120.
 
     Examples
     --------
     >>> list(mirnb.detect("new/a.tif"))[:4]
     ['id', 'frame', 'x [nm]', 'y [nm]']
     """
-    return detect_stack(Stack([place(stack)]), pixel_size_nm=pixel_size_nm)
+    opened = Stack([place(stack)])
+    return detect_stack(opened, pixel_size_nm=opened.choose_pixel_size(pixel_size_nm))
 
 
 def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", seed=3) -> Quantified:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.experiments.stacks import is_address
+from mirnb.experiments.tiff_files import is_address
 from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder, whole_file
 from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
 from mirnb.simulation.settings import Settings

@@ -40,7 +40,6 @@ TABLES = {
     "column twice": (blobs_text([(*GOOD, X)], "id,frame,x [nm],y [nm],x [nm]"), r"line 1: column x \[nm\] is there twice"),
     "column missing": ("id,frame,x [nm]\n1,1,100\n", r"line 1: column y \[nm\] is missing; found id, frame, x \[nm\]"),
     "header as one field": ('"id,""frame"",""x [nm]"",""y [nm]"""\n1,1,100,100\n', r"line 1: the whole header is quoted"),
-    "semicolons": ("id;frame;x [nm];y [nm]\n1;1;100;100\n", r"line 1: columns are separated by semicolons"),
     "empty file": ("", r"blobs\.csv: the file is empty"),
     "row too long": ("id,frame,x [nm],y [nm]\n1,1,100,100\n1,1,100,100,5,6\n", r"blobs\.csv.*(line 3|not a table)"),
     "label outside the panel": (blobs_text([(*GOOD, 1, 3)], LABELS), r"line 2: selected_mir_type must be -1 to 2.*got 3"),
@@ -103,7 +102,7 @@ def test_a_bad_key_is_refused_by_name(case, tmp_path, capsys):
 
 def test_all_problems_are_told_at_once(tmp_path):
     folder = write_folder(
-        tmp_path / "sample", blobs=TABLES["semicolons"][0], pixel_size_nm=0, colour="red", stack="gone.tif"
+        tmp_path / "sample", blobs=TABLES["empty file"][0], pixel_size_nm=0, colour="red", stack="gone.tif"
     )
     _, problems = inspect_experiment(folder)
     assert len(problems) == 4
@@ -113,7 +112,11 @@ STACKS = {
     "colour": (np.zeros((2, 64, 48, 3), np.uint8), {"photometric": "rgb"}, r"stack\.tif: is a colour image"),
     "one row": (np.zeros((1, 48), np.uint16), {}, r"stack\.tif: is one-dimensional"),
     "NaN": (np.full((2, 64, 48), np.nan, np.float32), {}, r"stack\.tif: frame 1 has NaN or infinite pixels"),
-    "two stacks in one": (np.zeros((3, 2, 64, 48), np.uint16), {"imagej": True}, r"stack\.tif: has axes .*\(3, 2, 64, 48\)"),
+    "two stacks in one": (
+        np.zeros((3, 2, 64, 48), np.uint16),
+        {"imagej": True},
+        r"stack\.tif: has axes 3 along Z and 2 along C",
+    ),
     "smaller than a crop": (
         grey_frames(shape=(30, 9)),
         {},
@@ -154,7 +157,7 @@ def test_a_bad_mask_is_refused_by_name(make, message, tmp_path):
     [
         ([GOOD], r"blobs\.csv: has no labels; training needs"),
         (
-            [(*GOOD, 1, 0), (*GOOD, 0, -1), (*GOOD, 1, 1)],
+            [(k, 1, X + 240 * k, Y, *label) for k, label in enumerate([(1, 0), (0, -1), (1, 1)])],
             r"blobs\.csv: no blob is labelled blue; training needs some of every class",
         ),
     ],
@@ -182,7 +185,7 @@ def test_what_needs_blobs_says_so(command, tmp_path, capsys):
 
 
 def test_too_few_labels_to_split_are_refused(tmp_path):
-    rows = [(k, 1, X, Y, *label) for k, label in enumerate([(1, 0), (1, 1), (1, 2), (0, -1)] * 2)]
+    rows = [(k, 1, X + 120 * k, Y, *label) for k, label in enumerate([(1, 0), (1, 1), (1, 2), (0, -1)] * 2)]
     sample = load_experiment(write_folder(tmp_path / "few", blobs=blobs_text(rows, LABELS)))
     with pytest.raises(InputError, match=r"too few labelled blobs to split.*red 2, green 2, blue 2, noise 2"):
         dataset.prepare(RunFolder(sample, tmp_path / "run"))

@@ -194,7 +194,7 @@ def test_check_prints_what_it_found_and_every_problem(tmp_path, capsys):
     said = capsys.readouterr()
     problems = [line for line in said.err.splitlines() if line.startswith("problem: ")]
     assert len(problems) == 2
-    assert "2 to mend" in said.out
+    assert "2 to mend" in said.err
     assert "no problem" not in said.out
 
 

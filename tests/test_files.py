@@ -79,10 +79,10 @@ def test_text_with_a_byte_order_mark_reads_without_it(tmp_path):
     ("make", "words"),
     [
         (lambda path: None, "there is no such file"),
-        (lambda path: path.mkdir(), "cannot be read"),
-        (lambda path: path.write_bytes("id\n".encode("utf-16")), "not a text file in UTF-8"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.write_bytes("µ\n".encode("cp1252")), "not a text file in UTF-8"),
     ],
-    ids=["missing", "folder", "utf-16"],
+    ids=["missing", "folder", "cp1252"],
 )
 def test_text_that_cannot_be_read_is_named(make, words, tmp_path):
     make(tmp_path / "table.csv")

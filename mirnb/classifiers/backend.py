@@ -28,14 +28,29 @@ def load_keras():
     """The `keras` module, imported on first use (3 to 8 s); the backend is TensorFlow unless KERAS_BACKEND is set."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # or the first worker would take all of a GPU's memory
-    with _chatter_held():
+    with _chatter_held(), _no_config_of_the_user():
         import keras
 
+        keras.config.set_floatx("float32")  # it may have been imported before
+        keras.config.set_image_data_format("channels_last")
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             tf.constant(0)  # the first operation finds the devices, and says so
     return keras
+
+
+@contextlib.contextmanager
+def _no_config_of_the_user():
+    """Keras reads number type, image format and cuts of training from ~/.keras when it is imported: not in a run of ours."""
+    kept = os.environ.get("KERAS_HOME")
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["KERAS_HOME"] = empty
+        try:
+            yield
+        finally:
+            del os.environ["KERAS_HOME"]
+            os.environ.update({} if kept is None else {"KERAS_HOME": kept})
 
 
 @contextlib.contextmanager

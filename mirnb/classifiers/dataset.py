@@ -17,8 +17,9 @@ from mirnb.experiments.cutouts import (
 )
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel import Panel
+from mirnb.experiments.placement import warn_of_places
 from mirnb.experiments.stacks import path_fingerprint
-from mirnb.files import InputError
+from mirnb.files import InputError, require_in_range
 from mirnb.imaging.preprocessing import noise_sd
 from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
 
@@ -203,6 +204,10 @@ def prepare(
     ['test', 'training', 'validation']
     """
     experiment = run.experiment
+    require_in_range(
+        background_percentile=background_percentile, cap_sds=cap_sds, seed=seed, test_share=test_share,
+        validation_share=validation_share, training_share=training_share,
+    )  # fmt: skip
     if split_by not in ("crop", "frame"):
         raise ValueError(f"split_by must be crop or frame, got {split_by!r}")
     labelled = bool(experiment.labelled.any()) or not (unlabelled and experiment.masks is not None)
@@ -229,6 +234,7 @@ def prepare(
 def _cut_all(experiment, settings, *, labelled):
     """Blobs, split, templates, crops and background as arrays."""
     n_frames, stack, panel = QUICK_FRAMES if settings["quick"] else None, experiment.stack, experiment.panel
+    warn_of_places(experiment)
     blobs, _ = kept_blobs(experiment, labelled=labelled, n_frames=n_frames)
     y_true, wide_crops = blobs["y"].to_numpy(), cut_raw_crops(stack, blobs, panel)
     split = dict.fromkeys(SETS, np.zeros(0, int))

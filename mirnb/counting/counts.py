@@ -18,7 +18,9 @@ from mirnb.cluster import in_turn, open_client
 from mirnb.counting.worker import FITTED, FRAMES_A_PART, Job, count_part, look_at_stack
 from mirnb.experiments.check import MANY_REPEATED
 from mirnb.experiments.experiment import QUARTER_TURNS
-from mirnb.experiments.stacks import is_address, stack_fingerprint
+from mirnb.experiments.placement import looked_at, places_of
+from mirnb.experiments.stacks import stack_fingerprint
+from mirnb.experiments.tiff_files import is_address
 from mirnb.files import InputError, cache_key, read_arrays, whole_file, write_arrays
 from mirnb.imaging.detection import as_thunderstorm
 from mirnb.imaging.neighbours import find_crowded, find_partners
@@ -105,7 +107,9 @@ def _run(client, jobs, experiments, classifier_folder, cache):
     parts = {(name, FRAMES_A_PART * k): path for name, job in jobs.items() for k, path in enumerate(_parts(job, cache)[1:])}
 
     def looking(name, _):
-        return client.submit(look_at_stack, packed, jobs[name], pure=False)
+        experiment = experiments[name]
+        places = None if experiment.table is None else looked_at(places_of(experiment))
+        return client.submit(look_at_stack, packed, jobs[name], places, pure=False)
 
     def counting(name, start):
         blobs = _blobs_of_part(experiments[name], start)
@@ -140,7 +144,7 @@ def _blobs_of_part(experiment, start):
     if experiment.table is None:
         return None
     blobs = experiment.blobs
-    blobs = blobs[blobs["frame"].between(start, start + FRAMES_A_PART - 1)]
+    blobs = blobs[blobs["frame"].between(start, start + FRAMES_A_PART - 1) & ~experiment.repeated]
     return blobs.sort_values("frame", kind="stable", ignore_index=True)
 
 
@@ -162,7 +166,12 @@ def _gather(job, experiment, classifier, cache, folder):
     rows, cols = experiment.stack.frame_shape
     crop = panel.crop_window.shape
     frame_um2 = (rows - crop[0] + 1) * (cols - crop[1] + 1) * (job.pixel_size_nm / 1000) ** 2
+    misplaced = values.pop("misplaced")
     unlike = verdict(values, profile, classifier.facts.ranges, classifier.facts.profile)
+    if misplaced:
+        unlike.append(f"its blob table, which does not fit its light: {misplaced}")
+    if not experiment.stack.has_pixels_of(experiment.pixel_size_nm):
+        unlike.append(f"pixels ({experiment.stack.pixel_size_nm:.4g} nm in the file, {experiment.pixel_size_nm:.4g} taken)")
     values["profile_distance"] = profile_distance(profile, classifier.facts.profile)[0]
     if values["repeated_share"] > MANY_REPEATED:
         unlike.append(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirnb.experiments.blobs import UNLABELLED, read_blobs
+from mirnb.experiments.blobs import UNLABELLED, read_blobs, separator_of
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
 from mirnb.experiments.experiment_file import load_experiment, turned_pixels
 from mirnb.experiments.stacks import Stack
@@ -88,11 +88,12 @@ def _unique_names(stacks):
 def _open(given, name, classifier, blobs):
     trained = classifier.trained_on
     is_address = "://" in given
-    if not is_address and Path(given).is_dir():
+    if not is_address and (Path(given) / "experiment.toml").is_file():
         experiment = load_experiment(given)
         experiment.require_alike(classifier.panel, trained["pixel_size_nm"], "the classifier was trained")
     else:
         stack = Stack([given if is_address else Path(given)], quarter_turns=QUARTER_TURNS[trained["dispersion"]])
+        stack.warn_of_pixel_size(trained["pixel_size_nm"], "the classifier was trained at")
         nothing = np.zeros(0, int)
         experiment = Experiment(
             folder=Path(given).parent, name=name, stack=stack, table=None, blobs_path=None, rows=nothing, cols=nothing,
@@ -106,13 +107,15 @@ def _open(given, name, classifier, blobs):
 
 
 def _with_blobs(experiment, path):
-    table = read_blobs(path)
+    table = read_blobs(path, pixel_size_nm=experiment.pixel_size_nm)
     turns = QUARTER_TURNS[experiment.dispersion]
     rows, cols, problems = turned_pixels(table, path, experiment.stack, experiment.pixel_size_nm, turns)
     if problems:
         raise InputError("\n".join(problems))
     labels = np.full(len(rows), UNLABELLED)
-    return replace(experiment, table=table, blobs_path=path, rows=rows, cols=cols, labels=labels)
+    experiment = replace(experiment, table=table, blobs_path=path, rows=rows, cols=cols, labels=labels)
+    experiment.warn_of_rows()
+    return experiment
 
 
 def _assign(inputs, path):
@@ -149,8 +152,9 @@ def _assign(inputs, path):
 
 def read_samples(path):
     """Rows of samples.csv with their line numbers."""
-    reader = csv.DictReader(io.StringIO(read_text(path)))
-    header = [name.strip() for name in reader.fieldnames or []]
+    text = read_text(path)
+    reader = csv.DictReader(io.StringIO(text), delimiter=separator_of(text.partition("\n")[0]))
+    header = [name.strip().lower() for name in reader.fieldnames or []]
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise InputError(
@@ -162,6 +166,7 @@ def read_samples(path):
         row = {key: (row.get(key) or "").strip() for key in COLUMNS}
         if not any(row.values()):
             continue
+        row["role"] = row["role"].lower()
         for key in ("stack", "sample"):
             if not row[key]:
                 raise InputError(f"{path}, line {line}: {key} is empty; every row names a stack and its sample")

@@ -13,7 +13,9 @@ from mirnb.classifiers.likeness import FEATURES, N_LOOKED, look_at_frame, pixels
 from mirnb.experiments.blobs import UNLABELLED
 from mirnb.experiments.check import require_pairs_along, share_repeated
 from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.placement import about_places
 from mirnb.experiments.stacks import HeldFrames, Stack, evenly_spread
+from mirnb.files import heard
 from mirnb.imaging.crops import fits
 from mirnb.imaging.detection import detect_frame
 
@@ -44,16 +46,26 @@ def _unpacked(files):
 
 @functools.lru_cache(maxsize=2)
 def _stack(paths, dispersion):
-    return Stack(paths, quarter_turns=QUARTER_TURNS[dispersion])
+    with heard():  # the client has said what there is to say
+        return Stack(paths, quarter_turns=QUARTER_TURNS[dispersion])
 
 
-def look_at_stack(packed, job):
+def look_at_stack(packed, job, places):
     """What a stack is like, from a few frames of it; runs on a worker.
+
+    Parameters
+    ----------
+    packed : dict
+        Name and content of the classifier's files.
+    job : Job
+    places : DataFrame or None
+        Of a blob table, as `placement.about_places` takes them; None: blobs are detected.
 
     Returns
     -------
     dict of arrays without dimensions
-        One for each of likeness.FEATURES, and repeated_share: of blobs that the next frame has in the same place.
+        One for each of likeness.FEATURES; repeated_share, of blobs that the next frame has in the same place; and misplaced,
+        text: how the table does not fit the light, empty where it does.
 
     Raises
     ------
@@ -69,7 +81,8 @@ def look_at_stack(packed, job):
     require_pairs_along(HeldFrames(frames), blobs.assign(y=UNLABELLED), panel, job.dispersion, job.name)
     values = pd.DataFrame([values for values, _ in looked])
     repeated = share_repeated(chosen[blobs["frame"]], blobs["row"].to_numpy(), blobs["col"].to_numpy())
-    return {**{name: np.array(values[name].median()) for name in FEATURES}, "repeated_share": np.array(repeated)}
+    return {**{name: np.array(values[name].median()) for name in FEATURES}, "repeated_share": np.array(repeated),
+            "misplaced": np.array("" if places is None else about_places(stack, places, job.pixel_size_nm))}  # fmt: skip
 
 
 def count_part(packed, job, start, blobs, noise_sd):

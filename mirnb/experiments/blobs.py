@@ -5,13 +5,14 @@ Labels are two more columns, `is_really_mir` and `selected_mir_type`, both empty
 """
 
 import csv
-import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mirnb.files import InputError, read_text, whole_file
+from mirnb.experiments.other_tables import read_picasso, read_rapidstorm
+from mirnb.files import InputError, text_encoding, warn, whole_file
 
 ERASED = -1  # labelled, then taken out by hand
 UNLABELLED = -2
@@ -22,15 +23,22 @@ _OPTIONAL = (
     "id", "sigma [nm]", "intensity [photon]", "offset [photon]", "bkgstd [photon]", "chi2",
     "uncertainty [nm]", "uncertainty_xy [nm]",
 )  # fmt: skip
+_SEPARATORS = ",;\t"
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
-def read_blobs(path):
-    """Read a blob table as ThunderSTORM exports it; every column is kept, known ones become numbers.
+def read_blobs(path, *, pixel_size_nm=None):
+    """Read a blob table as ThunderSTORM exports it (CSV or its tab-separated XLS), Picasso (HDF5) or rapidSTORM (text).
+
+    Every column is kept, known ones become numbers. What is no number in a column that is not needed counts as empty, and is
+    warned of.
 
     Parameters
     ----------
     path : path
-        CSV with a header; `frame` (from 1), `x [nm]` and `y [nm]` are needed.
+        A table with a header; `frame` (from 1), `x [nm]` and `y [nm]` are needed.
+    pixel_size_nm : float, optional
+        To bring positions in pixels to nm: Picasso's, unless its yaml says another size, and rapidSTORM's half pixel.
 
     Returns
     -------
@@ -43,27 +51,21 @@ def read_blobs(path):
         Names the file and, where there is one, the row (the header being line 1).
     """
     path = Path(path)
-    text = read_text(path)
-    header = next(csv.reader(io.StringIO(text)), [])
-    _check_header(path, header)
-    for line, row in enumerate(csv.reader(io.StringIO(text)), 1):
-        if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
-            raise InputError(
-                f"{path}, line {line}: has {len(row)} cells, the header {len(header)}; are there decimal commas, or a "
-                "column without a name?"
-            )
-    try:
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
-    except pd.errors.ParserError as error:
-        raise InputError(f"{path}: not a table: {str(error).strip()}") from None
-    while len(table) and (table.iloc[-1].isna() | (table.iloc[-1] == "")).all():
-        table = table.iloc[:-1]  # blank lines at the end
-    table.columns = [name.strip() for name in header]
-    for name in _NEEDED:
-        table[name] = _numbers(path, table, name)
-    for name in (*_OPTIONAL, *LABEL_COLUMNS):
+    encoding = text_encoding(path)
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"\x89HDF"):
+        return read_picasso(path, pixel_size_nm)
+    if start.startswith(b"# <localizations"):
+        return read_rapidstorm(path, pixel_size_nm)
+    if start.startswith(_WORKBOOKS):
+        raise InputError(f"{path}: is an Excel workbook; save it as CSV")
+    separator, names = _header(path, encoding)
+    table = _read_cells(path, encoding, separator, names)
+    for name in (*_NEEDED, *_OPTIONAL, *LABEL_COLUMNS):
         if name in table:
-            table[name] = _numbers(path, table, name, may_be_empty=True)
+            column = table[name].str.replace(",", ".", regex=False) if separator == ";" else table[name]
+            table[name] = _numbers(path, column, name, needed=name not in _OPTIONAL, may_be_empty=name not in _NEEDED)
     fractional = np.flatnonzero((table["frame"] % 1 != 0) | (table["frame"] < 1) | (table["frame"] > _BEYOND))
     if len(fractional):
         row = fractional[0]
@@ -72,43 +74,92 @@ def read_blobs(path):
     return table
 
 
-def _check_header(path, header):
-    if not header:
+def separator_of(line):
+    """What separates the cells of a table, by its header: commas, semicolons or tabs."""
+    return max(_SEPARATORS, key=lambda sign: len(re.sub('"[^"]*"', "", line).split(sign)))
+
+
+def _header(path, encoding):
+    """What separates the cells, and the names of the columns; refused in one sentence."""
+    with path.open(encoding=encoding, errors="replace", newline="") as lines:
+        line = lines.readline()
+        separator = separator_of(line)
+        names = [name.strip() for name in next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])]
+    if not any(names):
         raise InputError(f"{path}: the file is empty; expected a table with frame, x [nm] and y [nm]")
-    names = [name.strip() for name in header]
     if len(names) == 1 and "," in names[0]:
         raise InputError(
             f"{path}, line 1: the whole header is quoted as one field; take the outer quotes (and doubled inner ones) away "
             'so that it reads "id","frame","x [nm]",...'
         )
-    if len(names) == 1 and ";" in names[0]:
-        raise InputError(f"{path}, line 1: columns are separated by semicolons; export the table with commas")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise InputError(f"{path}, line 1: column {', '.join(twice)} is there twice; remove one of the two")
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise InputError(
-            f"{path}, line 1: column {', '.join(missing)} is missing; found {', '.join(names[:12])}. "
+            f"{path}, line 1: column {', '.join(missing)} is missing; found {', '.join(filter(None, names[:12]))}. "
             "A ThunderSTORM export with positions in nm has it"
         )
     lonely = [name for name in LABEL_COLUMNS if name in names]
     if len(lonely) == 1:
         other = next(name for name in LABEL_COLUMNS if name not in lonely)
         raise InputError(f"{path}, line 1: labels need both columns; {lonely[0]} is there, {other} is not")
+    return separator, names
 
 
-def _numbers(path, table, name, *, may_be_empty=False):
-    text = table[name].fillna("").str.strip()
-    empty = (text.str.lower().isin(["", "nan"]) if may_be_empty else text == "").to_numpy()
-    numbers = pd.to_numeric(text.where(~empty, "nan"), errors="coerce").to_numpy(float)
+def _read_cells(path, encoding, separator, names):
+    """The cells below the header: known columns as numbers where all cells are, else as text; NaN where empty."""
+    text = {"encoding": encoding, "encoding_errors": "replace"}
+    with path.open(encoding=encoding, errors="replace", newline="") as lines:
+        try:
+            for line, row in enumerate(csv.reader(lines, delimiter=separator), 1):
+                if len(row) > len(names) and any(cell.strip() for cell in row[len(names) :]):
+                    raise InputError(
+                        f"{path}, line {line}: has {len(row)} cells, the header {len(names)}; are there decimal commas, "
+                        "or a column without a name?"
+                    )
+        except csv.Error as error:
+            raise InputError(f"{path}: not a table: {error}") from None
+    known = {*_NEEDED, *_OPTIONAL, *LABEL_COLUMNS} if separator != ";" else ()  # with semicolons go decimal commas
+    try:
+        table = pd.read_csv(
+            path, sep=separator, header=0, names=range(len(names)), index_col=False, skip_blank_lines=False, **text,
+            dtype={k: str for k, name in enumerate(names) if name not in known}, keep_default_na=False, na_values=[""],
+            low_memory=False,
+        )  # fmt: skip
+    except pd.errors.ParserError as error:
+        raise InputError(f"{path}: not a table: {str(error).strip()}") from None
+    filled = np.flatnonzero(table.notna().any(axis=1))  # blank lines at the end are none
+    table = table.iloc[: filled[-1] + 1 if len(filled) else 0]
+    nameless = [k for k, name in enumerate(names) if not name]
+    for k in nameless:
+        if table[k].notna().any():
+            raise InputError(f"{path}, line 1: column {k + 1} has no name; give it one, or remove it")
+    table = table.drop(columns=nameless).set_axis([name for name in names if name], axis=1)
+    texts = [name for name in table if name not in known]
+    return table.assign(**{name: table[name].fillna("") for name in texts})
+
+
+def _numbers(path, column, name, *, needed, may_be_empty=False):
+    """A column as finite numbers, NaN where empty; what is none is refused where it is needed, else warned of."""
+    if column.dtype.kind in "iuf":
+        numbers = column.to_numpy(float)
+        empty = np.isnan(numbers)
+    else:
+        column = column.fillna("").astype(str).str.strip()
+        empty = (column.str.lower().isin(["", "nan"]) if may_be_empty else column == "").to_numpy()
+        numbers = pd.to_numeric(column.where(~empty, "nan"), errors="coerce").to_numpy(float)
     wrong = ~np.isfinite(numbers) & ~(empty & may_be_empty)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        got = "nothing" if empty[row] else repr(text.iloc[row])
-        more = f" ({wrong.sum()} such rows)" if wrong.sum() > 1 else ""
+    if not wrong.any():
+        return numbers
+    row = int(np.argmax(wrong))
+    got = "nothing" if empty[row] else repr(str(column.iloc[row]))
+    more = f" ({wrong.sum()} such rows)" if wrong.sum() > 1 else ""
+    if needed:
         raise InputError(f"{path}, line {row + 2}: {name} must be a number, got {got}{more}")
-    return numbers
+    warn(f"{path}, line {row + 2}: {name} is {got}, no number, and counts as empty{more}")
+    return np.where(wrong, np.nan, numbers)
 
 
 def read_labels(table, n_mirs, *, source="blob table"):

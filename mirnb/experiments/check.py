@@ -9,7 +9,8 @@ from tqdm.auto import tqdm
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.experiment_file import inspect_experiment
 from mirnb.experiments.panel import Window
-from mirnb.files import InputError
+from mirnb.experiments.placement import warn_of_places
+from mirnb.files import InputError, heard
 from mirnb.imaging.crops import cut_crops, fits
 from mirnb.imaging.neighbours import find_crowded
 
@@ -32,8 +33,11 @@ class Check:
 
 def check_experiment(folder) -> Check:
     """Check an experiment folder, pixels included."""
-    experiment, problems = inspect_experiment(folder)
-    check = Check(problems=list(problems))
+    with heard() as said:
+        experiment, problems = inspect_experiment(folder)
+        if not problems and experiment.table is not None:
+            warn_of_places(experiment)
+    check = Check(problems=list(problems), warnings=said)
     if experiment is None:
         return check
     stack = experiment.stack
@@ -48,10 +52,10 @@ def check_experiment(folder) -> Check:
         "masks: " + ("one for each miR" if experiment.masks is not None else "none, templates come from training crops"),
     ]
     _read_all_frames(stack, check)
-    if experiment.table is None:
+    if experiment.blobs_path is None:
         check.warnings.append("experiment.toml names no blobs; export them from ThunderSTORM or run mirnb detect")
-    elif len(experiment.table) == 0:
-        check.warnings.append(f"{experiment.blobs_path}: no blobs, only a header")
+    elif experiment.table is not None and len(experiment.table) == 0:
+        check.problems.append(f"{experiment.blobs_path}: holds no blob, only a header")
     elif not check.problems:
         _check_blobs(experiment, check)
     return check

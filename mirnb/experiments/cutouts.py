@@ -13,7 +13,7 @@ N_PATCHES = 6000  # of background, at most
 
 
 def kept_blobs(experiment, *, labelled=True, n_frames=None):
-    """Blobs whose crop window lies inside the frame.
+    """Blobs whose crop window lies inside the frame, a molecule whose row is there twice once.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def kept_blobs(experiment, *, labelled=True, n_frames=None):
     blobs : DataFrame
         table_row, frame (from 0), row, col, y (class, -1 erased, -2 not labelled), in table order.
     n_dropped : int
-        Blobs left out because their window leaves the frame.
+        Blobs left out, nearly all because their window leaves the frame.
     """
     experiment.require_blobs()
     blobs = experiment.blobs
@@ -35,7 +35,8 @@ def kept_blobs(experiment, *, labelled=True, n_frames=None):
         blobs = blobs[blobs["y"] >= 0]
     if n_frames is not None:
         blobs = blobs[blobs["frame"] < n_frames]
-    kept = fits(experiment.stack.frame_shape, blobs["row"], blobs["col"], experiment.panel.crop_window)
+    inside = fits(experiment.stack.frame_shape, blobs["row"], blobs["col"], experiment.panel.crop_window)
+    kept = inside & ~experiment.repeated[blobs["table_row"]]
     return blobs[kept].reset_index(drop=True), int(np.sum(~kept))
 
 

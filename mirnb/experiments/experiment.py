@@ -1,6 +1,8 @@
 """An experiment: a stack, its blobs and what is known of them."""
 
+import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,10 @@ import pandas as pd
 
 from mirnb.experiments.blobs import ERASED, UNLABELLED
 from mirnb.experiments.panel import Panel
-from mirnb.experiments.stacks import Stack, is_address, path_fingerprint
-from mirnb.files import InputError
+from mirnb.experiments.stacks import Stack, path_fingerprint
+from mirnb.experiments.tiff_files import is_address
+from mirnb.files import InputError, warn
+from mirnb.imaging.neighbours import find_repeated
 
 _MOST_UNLIKE_PIXELS = 0.05  # share by which pixels of two stacks may differ in size
 QUARTER_TURNS = {"down": 0, "left": 1, "up": 2, "right": 3}  # against the clock, until the dispersion runs down
@@ -56,6 +60,27 @@ class Experiment:
         """Which blobs have a class (noise is one)."""
         return self.labels >= 0
 
+    @cached_property
+    def repeated(self):
+        """Which rows are a molecule again: within half a pixel of another row of their frame, labelled or further up."""
+        y, x = (self.table[name].to_numpy() / self.pixel_size_nm for name in ("y [nm]", "x [nm]"))
+        return find_repeated(self.frame_index, y, x, np.lexsort((np.arange(len(y)), ~self.labelled)))
+
+    def warn_of_rows(self):
+        """Warn of rows of the table that are left out: off the frame, or a molecule again."""
+        if self.table is None:
+            return
+        rows, cols = self.stack.frame_shape
+        off = np.flatnonzero((self.rows < 0) | (self.rows >= rows) | (self.cols < 0) | (self.cols >= cols))
+        again = np.flatnonzero(self.repeated)
+        if len(off):
+            warn(f"{self.blobs_path}: {_count(off, 'row')} off the frame: left out ({_lines(off)})")
+        if len(again):
+            warn(
+                f"{self.blobs_path}: {_count(again, 'row')} within half a pixel of another: left out, so that no molecule "
+                f"counts twice ({_lines(again)}); did joining two tables double rows?"
+            )
+
     def fingerprints(self):
         """Fingerprint of each input file, by its path from the experiment folder."""
         paths = [*self.stack.paths, *([self.blobs_path] if self.blobs_path else []), *self.other_paths]
@@ -84,16 +109,18 @@ class Experiment:
         if abs(self.pixel_size_nm / pixel_size_nm - 1) > _MOST_UNLIKE_PIXELS:
             raise InputError(f"{self.folder}: pixels of {self.pixel_size_nm:g} nm, {whose} at {pixel_size_nm:g}")
 
-    def require_blobs(self):
-        """Raise one sentence if there is no blob table."""
+    def require_blobs(self, *, least=0):
+        """Raise one sentence if there is no blob table, or one with fewer blobs."""
         if self.table is None:
             raise InputError(
                 f"{self.folder}: experiment.toml names no blobs; export them from ThunderSTORM or run mirnb detect"
             )
+        if len(self.table) < least:
+            raise InputError(f"{self.blobs_path}: holds no blob, only a header")
 
     def require_labels(self):
         """Raise one sentence if training is not possible: no labels, or a class of the panel without any."""
-        self.require_blobs()
+        self.require_blobs(least=1)
         if not self.labelled.any():
             raise InputError(
                 f"{self.blobs_path}: has no labels; training needs the columns is_really_mir and selected_mir_type "
@@ -106,9 +133,21 @@ class Experiment:
             )
 
 
+def _count(rows, word):
+    return f"{len(rows)} {word} lies" if len(rows) == 1 else f"{len(rows)} {word}s lie"
+
+
+def _lines(rows, n_named=5):
+    """Lines of a file in which rows of a table stand, the first few of them."""
+    more = ", ..." if len(rows) > n_named else ""
+    return ("line " if len(rows) == 1 else "lines ") + ", ".join(str(row + 2) for row in rows[:n_named]) + more
+
+
 def _short(path, folder):
-    """A path from a folder; a file elsewhere keeps the name of its own folder, an address stays whole."""
+    """A path from a folder, whole enough to tell any two files apart; an address stays as it is."""
     if is_address(path):
         return path
-    path, folder = path.resolve(), folder.resolve()
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else f"{path.parent.name}/{path.name}"
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # on another drive
+        return path.resolve().as_posix()

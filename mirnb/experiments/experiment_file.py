@@ -1,7 +1,6 @@
 """Read and check experiment.toml and all that it names."""
 
 import functools
-import glob
 import re
 from pathlib import Path
 
@@ -11,13 +10,14 @@ import tifffile
 from mirnb.experiments.blobs import UNLABELLED, blob_pixels, read_blobs, read_labels
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
 from mirnb.experiments.panel_file import load_panel, panel_files
-from mirnb.experiments.stacks import Stack, is_address, read_image
+from mirnb.experiments.stacks import Stack, find_files, read_image
 from mirnb.files import InputError, read_toml, whole_file
 
 _KEYS = {
     "name": str, "stack": (str, list), "blobs": str, "pixel_size_nm": float, "panel": str, "dispersion": str,
     "pretrain": list, "masks": dict, "simulated": dict,
 }  # fmt: skip
+_ASTRAY_PX, _MOST_ASTRAY = 3, 0.05  # a fit may end so far off the frame, and such a share of fits further
 _TYPE_WORDS = {str: "text in quotes", list: "a list", float: "a number", dict: "a table"}
 
 
@@ -60,9 +60,9 @@ def inspect_experiment(folder):
     problems += wrong
     turns = QUARTER_TURNS[values["dispersion"]]
     panel = attempt(load_panel, values["panel"], folder=folder)
-    stack = attempt(lambda: Stack(_stack_paths(folder, values["stack"]), quarter_turns=turns)) if values["stack"] else None
+    stack = attempt(lambda: Stack(find_files(folder, values["stack"]), quarter_turns=turns)) if values["stack"] else None
     blobs_path = folder / values["blobs"] if values["blobs"] else None
-    table = attempt(read_blobs, blobs_path) if blobs_path else None
+    table = attempt(read_blobs, blobs_path, pixel_size_nm=values["pixel_size_nm"]) if blobs_path else None
     labels = attempt(read_labels, table, panel.n_mirs, source=str(blobs_path)) if panel and table is not None else None
     masks = attempt(_read_masks, toml, folder, values["masks"], panel, turns) if values["masks"] and panel else None
     pretrain = {name: folder / name for name in values["pretrain"]}
@@ -85,6 +85,9 @@ def inspect_experiment(folder):
         panel=panel, dispersion=values["dispersion"], masks=masks, pretrain=list(pretrain.values()),
         simulated=values["simulated"], other_paths=tuple(others),
     )  # fmt: skip
+    if not problems:
+        stack.warn_of_pixel_size(experiment.pixel_size_nm, "experiment.toml says")
+        experiment.warn_of_rows()
     return experiment, problems
 
 
@@ -127,22 +130,6 @@ def _checked_values(toml, values):
     if "dispersion" in good and good["dispersion"] not in QUARTER_TURNS:
         problems.append(f"{toml}: dispersion must be {', '.join(QUARTER_TURNS)}, got {good.pop('dispersion')!r}")
     return {**defaults, **good, "pixel_size_nm": float(good.get("pixel_size_nm", 0.0))}, problems
-
-
-def _stack_paths(folder, names):
-    paths = []
-    for name in [names] if isinstance(names, str) else names:
-        if is_address(name):
-            paths.append(name)
-        elif any(sign in name for sign in "*?["):
-            found = [folder / one for one in glob.glob(name, root_dir=folder, recursive=True)]  # noqa: PTH207 (whole paths too)
-            found.sort(key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))])
-            if not found:
-                raise InputError(f"{folder / name}: no file matches")
-            paths += found
-        else:
-            paths.append(folder / name)
-    return paths
 
 
 def _read_masks(toml, folder, names, panel, turns):
@@ -193,8 +180,9 @@ def turned_pixels(table, path, stack, pixel_size_nm, turns):
         )
     rows, cols = blob_pixels(table, pixel_size_nm)
     n_rows, n_cols = stack.frame_shape if turns % 2 == 0 else stack.frame_shape[::-1]
-    outside = np.flatnonzero((rows < 0) | (rows >= n_rows) | (cols < 0) | (cols >= n_cols))
-    if len(outside):
+    off = np.maximum.reduce([-rows, rows - n_rows + 1, -cols, cols - n_cols + 1])  # px beyond the last one
+    outside = np.flatnonzero(off > _ASTRAY_PX)
+    if len(outside) > _MOST_ASTRAY * len(table):
         first = outside[0]
         problems.append(
             f"{path}, line {first + 2}: x {table['x [nm]'].iloc[first]:g}, y {table['y [nm]'].iloc[first]:g} nm lies off "

@@ -1,23 +1,20 @@
 """TIFF stacks, on this machine or at any address fsspec knows (s3://, gs://, ...), frame by frame, never whole in memory."""
 
-import contextlib
-import logging
-from dataclasses import dataclass
+import glob
+import re
 from pathlib import Path
 
 import fsspec
 import numpy as np
 import tifffile
 
-from mirnb.files import InputError, fingerprint, whole_file
+from mirnb.experiments.tiff_files import answers, is_address, look_at_all, one_series, opened, read_frame
+from mirnb.files import InputError, fingerprint, warn, whole_file
 
-
-@dataclass(frozen=True)
-class _File:
-    path: Path | str  # text for an address
-    n_frames: int
-    shape: tuple[int, int]
-    dtype: np.dtype
+_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
+_USUAL_NM = 120.0  # the thesis's microscope
+_SAMPLE = 2**16  # bytes
+_APART = 0.01  # share by which two pixel sizes may differ and be the same
 
 
 class Stack:
@@ -26,8 +23,9 @@ class Stack:
     Parameters
     ----------
     paths : sequence of path or text
-        TIFF, OME-TIFF or BigTIFF files, compressed or not, each one frame (rows, cols) or a stack (frames, rows, cols). Text
-        with :// is an address.
+        TIFF, OME-TIFF or BigTIFF files, compressed or not, each one frame (rows, cols) or a stack (frames, rows, cols), its
+        frames along any one axis; or folders of them. Text with :// is an address. Files that name each other (OME sets) are
+        read whole, every frame once, whichever of them is given.
     quarter_turns : int
         Frames are turned by so many quarters against the clock when read, so that the dispersion runs down.
 
@@ -40,7 +38,7 @@ class Stack:
 
     def __init__(self, paths, *, quarter_turns=0):
         self.quarter_turns = quarter_turns % 4
-        self._files = [_look_at(path if is_address(path) else Path(path)) for path in paths]
+        self._files = look_at_all([one for path in paths for one in _in_folder(path)])
         if not self._files:
             raise InputError("a stack needs at least one TIFF file, none was given")
         first = self._files[0]
@@ -50,6 +48,9 @@ class Stack:
                     f"{file.path}: frames of {_size(file.shape)} {file.dtype}, but those of {first.path} are "
                     f"{_size(first.shape)} {first.dtype}; a stack holds frames of one shape and type"
                 )
+        along = {file.axis for file in self._files} & {"C", "S"}
+        if along:
+            warn(f"{first.path}: its {len(self)} frames lie along the axis of channels, and are taken for frames")
         self.dtype = first.dtype
         self.frame_shape = first.shape if self.quarter_turns % 2 == 0 else first.shape[::-1]  # (rows, cols) as turned
 
@@ -64,6 +65,26 @@ class Stack:
     def paths(self):
         """Of its files: Path, or text for an address."""
         return [file.path for file in self._files]
+
+    @property
+    def pixel_size_nm(self):
+        """As its first file says (ImageJ, OME, or a resolution that can be a microscope's); None where it says none."""
+        return self._files[0].pixel_size_nm
+
+    def has_pixels_of(self, taken_nm):
+        """Whether the file says that size of pixels, or none."""
+        return not self.pixel_size_nm or abs(taken_nm / self.pixel_size_nm - 1) <= _APART
+
+    def warn_of_pixel_size(self, taken_nm, source):
+        """Warn where the file says another size of pixels than is taken. source : str, such as "experiment.toml says" """
+        if not self.has_pixels_of(taken_nm):
+            warn(f"{self.paths[0]}: its pixels are {self.pixel_size_nm:.4g} nm by the file, {source} {taken_nm:.4g} nm")
+
+    def choose_pixel_size(self, given_nm=None):
+        """The size of pixels that is given, else the file's, else 120 nm; where the first two differ that is warned of."""
+        if given_nm is not None:
+            self.warn_of_pixel_size(given_nm, "given are")
+        return given_nm or self.pixel_size_nm or _USUAL_NM
 
     def frames(self, indices=None):
         """Read frames one at a time.
@@ -88,9 +109,10 @@ class Stack:
         for file in self._files:
             here = [index for index in wanted if first <= index < first + file.n_frames]
             if here:
-                with _opened(file.path) as series:
+                with opened(file.path) as tif:
+                    series = one_series(tif, file.path)
                     for index in here:
-                        frame = _read(series, index - first, file)
+                        frame = read_frame(series, index - first, file)
                         if frame.dtype.kind == "f" and not np.isfinite(frame).all():
                             raise InputError(
                                 f"{file.path}: frame {index + 1} has NaN or infinite pixels; replace them first"
@@ -104,41 +126,78 @@ def evenly_spread(n_frames, n_wanted):
     return np.unique(np.linspace(0, n_frames - 1, min(n_wanted, n_frames)).round().astype(int))
 
 
-def is_address(path):
-    """Whether it is text such as s3://bucket/stack.tif, not a path of this machine."""
-    return isinstance(path, str) and "://" in path
+def find_files(folder, names):
+    """Files of a stack as experiment.toml names them: files, patterns, folders, addresses: list of path or text.
+
+    A file that is there by the letter comes before what its name would mean as a pattern. Files of a pattern or folder come
+    in the order of the numbers in their names.
+    """
+    found = []
+    for name in [names] if isinstance(names, str) else names:
+        if is_address(name):
+            found.append(name)
+            continue
+        path = folder / name
+        if not path.exists() and "\\" in name:
+            path = folder / name.replace("\\", "/")
+        if path.exists() or not any(sign in name for sign in "*?["):
+            if any(not sign.isprintable() for sign in name):
+                raise InputError(
+                    f"{folder / 'experiment.toml'}: {name!r} is no name of a file; a path with backslashes stands in single "
+                    "quotes, or with slashes: 'raw\\a.tif' or \"raw/a.tif\""
+                )
+            found.append(path)
+            continue
+        matching = [folder / one for one in glob.glob(name, root_dir=folder, recursive=True)]  # noqa: PTH207 (whole paths too)
+        if not matching:
+            raise InputError(f"{path}: no file matches")
+        found += sorted(matching, key=_by_numbers)
+    return found
+
+
+def _by_numbers(path):
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
+
+
+def _in_folder(path):
+    """The TIFF files of a folder, or the file itself."""
+    if is_address(path) or not Path(path).is_dir():
+        return [path if is_address(path) else Path(path)]
+    files = sorted((one for one in Path(path).iterdir() if _is_tiff(one)), key=_by_numbers)
+    if not files:
+        raise InputError(f"{path}: is a folder without a TIFF file; name the file of the stack, or a folder of its frames")
+    return files
+
+
+def _is_tiff(path):
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
 
 
 def path_fingerprint(path):
-    """Fingerprint of a file: of its content, or of an address and what its file system says of the file's version."""
+    """Fingerprint of a file: of its whole content.
+
+    Of an address, of what its file system says of its version, and of samples of its content: head, tail, and fourteen
+    places between, 64 KiB each.
+    """
     if not is_address(path):
         return fingerprint(Path(path))
-    with _answers(path):
+    with answers(path):
         system, inner = fsspec.url_to_fs(path)
         system.invalidate_cache()
-        return fingerprint(path, system.size(inner), system.ukey(inner))
+        size = system.size(inner)
+        with system.open(inner, "rb", cache_type="none") as file:
+            samples = [_bytes_at(file, start) for start in np.linspace(0, max(size - _SAMPLE, 0), 16).astype(int)]
+        return fingerprint(path, size, system.ukey(inner), np.frombuffer(b"".join(samples), np.uint8))
+
+
+def _bytes_at(file, start):
+    file.seek(int(start))
+    return file.read(_SAMPLE)
 
 
 def stack_fingerprint(stack):
     """Fingerprint of all files of a stack and of how it is turned."""
     return fingerprint(stack.quarter_turns, [path_fingerprint(path) for path in stack.paths])
-
-
-@contextlib.contextmanager
-def _answers(address):
-    """What a file system at an address may raise, as one sentence."""
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{address}: there is no such file") from None
-    except ImportError as error:
-        raise InputError(
-            f'{address}: {error}; s3:// and gs:// need more packages: python -m pip install "mirnb[remote]"'
-        ) from None
-    except Exception as error:  # file systems raise whatever they like
-        raise InputError(f"{address}: cannot be read ({str(error) or type(error).__name__})") from None
 
 
 def write_stack(path, frames, *, pixel_size_nm, big=False, dtype=np.uint16):
@@ -165,98 +224,6 @@ def read_image(path):
     if len(stack) != 1:
         raise InputError(f"{path}: expected one image, found a stack of {len(stack)}")
     return next(frame for _, frame in stack.frames())
-
-
-@contextlib.contextmanager
-def _opened(path):
-    """The first image series of a TIFF file; what tifffile only logs about a damaged file becomes an error."""
-    heard = _Heard()
-    logger = logging.getLogger("tifffile")
-    logger.addHandler(heard)
-    propagate, logger.propagate = logger.propagate, False
-    with contextlib.ExitStack() as opened:
-        try:
-            file, length = path, 0
-            if is_address(path):
-                with _answers(path):
-                    system, inner = fsspec.url_to_fs(path)
-                    file, length = opened.enter_context(system.open(inner, "rb")), system.size(inner)
-            tif = opened.enter_context(tifffile.TiffFile(file))
-            series = list(tif.series)
-            length = length or path.stat().st_size
-            for one in series:
-                _check_length(path, one, length)
-        except InputError:
-            raise
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file") from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-        except Exception as error:  # of many kinds, when a file is not what it says it is
-            if not (length or (not is_address(path) and path.stat().st_size)):
-                raise InputError(f"{path}: the file is empty") from None
-            if isinstance(error, tifffile.TiffFileError):
-                raise InputError(f"{path}: not a readable TIFF file ({error})") from None
-            raise InputError(f"{path}: damaged or cut off in the middle ({error}); copy the file again") from None
-        finally:
-            logger.removeHandler(heard)
-            logger.propagate = propagate
-        if heard.messages:
-            raise InputError(f"{path}: damaged or cut off in the middle ({heard.messages[0]}); copy the file again")
-        if len(series) > 1:
-            shapes = " and ".join(str(one.shape) for one in series[:3])
-            raise InputError(f"{path}: holds images of different shapes ({shapes}); save the frames alone")
-        yield series[0] if series else None
-
-
-class _Heard(logging.Handler):
-    def __init__(self):
-        super().__init__(logging.WARNING)
-        self.messages = []
-
-    def emit(self, record):
-        self.messages.append(record.getMessage())
-
-
-def _look_at(path):
-    with _opened(path) as series:
-        if series is None or 0 in series.shape:
-            raise InputError(f"{path}: holds no image")
-        if "S" in series.axes or (series.axes.startswith("C") and len(series.shape) > 2):
-            raise InputError(f"{path}: is a colour image (axes {series.axes}); convert it to grey first")
-        axes, shape = series.axes, series.shape
-        if not (axes.endswith("YX") and min(shape[-2:]) > 1):
-            raise InputError(f"{path}: is one-dimensional (axes {axes} of {shape}); expected frames of (rows, cols)")
-        if len(shape) > 3:
-            raise InputError(f"{path}: has axes {axes} of {shape}; expected (frames, rows, cols)")
-        if series.dtype.kind not in "uif":
-            raise InputError(f"{path}: has pixels of type {series.dtype}; expected grey values")
-        n_frames = shape[0] if len(shape) == 3 else 1
-        return _File(path, n_frames, shape[-2:], np.dtype(series.dtype))
-
-
-def _check_length(path, series, length):
-    ends = [0 if series.dataoffset is None else series.dataoffset + series.nbytes]
-    for page in series.pages:
-        if page is not None:
-            ends += [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
-    if max(ends) > length:
-        raise InputError(
-            f"{path}: is cut off in the middle ({max(ends)} bytes expected, {length} there); copy the file again"
-        )
-
-
-def _read(series, index, file):
-    if series.dataoffset is not None:  # one block: read its part, so that a stack never lies in memory
-        n_pixels = file.shape[0] * file.shape[1]
-        offset = series.dataoffset + index * n_pixels * file.dtype.itemsize
-        dtype = file.dtype.newbyteorder(series.parent.byteorder)
-        pixels = series.parent.filehandle.read_array(dtype, n_pixels, offset)
-        return pixels.reshape(file.shape).astype(file.dtype, copy=False)
-    try:
-        return np.squeeze(series.pages[index].asarray()).reshape(file.shape)
-    except Exception as error:  # decoders raise whatever they like
-        raise InputError(f"{file.path}: frame {index + 1} cannot be decoded ({error}); copy the file again") from error
 
 
 def _size(shape):

@@ -6,6 +6,8 @@ of 7x7 pixels by least squares. One thing differs: the noise is measured in the 
 not as the first wavelet plane's standard deviation, which blobs raise and which denoising lowers far below what is left.
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from scipy import ndimage
@@ -20,6 +22,7 @@ from mirnb.imaging.blob_fit import damped_steps, profile, profile_derivatives
 THRESHOLD_SDS = 5.0
 FIT_RADIUS_PX = 3
 APART_PX = 1.5  # blobs nearer than this are one
+_MANY_TIMES, _FEW = 20, 10  # as many blobs as the usual threshold finds, or as a few, by which a threshold is too low
 _SPLINE = np.array([1, 4, 6, 4, 1], np.float32) / 16  # cubic B-spline at scale 2
 _START = np.array([0.5, 0.5, np.log(1.3)])  # y, x from the corner of the middle pixel, log sigma, px
 _LARGEST_STEP = np.array([0.7, 0.7, 0.4, np.inf, np.inf])  # flux and offset enter linearly
@@ -67,7 +70,7 @@ def _lower_sd(values):
     return float(middle - low) or float(np.std(values))
 
 
-def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS):
+def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None):
     """Blobs of one frame.
 
     Parameters
@@ -75,6 +78,8 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS):
     frame : ndarray of shape (rows, cols), counts
     threshold_sds : float
         A blob's maximum in the filtered frame stands higher than so many standard deviations of the filtered noise.
+    threshold_wave_f1 : float, optional
+        In its place, so many standard deviations of the first wavelet plane, blobs included: ThunderSTORM's std(Wave.F1).
 
     Returns
     -------
@@ -87,12 +92,29 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS):
         filtered = wavelet(frame)
         noise = filtered_noise(filtered)
         if noise > 0:
-            peaks = peak_local_max(filtered, min_distance=1, threshold_abs=threshold_sds * noise, exclude_border=border)
+            least = threshold_sds * noise if threshold_wave_f1 is None else threshold_wave_f1 * _first_plane_sd(frame)
+            peaks = peak_local_max(filtered, min_distance=1, threshold_abs=least, exclude_border=border)
+            _warn_of_many(filtered[tuple(np.transpose(peaks))] / noise, least / noise)
     if not len(peaks):
         return pd.DataFrame(columns=list(COLUMNS), dtype=float)
     found = fit_windows(frame, peaks[:, 0], peaks[:, 1])
     found["sds"] = filtered[peaks[:, 0], peaks[:, 1]] / noise
     return _merged(found).sort_values(["y_px", "x_px"], ignore_index=True)
+
+
+def _first_plane_sd(frame):
+    image = np.asarray(frame, np.float32)
+    return float(np.std(image - _smooth(image, _SPLINE)))
+
+
+def _warn_of_many(heights_sds, least_sds):
+    usual = int(np.sum(heights_sds > THRESHOLD_SDS))
+    if len(heights_sds) > _MANY_TIMES * max(usual, _FEW):
+        warnings.warn(
+            f"a threshold of {least_sds:.3g} standard deviations finds {len(heights_sds)} blobs on a frame, "
+            f"{THRESHOLD_SDS:g} find {usual}: most are noise. ThunderSTORM's 1.5*std(Wave.F1) is threshold_wave_f1=1.5",
+            stacklevel=3,
+        )
 
 
 def fit_windows(frame, rows, cols, *, n_steps=25):
@@ -174,18 +196,18 @@ def _merged(found):
     return found.loc[found.groupby(group)["sds"].idxmax()].reset_index(drop=True)
 
 
-def detect_stack(stack, *, pixel_size_nm, threshold_sds=THRESHOLD_SDS):
+def detect_stack(stack, *, pixel_size_nm, **threshold):
     """Blobs of a stack as a table in ThunderSTORM's columns (see `as_thunderstorm`).
 
     Parameters
     ----------
     stack : Stack
         Not turned (`quarter_turns=0`), as a blob table's positions are those on the stack as it was recorded.
-    threshold_sds : float
+    threshold
         As `detect_frame` takes it.
     """
     frames = tqdm(stack.frames(), total=len(stack), desc="detecting blobs", unit="frame", leave=False)
-    found = [detect_frame(frame, threshold_sds=threshold_sds).assign(frame=index + 1) for index, frame in frames]
+    found = [detect_frame(frame, **threshold).assign(frame=index + 1) for index, frame in frames]
     return as_thunderstorm(pd.concat(found, ignore_index=True), pixel_size_nm)
 
 

@@ -26,6 +26,27 @@ def find_crowded(frames, rows, cols, window):
     return crowded
 
 
+REPEATED_PX = 0.5  # no two molecules are told apart so near
+
+
+def find_repeated(frames, y_px, x_px, order):
+    """Which blobs lie within REPEATED_PX of one of their frame that comes before in `order`: bool ndarray (n_blobs,).
+
+    Parameters
+    ----------
+    frames : int ndarray of shape (n_blobs,)
+    y_px, x_px : ndarray of shape (n_blobs,)
+    order : int ndarray of shape (n_blobs,)
+        Blobs, those to be kept first.
+    """
+    repeated, rank = np.zeros(len(order), bool), np.empty(len(order), int)
+    rank[order] = np.arange(len(order))
+    if len(order):
+        pairs = cKDTree(np.column_stack([frames, y_px, x_px])).query_pairs(REPEATED_PX, output_type="ndarray")
+        repeated[np.where(rank[pairs[:, 0]] > rank[pairs[:, 1]], *pairs.T)] = True
+    return repeated
+
+
 ALONG_PX, ALONG_SHARE = 1.2, 0.10  # the distance of a pair may differ by the larger of both from the panel's gap
 SIDEWAYS_PX = 1.2
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_blobs, read_labels
 from mirnb.files import InputError, make_folder, whole_file
-from mirnb.labelling.label_table import AS_BEFORE, LabelTable, file_state
+from mirnb.labelling.label_table import AS_BEFORE, LabelTable, file_state, shared_lock
 
 SETTLED = "settled"
 _OPENED = {}  # path -> Annotation, of this process
@@ -46,7 +46,7 @@ class Annotation:
         make_folder(self.path.parent)
         if self.path in _OPENED:  # in this process: a cell that was run again
             _OPENED[self.path].close()
-        self._lock = filelock.FileLock(self.path.with_name(f".{annotator}.lock"))
+        self._lock = shared_lock(self.path.with_name(f".{annotator}.lock"))
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -55,7 +55,10 @@ class Annotation:
                 "another annotator"
             ) from None
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror}); is the folder read-only?") from None
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); is the folder read-only, or "
+                f"{self._lock.lock_file} another user's? That one may be removed while nobody labels"
+            ) from None
         _OPENED[self.path] = self
         try:
             read = read_annotation(experiment, annotator)

@@ -6,7 +6,7 @@ import io
 import filelock
 import numpy as np
 
-from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns
+from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, separator_of
 from mirnb.files import InputError, read_text, whole_file
 
 AS_BEFORE = -3  # nobody looked at the blob: what the table said before
@@ -16,6 +16,11 @@ def file_state(path):
     """What changes when a file is written."""
     state = path.stat()
     return state.st_mtime_ns, state.st_size, state.st_ino
+
+
+def shared_lock(path):
+    """A lock for all who may write in its folder, whatever their umask."""
+    return filelock.FileLock(path, mode=0o666 & path.parent.stat().st_mode | 0o600)
 
 
 class LabelTable:
@@ -33,8 +38,9 @@ class LabelTable:
     """
 
     def __init__(self, experiment):
+        self._pixel_size_nm = experiment.pixel_size_nm
         self._path, self._n_mirs, self._n = experiment.blobs_path, experiment.panel.n_mirs, len(experiment.table)
-        self._lock = filelock.FileLock(experiment.folder / "labels" / ".table.lock")
+        self._lock = shared_lock(experiment.folder / "labels" / ".table.lock")
         self._seen, self._before = None, {}
         self._read()
 
@@ -57,7 +63,7 @@ class LabelTable:
                 before = self._before.setdefault(blob, [row[at] for at in self._columns])
                 for at, text in zip(self._columns, before if label == AS_BEFORE else new, strict=True):
                     row[at] = text
-                self._lines[blob] = _line(row)
+                self._lines[blob] = self._line(row)
             with whole_file(self._path) as temporary:
                 temporary.write_text("\n".join([self._header, *self._lines]) + "\n", encoding="utf-8")
             self._seen = file_state(self._path)
@@ -70,7 +76,9 @@ class LabelTable:
             raise InputError(f"{self._path}: is gone; put the blob table back, nothing was written") from None
         if state == self._seen:
             return
-        header, *rows = csv.reader(io.StringIO(read_text(self._path)))
+        text = self._text()
+        self._separator = separator_of(text.partition("\n")[0])
+        header, *rows = csv.reader(io.StringIO(text), delimiter=self._separator)
         header = [name.strip() for name in header]
         rows = [row for row in rows if any(cell.strip() for cell in row)]
         if len(rows) != self._n:
@@ -83,11 +91,23 @@ class LabelTable:
                 header.append(name)
         self._rows = [row[: len(header)] + [""] * (len(header) - len(row)) for row in rows]
         self._columns = [header.index(name) for name in LABEL_COLUMNS]
-        self._header, self._lines = _line(header), [_line(row) for row in self._rows]
+        self._header, self._lines = self._line(header), [self._line(row) for row in self._rows]
         self._seen = state
 
+    def _text(self):
+        try:
+            text = read_text(self._path)
+        except InputError:  # no text at all, such as Picasso's
+            text = ""
+        if not all(name in text.partition("\n")[0] for name in ("frame", "x [nm]", "y [nm]")):
+            raise InputError(
+                f"{self._path}: labels are written into a table in ThunderSTORM's columns, in UTF-8; save this one so and "
+                'name that in experiment.toml: python -c "from mirnb.experiments.blobs import read_blobs, write_table; '
+                f"write_table('blobs.csv', read_blobs('{self._path.name}', pixel_size_nm={self._pixel_size_nm:g}))\""
+            )
+        return text
 
-def _line(cells):
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()
+    def _line(self, cells):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="", delimiter=self._separator).writerow(cells)
+        return text.getvalue()

@@ -28,7 +28,8 @@ def read_points(path, panel, n_frames, *, unnamed=""):
     n_frames : int
         Of the stack.
     unnamed : str
-        Class of ROIs that name none; they are refused when empty.
+        Class of ROIs that name none, or classes of ImageJ's counters 0, 1, ... with commas between; they are refused when
+        empty.
 
     Returns
     -------
@@ -49,12 +50,12 @@ def read_points(path, panel, n_frames, *, unnamed=""):
                 f"{path}: {name!r} is a {kind}; only point and multi-point ROIs can be labels, one point a molecule, on its "
                 "upper blob (ImageJ's point tool)"
             )
-        label = _label_of(roi, name, panel, path, unnamed)
         points = np.atleast_2d(roi.coordinates())
-        positions = (
-            roi.counter_positions if roi.counter_positions is not None else [roi.t_position or roi.position] * len(points)
-        )
-        for (x, y), position in zip(points, positions, strict=True):
+        labels = _labels_of(roi, len(points), name, panel, path, unnamed)
+        # in a hyperstack whose frames lie along one axis the place on the others is 1
+        own = max(roi.position, roi.c_position, roi.z_position, roi.t_position)
+        positions = [own] * len(points) if roi.counter_positions is None else roi.counter_positions
+        for (x, y), position, label in zip(points, positions, labels, strict=True):
             if not (1 <= position <= n_frames or (position == 0 and n_frames == 1)):
                 raise InputError(
                     f"{path}: {name!r} lies on frame {position}, the stack has {n_frames}; add ROIs to ImageJ's manager "
@@ -76,9 +77,28 @@ def _read(path):
     return found if isinstance(found, list) else [found]
 
 
-def _label_of(roi, name, panel, path, unnamed):
+def _labels_of(roi, n_points, name, panel, path, unnamed):
+    """Label of each point: of the ROI, or of the counters its points were counted with."""
+    counters = np.zeros(n_points, int) if roi.counters is None else np.asarray(roi.counters, int)
+    classes = [one.strip() for one in unnamed.split(",")]
+    different = np.unique(counters)
+    if len(different) > 1 and not roi.group and not _named_in(name, panel):
+        if len(classes) <= different.max():
+            raise InputError(
+                f"{path}: {name!r} has points of counters {', '.join(map(str, different))}, each perhaps a class; "
+                f"give one for each from 0 to {different.max()}, such as --class {','.join(panel.names[: different.max() + 1])}"
+            )
+        return [panel.index(classes[k]) for k in counters]
+    return [_label_of(roi, name, panel, path, classes[0])] * n_points
+
+
+def _named_in(name, panel):
     words = re.split(r"[^A-Za-z0-9]+", name.removesuffix(".roi"))
-    named = {one for one in [*panel.names, _NAME_OF_ERASED] if one in words or one == name}
+    return {one for one in [*panel.names, _NAME_OF_ERASED] if one in words or one == name}
+
+
+def _label_of(roi, name, panel, path, unnamed):
+    named = _named_in(name, panel)
     if len(named) == 1:
         (one,) = named
         return ERASED if one == _NAME_OF_ERASED else panel.index(one)

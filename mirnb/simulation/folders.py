@@ -14,6 +14,7 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS, is_named, write_panel
 from mirnb.experiments.stacks import write_stack
 from mirnb.files import InputError, make_folder, write_toml
+from mirnb.imaging.neighbours import find_repeated
 from mirnb.simulation.frames import simulate_frames
 from mirnb.simulation.settings import settings_of, settings_of_experiment
 
@@ -83,7 +84,10 @@ def simulate_experiment(folder, *, panel=THESIS, settings=None, seed=3, only=Non
 
 
 def _write_blobs(folder, blobs, panel, settings, *, labelled):
-    """The blob table as a user would have it, and the truth."""
+    """The blob table as a user would have it, and the truth; of blobs that no program tells apart one is there."""
+    found = blobs[blobs["detected"]]
+    again = find_repeated(*(found[name].to_numpy() for name in ("frame", "seen_y_px", "seen_x_px")), np.arange(len(found)))
+    blobs.loc[found.index[again], "detected"] = False
     blobs["blob_id"] = pd.array(np.where(blobs["detected"], blobs["detected"].cumsum(), 0), dtype="Int64")
     blobs.loc[~blobs["detected"], "blob_id"] = pd.NA
     table = _as_thunderstorm(blobs[blobs["detected"]], panel, settings)

@@ -215,8 +215,8 @@ def test_labels_are_asked_for_where_there_is_no_mask_to_do_without(unlabelled, t
 @pytest.mark.parametrize("quick", [True, False])
 def test_too_few_blobs_whose_crops_are_kept_are_counted_by_class(quick, tmp_path):
     labels = [(1, 0)] * 5 + [(1, 1)] * 5 + [(1, 2)] * 4 + [(0, -1)] * 9
-    rows = [(1, *middle_nm(30, 20), *label) for label in labels]
-    rows += [(1, *middle_nm(0, 0), 1, 2)] * 4  # at the border, so not kept
+    rows = [(1, *middle_nm(30, 10 + k), *label) for k, label in enumerate(labels)]
+    rows += [(1, *middle_nm(0, k), 1, 2) for k in range(4)]  # at the border, so not kept
     sample = load_experiment(write_folder(tmp_path / "s", blobs=blobs_text(rows, LABELS)))
     with pytest.raises(InputError, match=r"too few labelled blobs to split.*\(blue 4\)") as caught:
         dataset.prepare(RunFolder(sample, tmp_path / "run"), quick=quick)
@@ -227,7 +227,7 @@ def test_too_few_blobs_whose_crops_are_kept_are_counted_by_class(quick, tmp_path
 def test_a_class_that_the_split_leaves_out_of_training_is_told_in_words(tmp_path, monkeypatch):
     """Enough of every class is there, yet an unstratified split may give training none of one."""
     labels = [(1, 0)] * 5 + [(1, 1)] * 5 + [(1, 2)] * 5 + [(0, -1)] * 35
-    rows = [(1, *middle_nm(30, 20), *label) for label in labels]
+    rows = [(1, *middle_nm(20 + k // 30, 8 + k % 30), *label) for k, label in enumerate(labels)]
     sample = load_experiment(write_folder(tmp_path / "s", blobs=blobs_text(rows, LABELS)))
     green_last = {"training": np.r_[0:5, 10:35], "validation": np.r_[5:8, 35:42], "test": np.r_[8:10, 42:50]}
     monkeypatch.setattr(dataset, "split_by_crop", lambda *_, **__: green_last)

@@ -177,7 +177,7 @@ def test_an_unknown_class_is_named_with_the_known_ones():
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "neither a named panel"), (b"name = ", "not valid TOML"), (b"\xff\xfe", "not a text file in UTF-8")],
+    [(None, "neither a named panel"), (b"name = ", "not valid TOML"), (b"\xe9\xff", "not a text file in UTF-8")],
     ids=["missing", "not toml", "not text"],
 )
 def test_a_panel_file_that_cannot_be_read_is_named(content, words, tmp_path):

@@ -1,0 +1,203 @@
+"""Do the positions of a blob table lie on the light of its stack? If not, the likely causes are tried one by one.
+
+The light at a place is its rank: the share of a frame's pixels with less of it, by the wavelet that blobs are found with,
+the brightest within a pixel counting. Places at random have a mean rank of a half, blobs one near 1, whatever the noise.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from scipy.fft import irfft2, next_fast_len, rfft2
+from scipy.spatial import cKDTree
+
+from mirnb.experiments.stacks import evenly_spread
+from mirnb.files import warn
+from mirnb.imaging.detection import detect_frame, wavelet
+
+N_FRAMES, N_SHIFTED = 8, 3  # looked at; and for a shift, which takes longer
+MIN_BLOBS = 20  # fewer tell nothing
+FITS, NO_LIGHT = 0.8, 0.7  # mean ranks from which on places fit, and up to which there is hardly more light than anywhere
+_BETTER = 0.15  # a cause has to be so much better than the table as it is
+_RANK_SD = 0.289  # of a place at random: ranks are uniform
+_FRAMES_OFF = (1, -1, 2, -2, 3, -3)
+_SCALES = 5.0  # positions may be so many times too small or too large
+_OFF_PX = 0.4  # median distance from table to fitted positions that is said
+_NEAR_PX = 3.0
+_TURNED = {  # what becomes of (y, x) on a frame of (rows, cols)
+    "": lambda y, x, shape: (y, x),
+    "with x and y swapped": lambda y, x, shape: (x, y),
+    "with y counted from the bottom": lambda y, x, shape: (shape[0] - y, x),
+    "with x counted from the right": lambda y, x, shape: (y, shape[1] - x),
+    "turned by half a turn": lambda y, x, shape: (shape[0] - y, shape[1] - x),
+    "turned by a quarter with the clock": lambda y, x, shape: (x, shape[1] - y),
+    "turned by a quarter against the clock": lambda y, x, shape: (shape[0] - x, y),
+    "mirrored at the other diagonal": lambda y, x, shape: (shape[0] - x, shape[1] - y),
+}
+
+
+def about_places(stack, places, pixel_size_nm):
+    """What is wrong with the places of a table, in a clause with the likely cause; empty where they fit or cannot be told.
+
+    Parameters
+    ----------
+    stack : Stack
+    places : DataFrame
+        frame (from 0), y_px, x_px (from the outer corner), as the stack was recorded.
+    pixel_size_nm : float
+        With which nm became pixels.
+    """
+    points = {int(frame): own[["y_px", "x_px"]].to_numpy() for frame, own in looked_at(places).groupby("frame")}
+    if sum(map(len, points.values())) < MIN_BLOBS:
+        return ""
+    recorded = dict(_recorded(stack, points))
+    ranks = {frame: _ranks(pixels) for frame, pixels in recorded.items()}
+    here, _ = _mean_rank(ranks, points)
+    if here >= FITS:
+        return _without_light(ranks, points) or _about_offset(recorded, points)
+    causes = [*_other_frames(stack, points), *_other_scales(ranks, points, pixel_size_nm), *_other_origins(ranks, points)]
+    best, cause = max(causes, default=(0.0, ""))
+    if best >= here + _BETTER:
+        return cause
+    return (
+        "there is hardly more light at its places than anywhere; is it the table of another stack?"
+        if here < NO_LIGHT
+        else ""
+    )
+
+
+def looked_at(places):
+    """The places on a few frames, evenly spread over those that have some."""
+    frames = np.unique(places["frame"])
+    return places[places["frame"].isin(frames[evenly_spread(len(frames), N_FRAMES)])] if len(frames) else places
+
+
+def places_of(experiment):
+    """Places of an experiment's table, each once, as `about_places` takes them."""
+    y, x = (experiment.table[name].to_numpy() / experiment.pixel_size_nm for name in ("y [nm]", "x [nm]"))
+    return pd.DataFrame({"frame": experiment.frame_index, "y_px": y, "x_px": x})[~experiment.repeated]
+
+
+def warn_of_places(experiment):
+    """Warn where the table of an experiment does not lie on the light of its stack: every number would be wrong."""
+    wrong = about_places(experiment.stack, places_of(experiment), experiment.pixel_size_nm)
+    if wrong:
+        warn(f"{experiment.blobs_path}: does not fit the light of {experiment.stack.paths[0]}: {wrong}")
+
+
+def _recorded(stack, frames):
+    for index, frame in stack.frames(sorted(frames)):
+        yield index, np.rot90(frame, -stack.quarter_turns)
+
+
+def _ranks(frame):
+    """Rank of the light at each pixel, (rows, cols) from 0 to 1."""
+    light = ndimage.maximum_filter(wavelet(frame), 3)
+    among = np.sort(light[::6, ::6], axis=None)
+    below, above = (np.searchsorted(among, light, side) for side in ("left", "right"))
+    return ((below + above) / (2 * len(among))).astype(np.float32)
+
+
+def _mean_rank(ranks, points):
+    """Mean rank over the points that lie on their frames, and how many these are."""
+    found = [_at(ranks[frame], own) for frame, own in points.items() if frame in ranks]
+    found = np.concatenate([np.zeros(0), *found])
+    return (float(found.mean()) if len(found) else 0.0), len(found)
+
+
+def _at(ranks, points):
+    rows, cols = np.floor(points).astype(int).T
+    inside = (rows >= 0) & (rows < ranks.shape[0]) & (cols >= 0) & (cols < ranks.shape[1])
+    return ranks[rows[inside], cols[inside]]
+
+
+def _stands_out(mean, n, n_points):
+    """Whether a mean rank of n points is more than the best of many tries at random places would give."""
+    return n >= max(MIN_BLOBS, n_points / 4) and mean > min(max(FITS, 0.5 + 6.5 * _RANK_SD / np.sqrt(n)), 0.93)
+
+
+def _without_light(ranks, points):
+    dark = [frame + 1 for frame, own in points.items() if len(own) >= 15 and _at(ranks[frame], own).mean() < NO_LIGHT]
+    if not dark:
+        return ""
+    return (
+        f"on frame {', '.join(map(str, dark))}, of {len(points)} looked at, there is hardly more light than anywhere; "
+        "are parts of the table another stack's?"
+    )
+
+
+def _about_offset(recorded, points):
+    """Whether all places lie off the blobs in the same direction, by a fraction of a pixel or a few."""
+    off = []
+    for frame, own in points.items():
+        fitted = detect_frame(recorded[frame])[["y_px", "x_px"]].to_numpy()
+        if len(fitted) and len(own):
+            distance, nearest = cKDTree(fitted).query(own)
+            off.append((fitted[nearest] - own)[distance < _NEAR_PX])
+    off = np.concatenate([np.zeros((0, 2)), *off])
+    if len(off) < MIN_BLOBS or np.abs(down_right := np.median(off, axis=0)).max() < _OFF_PX:
+        return ""
+    down, right = down_right
+    return (
+        f"positions fit {right:+.1f} px in x and {down:+.1f} px in y further; "
+        "do they count from the middle of the first pixel, or from 1?"
+    )
+
+
+def _other_frames(stack, points):
+    """Whether each frame's places fit a neighbouring frame."""
+    n_points = sum(map(len, points.values()))
+    wanted = {frame + k for frame in points for k in _FRAMES_OFF} & set(range(len(stack)))
+    ranks = {frame: _ranks(pixels) for frame, pixels in _recorded(stack, wanted)}
+    for k in _FRAMES_OFF:
+        mean, n = _mean_rank(ranks, {frame + k: own for frame, own in points.items()})
+        if _stands_out(mean, n, n_points):
+            yield mean, f"positions fit frame {k:+d}; frames count from 1".replace("+", "+ ").replace("-", "- ")
+
+
+def _other_scales(ranks, points, pixel_size_nm):
+    """Whether positions fit when they are so many times larger, from the corner."""
+    n_points, size = sum(map(len, points.values())), max(next(iter(ranks.values())).shape)
+    logs = np.linspace(-1, 1, 2 * int(np.log(_SCALES) * size) + 1) * np.log(_SCALES)  # a pixel apart at the far end
+    means = []
+    for scale in [*np.exp(logs), pixel_size_nm, 1000.0]:
+        mean, n = _mean_rank(ranks, {frame: own * scale for frame, own in points.items()})
+        means.append(mean if _stands_out(mean, n, n_points) else 0.0)
+    *means, in_pixels, in_um = means
+    if (best := max(means)) > 0:
+        scale = np.exp(logs[np.array(means) >= best - 0.003].mean())
+        yield (
+            best,
+            (
+                f"positions fit {scale:.3g} times larger; was {pixel_size_nm / scale:.3g} nm set in ThunderSTORM, for "
+                f"{pixel_size_nm:g}?"
+            ),
+        )
+    yield in_pixels, f"positions fit {pixel_size_nm:g} times larger; are they in pixels?"
+    yield in_um, "positions fit 1000 times larger; are they in µm?"
+
+
+def _other_origins(ranks, points):
+    """Whether positions fit when they are shifted, swapped or mirrored."""
+    chosen = sorted(points, key=lambda frame: -len(points[frame]))[:N_SHIFTED]
+    n_points = sum(len(points[frame]) for frame in chosen)
+    reach = np.max([np.abs(points[frame]).max(axis=0, initial=0) for frame in chosen])
+    shape = ranks[chosen[0]].shape
+    size = [next_fast_len(int(length + max(reach, *shape)) + 1, real=True) for length in shape]
+    light = {frame: rfft2(ranks[frame] - 0.5, size, workers=2) for frame in chosen}
+    for words, turned in _TURNED.items():
+        summed = 0
+        for frame in chosen:
+            y, x = turned(*points[frame].T, shape)
+            counts = np.zeros(size, np.float32)
+            np.add.at(counts, (np.floor(y).astype(int) % size[0], np.floor(x).astype(int) % size[1]), 1)
+            summed = summed + light[frame] * np.conj(rfft2(counts, workers=2))
+        fit = irfft2(summed, size, workers=2)
+        down, right = (
+            int(at - length if at > length / 2 else at)
+            for at, length in zip(np.unravel_index(fit.argmax(), fit.shape), size, strict=True)
+        )
+        mean = 0.5 + float(fit.max()) / n_points
+        shift = "" if max(abs(down), abs(right)) <= _NEAR_PX else f"{right:+d} px in x and {down:+d} px in y further"
+        if (words or shift) and _stands_out(mean, n_points, n_points):
+            about = "" if words else "; do they count from the corner of a ROI?"
+            yield mean, f"positions fit {' and '.join(filter(None, [words, shift]))}{about}"

@@ -1,0 +1,299 @@
+"""TIFF files as microscopes write them: which frames a file holds, which files belong together, what a header says of them.
+
+tifffile opens a whole OME set from any of its files; here a file gives its own pages alone, and its OME header says which
+other files go with it.
+"""
+
+import contextlib
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import fsspec
+import numpy as np
+import tifffile
+
+from mirnb.files import InputError, read_text, warn
+
+_OWN_PAGES = {"is_ome": False, "is_mmstack": False, "is_ndtiff": False}
+_SAYS_NOTHING_OF_PIXELS = ("TiffTag", "metadata", "description", "GDAL", "Geo", "ImageJ series of unknown order")  # in a log
+_OTHERS = {
+    "nd2": "Nikon's", "czi": "Zeiss's", "lif": "Leica's", "sif": "Andor's", "oib": "Olympus's", "oif": "Olympus's",
+    "vsi": "Olympus's", "ims": "Imaris's", "spe": "Princeton's", "dcimg": "Hamamatsu's", "h5": "HDF5's", "hdf5": "HDF5's",
+    "raw": "a camera's raw", "dat": "a camera's raw",
+}  # fmt: skip
+_NM = {"pm": 1e-3, "å": 0.1, "nm": 1.0, "nanometer": 1.0, "µm": 1e3, "μm": 1e3, "um": 1e3, "micron": 1e3, "microns": 1e3,
+       "micrometer": 1e3, "\\u00b5m": 1e3, "mm": 1e6, "cm": 1e7, "inch": 2.54e7}  # fmt: skip
+_UNIT_OF_TAG = {2: "inch", 3: "cm"}
+_SMALLEST_NM, _LARGEST_NM, _NOT_SET_NM = 1.0, 2e4, 1e3  # beyond, it is a printer's resolution; one micron means: nobody said
+
+
+@dataclass(frozen=True)
+class TiffFrames:
+    """The frames of one file."""
+
+    path: Path | str  # text for an address
+    n_frames: int
+    shape: tuple[int, int]
+    dtype: np.dtype
+    axis: str  # along which frames lie, as tifffile names it (T, Z, C, ...); empty for a single one
+    pixel_size_nm: float | None  # as the file says; None where it says none
+    whole_set: tuple  # paths of this file and those that belong to it, in the order of their frames
+    n_promised: int  # frames of the whole set by its OME header; 0 without one
+
+
+@dataclass(frozen=True)
+class _OmeHeader:
+    files: tuple  # names of those that belong together, in the order of their frames
+    own: str  # that of the file it was read from, which may be called otherwise by now
+    n_frames: int
+    pixel_size_nm: float | None
+
+
+def is_address(path):
+    """Whether it is text such as s3://bucket/stack.tif, not a path of this machine."""
+    return isinstance(path, str) and "://" in path
+
+
+def look_at_all(paths):
+    """What files hold, and those that OME headers name beside them: list of TiffFrames, every file once.
+
+    A set is whole whichever of its files is given, and its files come in the order of their frames. Where a header promises
+    more frames than there are, that is warned of.
+    """
+    looked, sets = {}, {}
+    for path in paths:
+        if path not in sets:
+            looked[path] = look_at(path)
+            sets.update(dict.fromkeys(looked[path].whole_set, looked[path].whole_set))
+    found = []
+    for whole_set in dict.fromkeys(sets[path] for path in paths):
+        files = [looked.get(path) or look_at(path) for path in whole_set]
+        n_frames, n_promised = (sum(one.n_frames for one in files), max(one.n_promised for one in files))
+        if n_frames < n_promised:
+            warn(
+                f"{whole_set[0]}: the header promises {n_promised} frames, {n_frames} are there and read; was the recording "
+                "stopped early, or is a file of the set missing?"
+            )
+        found += files
+    return found
+
+
+def look_at(path):
+    """What a file holds: TiffFrames.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no TIFF, cut off, empty, in colour or one-dimensional, or holds frames along two axes.
+    """
+    with opened(path) as tif:
+        header, series = _ome_header(tif, path), one_series(tif, path)
+        if series is None or 0 in series.shape:
+            raise InputError(f"{path}: holds no image")
+        axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+        if axes.endswith("S") and shape[-1] == 1:
+            axes, shape = axes[:-1], shape[:-1]
+        if "S" in axes and shape[axes.index("S")] > 1:
+            raise InputError(f"{path}: is a colour image (axes {axes}); convert it to grey first")
+        if not (axes.endswith("YX") and min(shape[-2:]) > 1):
+            raise InputError(f"{path}: is one-dimensional (axes {axes} of {shape}); expected frames of (rows, cols)")
+        if series.dtype.kind not in "uif":
+            raise InputError(f"{path}: has pixels of type {series.dtype}; expected grey values")
+        axis = _only_axis(path, dict(zip(axes[:-2], shape[:-2], strict=True)))
+        n_frames = math.prod(shape[:-2]) if series.dataoffset is not None else min(math.prod(shape[:-2]), len(series.pages))
+        return TiffFrames(
+            path, n_frames, tuple(shape[-2:]), np.dtype(series.dtype), axis,
+            header.pixel_size_nm if header else _pixel_size_nm(tif), _set_of(path, header), header.n_frames if header else 0,
+        )  # fmt: skip
+
+
+def _set_of(path, header):
+    if header is None or is_address(path):
+        return (path,)
+    files = [path if name == header.own else path.parent / name for name in header.files]
+    return tuple(one for one in files if one == path or one.is_file())
+
+
+def _only_axis(path, sizes):
+    """The axis along which frames lie; two or more are refused, as nobody could say which frames are meant."""
+    long = [axis for axis, n in sizes.items() if n > 1]
+    if len(long) > 1:
+        found = " and ".join(f"{sizes[axis]} along {axis}" for axis in long)
+        raise InputError(f"{path}: has axes {found}; expected frames along one, save one channel or plane of it alone")
+    return long[0] if long else ""
+
+
+@contextlib.contextmanager
+def opened(path):
+    """A TIFF file to be read, its own pages alone; what is wrong with it is one sentence."""
+    noted = _Noted()
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(noted)
+    propagate, logger.propagate = logger.propagate, False
+    with contextlib.ExitStack() as stack:
+        try:
+            file, length = path, 0
+            if is_address(path):
+                with answers(path):
+                    system, inner = fsspec.url_to_fs(path)
+                    file, length = stack.enter_context(system.open(inner, "rb")), system.size(inner)
+            tif = stack.enter_context(tifffile.TiffFile(file, **_OWN_PAGES))
+            length = length or path.stat().st_size
+            for one in tif.series:
+                _check_length(path, one, length)
+        except InputError:
+            raise
+        except FileNotFoundError:
+            raise InputError(f"{path}: there is no such file") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+        except Exception as error:  # of many kinds, when a file is not what it says it is
+            raise InputError(_about_no_tiff(path, error, length)) from None
+        finally:
+            logger.removeHandler(noted)
+            logger.propagate = propagate
+        if noted.damage:
+            raise InputError(f"{path}: damaged or cut off in the middle ({noted.damage[0]}); copy the file again")
+        yield tif
+
+
+def _about_no_tiff(path, error, length):
+    if not (length or (not is_address(path) and path.stat().st_size)):
+        return f"{path}: the file is empty"
+    ending = str(path).rsplit(".", 1)[-1].lower()
+    if ending in _OTHERS:
+        return (
+            f"{path}: is a file in {_OTHERS[ending]} format, not TIFF; open it in Fiji (Plugins > Bio-Formats, or "
+            "File > Import for raw and HDF5) and save it as TIFF"
+        )
+    if isinstance(error, tifffile.TiffFileError):
+        return f"{path}: not a readable TIFF file ({error}); save the frames as TIFF"
+    return f"{path}: damaged or cut off in the middle ({error}); copy the file again"
+
+
+class _Noted(logging.Handler):
+    """Keeps what tifffile only logs and what says that pages are damaged."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.damage = []
+
+    def emit(self, record):
+        message = record.getMessage()
+        if not any(words in message for words in _SAYS_NOTHING_OF_PIXELS):
+            self.damage.append(message)
+
+
+@contextlib.contextmanager
+def answers(address):
+    """What a file system at an address may raise, as one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{address}: there is no such file") from None
+    except ImportError as error:
+        raise InputError(
+            f'{address}: {error}; s3:// and gs:// need more packages: python -m pip install "mirnb[remote]"'
+        ) from None
+    except Exception as error:  # file systems raise whatever they like
+        raise InputError(f"{address}: cannot be read ({str(error) or type(error).__name__})") from None
+
+
+def one_series(tif, path):
+    """The frames of an open file as tifffile's series; None where it holds no image."""
+    series = list(tif.series)
+    if len(series) > 1:
+        shapes = " and ".join(str(one.shape) for one in series[:3])
+        raise InputError(f"{path}: holds images of different shapes ({shapes}); save the frames alone")
+    return series[0] if series else None
+
+
+def _check_length(path, series, length):
+    ends = [0 if series.dataoffset is None else series.dataoffset + series.nbytes]
+    for page in series.pages:
+        if page is not None:
+            ends += [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    if max(ends) > length:
+        raise InputError(
+            f"{path}: is cut off in the middle ({max(ends)} bytes expected, {length} there); copy the file again"
+        )
+
+
+def read_frame(series, index, file):
+    """One frame of a file, (rows, cols). file : TiffFrames"""
+    if series.dataoffset is not None:  # one block: read its part, so that a stack never lies in memory
+        n_pixels = file.shape[0] * file.shape[1]
+        offset = series.dataoffset + index * n_pixels * file.dtype.itemsize
+        dtype = file.dtype.newbyteorder(series.parent.byteorder)
+        pixels = series.parent.filehandle.read_array(dtype, n_pixels, offset)
+        return pixels.reshape(file.shape).astype(file.dtype, copy=False)
+    try:
+        return np.squeeze(series.pages[index].asarray()).reshape(file.shape)
+    except Exception as error:  # decoders raise whatever they like
+        raise InputError(f"{file.path}: frame {index + 1} cannot be decoded ({error}); copy the file again") from error
+
+
+def _ome_header(tif, path):
+    """What the OME header of an open file says, its own or that in the file it refers to; None without one."""
+    root = _ome_root(tif.pages.first.description if len(tif.pages) else "")
+    if root is None:
+        return None
+    own_id, here = root.get("UUID"), "" if is_address(path) else path.name
+    elsewhere = next((one.get("MetadataFile") for one in root if one.tag.endswith("}BinaryOnly")), None)
+    if elsewhere and here and (path.parent / elsewhere).is_file():
+        root = _ome_root(_description(path.parent / elsewhere))
+    pixels, ids = ([] if root is None else [one for one in root.iter() if one.tag.endswith(f"}}{name}")]
+                   for name in ("Pixels", "UUID"))  # fmt: skip
+    if not pixels:
+        return None
+    names = {one.get("FileName"): one.text for one in ids}  # in the order of their planes
+    own = next((name for name, text in names.items() if name == here or (own_id and text == own_id)), "")
+    if not own:  # it was renamed, or the header is that of another file
+        names, own = ({here: ""}, here)
+    n_frames = 0
+    for one in pixels:
+        samples = [int(channel.get("SamplesPerPixel", 1)) for channel in one if channel.tag.endswith("}Channel")]
+        sizes = {axis: int(one.get(f"Size{axis}", 1)) for axis in "TZC"}
+        sizes["C"] //= max(samples[:1] or [1])
+        _only_axis(path, sizes)
+        n_frames += math.prod(sizes.values())
+    said = _plausible(pixels[0].get("PhysicalSizeX"), pixels[0].get("PhysicalSizeXUnit", "µm"))
+    return _OmeHeader(tuple(names), own, n_frames, said)
+
+
+def _ome_root(text):
+    try:
+        return ElementTree.fromstring(text) if text.rstrip().endswith("OME>") else None
+    except ElementTree.ParseError:
+        return None
+
+
+def _description(path):
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return read_text(path)
+    with tifffile.TiffFile(path, **_OWN_PAGES) as tif:
+        return tif.pages.first.description
+
+
+def _pixel_size_nm(tif):
+    """Pixel size by ImageJ's unit or by the resolution tags; None where they say none."""
+    tags = tif.pages.first.tags
+    per_unit = tags.valueof("XResolution")
+    if not isinstance(per_unit, tuple) or 0 in per_unit[:2]:
+        return None
+    unit = (tif.imagej_metadata or {}).get("unit") or _UNIT_OF_TAG.get(tags.valueof("ResolutionUnit"), "")
+    return _plausible(per_unit[1] / per_unit[0], unit)
+
+
+def _plausible(size, unit):
+    """A size of pixels in nm, if it can be a microscope's."""
+    try:
+        nm = float(size) * _NM[str(unit).lower()]
+    except (TypeError, ValueError, KeyError):
+        return None
+    return nm if _SMALLEST_NM <= nm <= _LARGEST_NM and nm != _NOT_SET_NM else None
