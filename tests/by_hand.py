@@ -71,3 +71,44 @@ def write_folder(folder, *, frames=None, blobs=None, toml=None, **values):
 def everything_in(folder):
     """Path and content of every file below a folder, to see that nothing was left or changed."""
     return {path.relative_to(folder): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+_OME = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+
+
+def ome_text(files, *, sizes=None, own_id="", extra="", images=1, promised=None):
+    """An OME header: files is a list of (name, frames)."""
+    sizes = sizes or {"T": promised or sum(n for _, n in files)}
+    planes, first = "", 0
+    for name, n in files:
+        for plane in range(n):
+            planes += f'<TiffData FirstT="{first + plane}" FirstC="0" FirstZ="0" IFD="{plane}" PlaneCount="1">'
+            planes += f'<UUID FileName="{name}">urn:uuid:{name}</UUID></TiffData>'
+        first += n
+    size = " ".join(f'Size{axis}="{sizes.get(axis, 1)}"' for axis in "TZC")
+    pixels = (
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="48" SizeY="64" {size} {extra}>{planes}</Pixels>'
+    )
+    image = "".join(f'<Image ID="Image:{k}">{pixels}</Image>' for k in range(images))
+    return f'<?xml version="1.0"?><OME {_OME} {f"UUID={own_id!r}" if own_id else ""}>{image}</OME>'
+
+
+def write_ome(path, frames, text):
+    tifffile.imwrite(path, frames, photometric="minisblack", metadata=None, description=text.encode())
+    return path
+
+
+def write_set(folder, names, lengths, *, only_first_knows=False):
+    """A set of files, each of which names all: frames, in order."""
+    folder.mkdir()
+    frames, first = grey_frames(sum(lengths)), 0
+    text = ome_text(list(zip(names, lengths, strict=True)))
+    for name, n in zip(names, lengths, strict=True):
+        own = text
+        if only_first_knows and name != names[0]:
+            own = (
+                f'<?xml version="1.0"?><OME {_OME}><BinaryOnly MetadataFile="{names[0]}" UUID="urn:uuid:{names[0]}"/></OME>'
+            )
+        write_ome(folder / name, frames[first : first + n], own)
+        first += n
+    return frames

@@ -5,13 +5,14 @@ import json
 import os
 import stat
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from by_hand import everything_in
 
-from mirnb.files import InputError, fingerprint, read_json, read_text, whole_file, write_json
+from mirnb.files import InputError, fingerprint, heard, read_json, read_text, warn, whole_file, write_json
 
 
 def test_a_whole_file_stands_under_its_name_only_when_the_block_has_ended(tmp_path):
@@ -142,3 +143,60 @@ def test_a_fingerprint_of_settings_does_not_depend_on_their_order():
 
 def test_a_notebook_shows_the_message_of_an_input_error_alone():
     assert InputError("the file is empty")._render_traceback_() == ["InputError: the file is empty"]
+
+
+def test_a_file_is_written_through_links_to_it(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "b.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "shared" / "b.csv")
+    (tmp_path / "link_to_link.csv").symlink_to("link.csv")
+    (tmp_path / "ahead.csv").symlink_to(tmp_path / "shared" / "new.csv")
+    for name, target in (("link.csv", "b.csv"), ("link_to_link.csv", "b.csv"), ("ahead.csv", "new.csv")):
+        with whole_file(tmp_path / name) as temporary:
+            temporary.write_text(name)
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "shared" / target).read_text() == name
+    assert sorted(one.name for one in (tmp_path / "shared").iterdir()) == ["b.csv", "new.csv"]
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "file_mode"),
+    [(0o755, 0o644), (0o775, 0o664), (0o2775, 0o664), (0o777, 0o666), (0o1777, 0o644), (0o700, 0o644)],
+)
+def test_a_new_file_is_as_open_as_its_folder(folder_mode, file_mode, tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(folder_mode)
+    before = os.umask(0o022)
+    try:
+        write_json(tmp_path / "shared" / "a.json", {})
+        write_json(tmp_path / "shared" / "below" / "b.json", {})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "shared" / "a.json").stat().st_mode) == file_mode
+    opened = stat.S_IMODE((tmp_path / "shared" / "below").stat().st_mode) & 0o022
+    assert opened == (folder_mode & 0o022 if folder_mode < 0o1000 or folder_mode == 0o2775 else 0)
+
+
+def test_a_file_that_was_there_keeps_its_mode(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "a.json").chmod(0o600)
+    write_json(tmp_path / "a.json", {"a": 1})
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_text_of_other_encodings_is_read(encoding, tmp_path):
+    (tmp_path / "a.txt").write_bytes("stack,sample\na.tif,one".encode(encoding))
+    assert read_text(tmp_path / "a.txt") == "stack,sample\na.tif,one"
+
+
+def test_what_is_said_of_an_input_is_heard_once_and_other_warnings_stay():
+    def speak():
+        with heard() as said:
+            warn("a sentence")
+            warn("a sentence")
+            warnings.warn("another", RuntimeWarning, stacklevel=1)
+        return said
+
+    with pytest.warns(RuntimeWarning, match="another"):
+        assert speak() == ["a sentence"]

@@ -58,11 +58,7 @@ def about_places(stack, places, pixel_size_nm):
     best, cause = max(causes, default=(0.0, ""))
     if best >= here + _BETTER:
         return cause
-    return (
-        "there is hardly more light at its places than anywhere; is it the table of another stack?"
-        if here < NO_LIGHT
-        else ""
-    )
+    return "" if here >= NO_LIGHT else "there is hardly more light at its places than anywhere; is it another stack's table?"
 
 
 def looked_at(places):
@@ -74,7 +70,7 @@ def looked_at(places):
 def places_of(experiment):
     """Places of an experiment's table, each once, as `about_places` takes them."""
     y, x = (experiment.table[name].to_numpy() / experiment.pixel_size_nm for name in ("y [nm]", "x [nm]"))
-    return pd.DataFrame({"frame": experiment.frame_index, "y_px": y, "x_px": x})[~experiment.repeated]
+    return pd.DataFrame({"frame": experiment.frame_index, "y_px": y, "x_px": x}).drop_duplicates()
 
 
 def warn_of_places(experiment):

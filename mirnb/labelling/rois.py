@@ -85,8 +85,8 @@ def _labels_of(roi, n_points, name, panel, path, unnamed):
     if len(different) > 1 and not roi.group and not _named_in(name, panel):
         if len(classes) <= different.max():
             raise InputError(
-                f"{path}: {name!r} has points of counters {', '.join(map(str, different))}, each perhaps a class; "
-                f"give one for each from 0 to {different.max()}, such as --class {','.join(panel.names[: different.max() + 1])}"
+                f"{path}: {name!r} has points of counters {', '.join(map(str, different))}, each perhaps a class; give one "
+                f"for each from 0 to {different.max()}, such as --class {','.join(panel.names[: different.max() + 1])}"
             )
         return [panel.index(classes[k]) for k in counters]
     return [_label_of(roi, name, panel, path, classes[0])] * n_points

@@ -11,9 +11,9 @@ from dask_cluster import kill_after, two_workers
 from mirnb.counting import counts
 from mirnb.counting.counts import count_stacks
 from mirnb.counting.samples import gather_inputs
-from mirnb.experiments.blobs import read_blobs
+from mirnb.experiments.blobs import read_blobs, write_table
 from mirnb.experiments.stacks import Stack, write_stack
-from mirnb.files import write_toml
+from mirnb.files import heard, write_toml
 from mirnb.simulation.folders import simulate_experiment
 
 
@@ -213,3 +213,39 @@ def _stopped_after(n):
         return real(*args, **arrays)
 
     return save
+
+
+def test_a_molecule_that_is_there_twice_counts_once(sample_frames, folder, small_classifier, tmp_path, in_process):
+    table = read_blobs(sample_frames / "blobs.csv")
+    doubled = pd.concat([table, table.assign(**{"x [nm]": table["x [nm]"] + 20})]).sort_values("frame", kind="stable")
+    counted = []
+    for name, rows in (("once", table), ("twice", doubled)):
+        write_table(tmp_path / f"{name}.csv", rows)
+        with heard() as said:
+            counted += _count(
+                [sample_frames / "stack.tif"], folder, small_classifier, tmp_path / name, blobs=[tmp_path / f"{name}.csv"]
+            )
+        assert any("counts twice" in one for one in said) == (name == "twice")
+    np.testing.assert_array_equal(counted[1].calls, counted[0].calls)
+    assert counted[1].n_blobs == counted[0].n_blobs == len(table)
+
+
+def test_tables_in_the_order_of_other_stacks_are_unlike(sample_frames, folder, small_classifier, small_settings, tmp_path,
+                                                         in_process):  # fmt: skip
+    other = simulate_experiment(tmp_path / "other", settings=replace(small_settings, n_frames=20), seed=21)
+    stacks, tables = ([one / name for one in (sample_frames, other)] for name in ("stack.tif", "blobs.csv"))
+    right = _count(stacks, folder, small_classifier, tmp_path / "right", blobs=tables)
+    assert not [words for one in right for words in one.unlike if "blob table" in words]
+    wrong = _count(stacks, folder, small_classifier, tmp_path / "wrong", blobs=tables[::-1])
+    assert all(any("blob table" in words and "another stack's" in words for words in one.unlike) for one in wrong)
+
+
+def test_a_stack_of_other_pixels_than_the_classifiers_is_unlike(
+    sample_frames, folder, small_classifier, tmp_path, in_process
+):
+    frames = [frame for _, frame in Stack([sample_frames / "stack.tif"]).frames(range(3))]
+    write_stack(tmp_path / "a.tif", frames, pixel_size_nm=100)
+    with heard() as said:
+        (one,) = _count([tmp_path / "a.tif"], folder, small_classifier, tmp_path / "out")
+    assert any("100 nm by the file, the classifier was trained at 120 nm" in words for words in said)
+    assert any("pixels (100 nm in the file, 120 taken)" in words for words in one.unlike)

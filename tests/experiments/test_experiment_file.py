@@ -1,5 +1,7 @@
 """Experiment folders: what experiment.toml may say, and stacks, blobs and masks turned together."""
 
+import os
+
 import numpy as np
 import pytest
 import tifffile
@@ -269,3 +271,25 @@ def test_a_simulation_is_not_written_where_it_cannot_be(unwritable, small_settin
     with pytest.raises(InputError, match="cannot be written"):
         simulate_experiment(unwritable, settings=small_settings)
     assert everything_in(tmp_path) == before
+
+
+def test_files_of_one_name_in_folders_of_one_name_are_told_apart(tmp_path):
+    """Stacks outside the experiment's folder: each has a key of its own, and a changed one changes its own."""
+    folder = write_folder(tmp_path / "s", stack=["../day1/Default/img.tif", "../day2/Default/img.tif"])
+    for k, day in enumerate(("day1", "day2")):
+        (tmp_path / day / "Default").mkdir(parents=True)
+        tifffile.imwrite(tmp_path / day / "Default" / "img.tif", grey_frames(2, seed=k), photometric="minisblack")
+    before = load_experiment(folder).fingerprints()
+    assert len(before) == 4  # two stacks, the table and experiment.toml
+    state = (tmp_path / "day1" / "Default" / "img.tif").stat()
+    tifffile.imwrite(tmp_path / "day1" / "Default" / "img.tif", grey_frames(2, seed=9), photometric="minisblack")
+    os.utime(tmp_path / "day1" / "Default" / "img.tif", ns=(state.st_atime_ns, state.st_mtime_ns))  # size and time as before
+    after = load_experiment(folder).fingerprints()
+    assert [name for name in before if before[name] != after[name]] == ["../day1/Default/img.tif"]
+
+
+def test_no_path_of_this_machine_stands_in_the_fingerprints(tmp_path):
+    folder = write_folder(tmp_path / "s", stack=str(tmp_path / "elsewhere" / "a.tif"))
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "stack.tif").rename(tmp_path / "elsewhere" / "a.tif")
+    assert list(load_experiment(folder).fingerprints()) == ["../elsewhere/a.tif", "blobs.csv", "experiment.toml"]

@@ -4,7 +4,7 @@ import fsspec
 import numpy as np
 import pytest
 import tifffile
-from by_hand import everything_in, grey_frames
+from by_hand import everything_in, grey_frames, write_set
 from fsspec.implementations.memory import MemoryFile
 
 from mirnb.experiments.stacks import HeldFrames, Stack, read_image, stack_fingerprint, write_stack
@@ -388,3 +388,24 @@ def test_held_frames_are_read_as_a_stack_is():
     assert (len(held), held.frame_shape, held.dtype) == (3, (64, 48), np.uint16)
     assert [index for index, _ in held.frames([0, 2])] == [0, 2]
     np.testing.assert_array_equal(np.stack([frame for _, frame in held.frames()]), frames)
+
+
+@pytest.mark.parametrize("at", [0, 300_000, -3000])
+def test_another_content_of_the_same_size_at_an_address_has_another_fingerprint(at, tmp_path, memory, monkeypatch):
+    """Where a file system says nothing of a file's version: head, tail and samples of the content tell."""
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.ukey", lambda self, path: "the same")
+    tifffile.imwrite(tmp_path / "a.tif", grey_frames(100), photometric="minisblack")
+    first = stack_fingerprint(Stack([memory("a.tif", tmp_path / "a.tif")]))
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[at if at else 400] ^= 1
+    (tmp_path / "a.tif").write_bytes(content)
+    assert stack_fingerprint(Stack([memory("a.tif", tmp_path / "a.tif")])) != first
+
+
+def test_every_file_of_a_set_is_in_the_fingerprint(tmp_path):
+    write_set(tmp_path / "set", ["x.ome.tif", "x_1.ome.tif"], (2, 2))
+    first = stack_fingerprint(Stack([tmp_path / "set" / "x.ome.tif"]))
+    content = bytearray((tmp_path / "set" / "x_1.ome.tif").read_bytes())
+    content[-5] ^= 1
+    (tmp_path / "set" / "x_1.ome.tif").write_bytes(content)
+    assert stack_fingerprint(Stack([tmp_path / "set" / "x.ome.tif"])) != first

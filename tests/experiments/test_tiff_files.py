@@ -3,53 +3,14 @@
 import numpy as np
 import pytest
 import tifffile
-from by_hand import grey_frames, write_folder
+from by_hand import grey_frames, ome_text, write_folder, write_ome, write_set
 
 from mirnb.experiments.check import check_experiment
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, heard
 
-OME = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
 LENGTHS = (4, 3, 1)  # frames of the files of a set
-
-
-def ome_text(files, *, sizes=None, own_id="", extra="", images=1, promised=None):
-    """An OME header: files is a list of (name, frames)."""
-    sizes = sizes or {"T": promised or sum(n for _, n in files)}
-    planes, first = "", 0
-    for name, n in files:
-        for plane in range(n):
-            planes += f'<TiffData FirstT="{first + plane}" FirstC="0" FirstZ="0" IFD="{plane}" PlaneCount="1">'
-            planes += f'<UUID FileName="{name}">urn:uuid:{name}</UUID></TiffData>'
-        first += n
-    size = " ".join(f'Size{axis}="{sizes.get(axis, 1)}"' for axis in "TZC")
-    pixels = (
-        f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="48" SizeY="64" {size} {extra}>{planes}</Pixels>'
-    )
-    image = "".join(f'<Image ID="Image:{k}">{pixels}</Image>' for k in range(images))
-    return f'<?xml version="1.0"?><OME {OME} {f"UUID={own_id!r}" if own_id else ""}>{image}</OME>'
-
-
-def write_ome(path, frames, text):
-    tifffile.imwrite(path, frames, photometric="minisblack", metadata=None, description=text.encode())
-    return path
-
-
-def write_set(folder, names, lengths, *, only_first_knows=False):
-    """A set of files, each of which names all: frames, in order."""
-    folder.mkdir()
-    frames, first = grey_frames(sum(lengths)), 0
-    text = ome_text(list(zip(names, lengths, strict=True)))
-    for name, n in zip(names, lengths, strict=True):
-        own = text
-        if only_first_knows and name != names[0]:
-            own = f'<?xml version="1.0"?><OME {OME}><BinaryOnly MetadataFile="{names[0]}" UUID="urn:uuid:{names[0]}"/></OME>'
-        write_ome(folder / name, frames[first : first + n], own)
-        first += n
-    return frames
-
-
 SETS = {
     "Micro-Manager": (["x.ome.tif", "x_1.ome.tif", "x_2.ome.tif"], LENGTHS, False),
     "Micro-Manager, header in the first": (["x.ome.tif", "x_1.ome.tif", "x_2.ome.tif"], LENGTHS, True),

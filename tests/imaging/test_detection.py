@@ -299,3 +299,15 @@ def test_a_background_cut_off_at_zero_hides_no_blob(rng):
     found = detect_frame(frame)
     assert len(found) < 20
     assert cKDTree(_at(found)).query([[row + 0.4, 64.3] for row in range(20, 120, 30)])[0].max() < 0.3
+
+
+def test_a_threshold_in_thunderstorms_unit_and_a_warning_where_it_was_taken_for_ours(rng):
+    frame = rng.normal(900, NOISE_SD, (256, 256))
+    for row, col in rng.integers(20, 236, (30, 2)):
+        frame += _light(frame.shape, row + 0.5, col + 0.5, 1.2, 4000)
+    usual = len(detect_frame(frame))
+    assert 20 <= len(detect_frame(frame, threshold_wave_f1=1.5)) <= usual  # about 6.6 of our standard deviations
+    with pytest.warns(
+        UserWarning, match=r"threshold of 1\.5 standard deviations finds \d{3,} blobs .* threshold_wave_f1=1\.5"
+    ):
+        assert len(detect_frame(frame, threshold_sds=1.5)) > 20 * usual

@@ -1,7 +1,10 @@
 """Labels on disk: whole, of the right blob, agreed on, and never another session's."""
 
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -217,3 +220,56 @@ def test_a_folder_that_cannot_be_written_is_said(sample, monkeypatch):
     (sample.folder / "labels").write_text("a file where the folder should be")
     with pytest.raises(InputError, match="labels: cannot be written"):
         Annotation(sample, "anna")
+
+
+def test_labels_go_through_links_to_the_shared_table(folder, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (folder / "blobs.csv").rename(shared / "table.csv")
+    (folder / "blobs.csv").symlink_to(shared / "table.csv")
+    (shared / "labels").mkdir()
+    (folder / "labels").symlink_to(shared / "labels")
+    sample = load_experiment(folder)
+    give_labels(sample, "anna", [0, 1], [2, 0])
+    assert (folder / "blobs.csv").is_symlink()
+    assert read_labels(read_blobs(shared / "table.csv"), 3)[:2].tolist() == [2, 0]
+    assert (shared / "labels" / "anna.csv").exists()
+
+
+def test_labels_keep_the_separators_of_the_table(folder):
+    text = (folder / "blobs.csv").read_text()
+    (folder / "blobs.csv").write_text(text.replace(",", "\t"))
+    give_labels(load_experiment(folder), "anna", [0], [1])
+    written = (folder / "blobs.csv").read_text().splitlines()
+    assert written[1].split("\t")[:-2] == text.splitlines()[1].split(",")
+    assert written[1].split("\t")[-2:] == ["1", "1"]
+
+
+_LABEL = (
+    "import os, sys; os.umask(0o022)\n"
+    "from mirnb.experiments.experiment_file import load_experiment\n"
+    "from mirnb.labelling.annotations import Annotation\n"
+    "load_experiment(sys.argv[1])\n"  # all that is imported late is there before the account changes
+    "os.setgroups([5000]); os.setgid(int(sys.argv[4])); os.setuid(int(sys.argv[4]))\n"
+    "with Annotation(load_experiment(sys.argv[1]), sys.argv[2]) as own:\n"
+    "    own.give([int(sys.argv[3])], [1])\n"
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may act as two other accounts")
+def test_two_accounts_label_in_one_folder(small_settings):
+    """Group-writable, with the usual umask: the second account is not locked out by what the first one wrote."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as shared:
+        folder = simulate_experiment(Path(shared) / "s", settings=small_settings, labelled=False)
+        os.chown(shared, 0, 5000)
+        Path(shared).chmod(0o2775)
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, 0, 5000)
+            path.chmod(0o2775 if path.is_dir() else 0o664)
+        for k, (account, annotator) in enumerate([(5001, "anna"), (5002, "anna"), (5002, "ben"), (5001, "ben")]):
+            done = subprocess.run(
+                [sys.executable, "-c", _LABEL, str(folder), annotator, str(k), str(account)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+        assert (_in_table(load_experiment(folder))[:4] == 1).all()

@@ -148,3 +148,30 @@ def test_export_says_what_it_needs(tmp_path, small, small_settings, capsys):
     assert "has no labels to export" in capsys.readouterr().err
     assert main(["export-rois", str(small.folder), "--out", str(tmp_path / "set.roi")]) == 1
     assert "is a .zip file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("axis", ["c", "z", "t"])
+def test_points_of_a_hyperstack_lie_on_the_frame_of_its_one_axis(axis, tmp_path):
+    roi = roifile.ImagejRoi.frompoints([[3, 4]], name="red", **{axis: 6})
+    assert read_points(_write(tmp_path / "a.roi", roi), THESIS, 10)["frame"].tolist() == [6]
+    with pytest.raises(InputError, match="lies on frame 7, the stack has 5"):
+        read_points(tmp_path / "a.roi", THESIS, 5)
+
+
+def _counted(path, counters):
+    roi = roifile.ImagejRoi.frompoints(np.arange(2.0 * len(counters)).reshape(-1, 2), name="0001")
+    roi.counters, roi.counter_positions = np.array(counters, np.uint8), np.ones(len(counters), np.uint32)
+    return _write(path, roi, 1)
+
+
+def test_points_of_several_counters_are_not_made_one_class(tmp_path):
+    path = _counted(tmp_path / "a.roi", [0, 1, 1, 2])
+    for given in ("red", "red,green"):
+        with pytest.raises(InputError, match=r"points of counters 0, 1, 2, .* such as --class red,green,blue"):
+            read_points(path, THESIS, 1, unnamed=given)
+    assert read_points(path, THESIS, 1, unnamed="blue, noise,red")["label"].tolist() == [2, 3, 3, 0]
+    assert read_points(_counted(tmp_path / "b.roi", [0, 0]), THESIS, 1, unnamed="green")["label"].tolist() == [1, 1]
+    named = roifile.roiread(path)
+    named.name = "0001-red"
+    named.tofile(tmp_path / "c.roi")
+    assert read_points(tmp_path / "c.roi", THESIS, 1)["label"].tolist() == [0] * 4
