@@ -12,11 +12,11 @@ from by_hand import blobs_text, everything_in, grey_frames, middle_nm, write_fol
 
 from mirnb.classifiers import dataset
 from mirnb.cli import main
-from mirnb.experiments.blobs import write_table
+from mirnb.experiments.blobs import read_blobs, write_table
 from mirnb.experiments.check import check_experiment
 from mirnb.experiments.experiment_file import inspect_experiment, load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.files import InputError
+from mirnb.files import InputError, heard
 
 X, Y = middle_nm(32, 24)
 GOOD = (1, 1, X, Y)
@@ -281,3 +281,37 @@ def test_real_header_quoted_as_one_field_is_refused(tmp_path, real_data, capsys)
     code, said = _check(folder, capsys)
     assert code == 1
     assert "the whole header is quoted as one field" in said
+
+
+def test_a_table_with_only_a_header_is_a_problem_and_no_report(tmp_path, capsys):
+    masks = {name: f"{name}.tif" for name in ("red", "green", "blue")}
+    folder = write_folder(tmp_path / "s", blobs="frame,x [nm],y [nm]\n", masks=masks)
+    for k, name in enumerate(masks):
+        tifffile.imwrite(folder / f"{name}.tif", grey_frames(1, (24, 10), seed=k)[0])
+    code, said = _check(folder, capsys)
+    assert (code, "blobs.csv: holds no blob, only a header" in said) == (1, True)
+    assert main(["report", str(folder), "--only", "01", "--out", str(tmp_path / "run")]) == 1
+    assert "holds no blob, only a header" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_problems_and_their_sum_go_to_one_stream(tmp_path, capsys):
+    main(["check", str(write_folder(tmp_path / "s", blobs="", colour="red"))])
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == "2 to mend"
+    assert said.err.count("problem: ") == 2
+    assert "mend" not in said.out
+
+
+TABLES_THAT_ARE_REAL = {
+    "cocos_mix/thunderstorm.csv": 2462,
+    "thunderstorm/colicoords_08_storm.csv": 23196,
+    "detection/locan_dstorm_rapidstorm.txt": 12,
+}
+
+
+@pytest.mark.parametrize("name", TABLES_THAT_ARE_REAL)
+def test_real_tables_are_read_without_a_warning(name, real_data):
+    with heard() as said:
+        assert len(read_blobs(real_data / name, pixel_size_nm=133.5)) == TABLES_THAT_ARE_REAL[name]
+    assert said == []

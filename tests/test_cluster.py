@@ -67,3 +67,10 @@ def test_processes_of_one_thread_by_default():
         assert [one["nthreads"] for one in workers] == [1, 1]
         threads = client.submit(lambda: __import__("os").environ["TF_NUM_INTRAOP_THREADS"]).result()
         assert threads == "1"
+
+
+def test_two_clusters_at_once_are_no_reason_for_a_warning(recwarn, capfd):
+    with open_client(n_workers=1), open_client(n_workers=1):
+        pass
+    assert not [one for one in recwarn if "Port" in str(one.message)]
+    assert "Port" not in capfd.readouterr().err

@@ -140,3 +140,23 @@ def test_a_stack_is_turned_as_the_training_data_were(tmp_path):
     write_stack(tmp_path / "wide.tif", frames, pixel_size_nm=120)
     turned = SimpleNamespace(panel=THESIS, trained_on={"pixel_size_nm": 120.0, "dispersion": "left"})
     assert gather_inputs([tmp_path / "wide.tif"], turned)[0].experiment.stack.frame_shape == (80, 60)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_table_of_a_spreadsheet_is_read(separator, encoding, tmp_path, stacks):
+    rows = ["Stack,Sample,Role,Replicate", "a.tif,Eins,Blank,1", "b.ome.tif,Zwei,SAMPLE,", "c.tif,Drei,Reference,1"]
+    text = "\n".join(rows).replace(",", separator)
+    (tmp_path / "samples.csv").write_bytes(text.encode(encoding))
+    inputs = gather_inputs(stacks, CLASSIFIER, samples=tmp_path / "samples.csv")
+    assert [(one.sample, one.role) for one in inputs] == [("Eins", "blank"), ("Zwei", "sample"), ("Drei", "reference")]
+
+
+def test_a_folder_of_frames_is_one_stack(tmp_path):
+    for k in range(3):
+        _stack(tmp_path / "day 1" / f"f_{k}.tif")
+    (one,) = gather_inputs([tmp_path / "day 1"], CLASSIFIER)
+    assert (one.name, len(one.experiment.stack)) == ("day 1", 6)
+    (tmp_path / "empty").mkdir()
+    (one,) = gather_inputs([tmp_path / "empty"], CLASSIFIER)
+    assert "is a folder without a TIFF file" in one.error

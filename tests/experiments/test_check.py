@@ -9,6 +9,8 @@ from mirnb.experiments.blobs import label_columns, write_table
 from mirnb.experiments.check import check_experiment, guess_dispersion, share_repeated
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.experiment_file import load_experiment
+from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.settings import Settings
 
 TURNED_BY_HAND = {"down": 0, "right": 1, "up": 2, "left": 3}  # quarter turns against the clock of a picture that runs down
 
@@ -148,3 +150,21 @@ def test_every_problem_is_told_at_once(tmp_path):
     for words in ("unknown key 'colour'", "line 2: frame 9", "line 3: x 99999", "frame 2 has NaN"):
         assert words in problems
     assert everything_in(folder) == before
+
+
+def test_the_practice_experiment_raises_no_warning(tmp_path):
+    folder = simulate_experiment(tmp_path / "practice", settings=Settings(n_frames=5), seed=5, labelled=False)
+    check = check_experiment(folder)
+    assert (check.problems, check.warnings) == ([], [])
+
+
+@pytest.mark.slow
+def test_the_demo_raises_no_warning(tmp_path):
+    check = check_experiment(simulate_experiment(tmp_path / "demo"))
+    assert (check.problems, check.warnings) == ([], [])
+
+
+def test_a_broken_table_is_not_said_to_be_unnamed(tmp_path):
+    check = check_experiment(write_folder(tmp_path / "s", blobs="frame,x [nm]\n1,2\n"))
+    assert len(check.problems) == 1
+    assert check.warnings == []
