@@ -74,8 +74,7 @@ def inspect_experiment(folder):
     if stack.frame_shape[0] < shape[0] or stack.frame_shape[1] < shape[1]:
         problems.append(f"{stack.paths[0]}: a frame of {stack.frame_shape} (rows, cols) is smaller than a crop of {shape}")
     rows = cols = np.zeros(0, int)
-    others = [folder / one for one in values["masks"].values()] if masks is not None else []
-    others += panel_files(values["panel"], folder=folder)
+    others = [] if masks is None else [folder / one for one in values["masks"].values()]
     if table is not None and values["pixel_size_nm"]:
         rows, cols, wrong = turned_pixels(table, blobs_path, stack, values["pixel_size_nm"], turns)
         problems += wrong
@@ -83,7 +82,7 @@ def inspect_experiment(folder):
         folder=folder, name=values["name"], stack=stack, table=table, blobs_path=blobs_path, rows=rows, cols=cols,
         labels=np.full(len(rows), UNLABELLED) if labels is None else labels, pixel_size_nm=values["pixel_size_nm"],
         panel=panel, dispersion=values["dispersion"], masks=masks, pretrain=list(pretrain.values()),
-        simulated=values["simulated"], other_paths=tuple(others),
+        simulated=values["simulated"], other_paths=(*others, *panel_files(values["panel"], folder=folder)),
     )  # fmt: skip
     if not problems:
         stack.warn_of_pixel_size(experiment.pixel_size_nm, "experiment.toml says")
