@@ -3,7 +3,9 @@
 import argparse
 import codecs
 import contextlib
+import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -16,6 +18,7 @@ _LETTERS = {"µ": "u", "μ": "u", "²": "2", "°": "deg", "β": "beta", "–": "
 def main(arguments=None):
     """Run a command; user errors are one message and exit code 1, never a stack trace."""
     _write_anything()
+    _end_as_by_ctrl_c()
     options = _parser().parse_args(arguments)
     try:
         with _warnings_as_lines():
@@ -48,6 +51,14 @@ def _warnings_as_lines():
         warnings.simplefilter("always", InputWarning)
         warnings.showwarning = show
         yield
+
+
+def _end_as_by_ctrl_c():
+    """What asks a program to end (a batch system, a closed terminal) is heard as Ctrl-C is: nothing is left behind."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
 
 
 def _write_anything():

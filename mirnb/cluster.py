@@ -1,24 +1,48 @@
-"""One Dask client: processes of this machine by default, a cluster's scheduler when given. No other module makes one."""
+"""One Dask client: processes of this machine by default, a cluster's scheduler when given. No other module makes one.
+
+The processes of this machine talk through certificates made for the run, so that no other account can join them; there is no
+web server. Whoever reaches the scheduler of a cluster can run code on its workers: that is the cluster's to guard.
+"""
 
 import asyncio
 import contextlib
 import logging
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import dask
 import psutil
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, Nanny, Scheduler, SpecCluster, Worker, as_completed
 from distributed.client import FutureCancelledError
-from distributed.comm import connect
+from distributed.comm import CommClosedError, connect
+from distributed.security import Security
 
 from mirnb import __version__
-from mirnb.files import InputError
+from mirnb.caches import program_fingerprint
+from mirnb.files import InputError, warn
 
 WAIT_S = 6  # for an answer of a scheduler, and again for its first worker
 _WORKER_BYTES = 1.5e9  # what a worker with TensorFlow may need
 _LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # to the client, which then ends workers
 _ONE_THREAD = {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
+
+
+class OtherProgram(InputError):
+    """A worker runs another mirnb than this one: its numbers could be anything."""
+
+
+class _WithoutPages:
+    def start_http_server(self, *_, **__):
+        """Nobody is to look in, or change anything, through a browser."""
+
+
+class _Scheduler(_WithoutPages, Scheduler):
+    pass
+
+
+class _Worker(_WithoutPages, Worker):
+    pass
 
 
 @contextlib.contextmanager
@@ -28,7 +52,8 @@ def open_client(scheduler="", *, n_workers=None):
     Parameters
     ----------
     scheduler : str
-        Address of a running scheduler, such as tcp://10.0.0.5:8786; empty for processes of one thread each on this machine.
+        Address of a running scheduler, such as tcp://10.0.0.5:8786, or tls:// with the certificates of Dask's configuration;
+        empty for processes of one thread each on this machine.
     n_workers : int, optional
         On this machine; as many as there are cores and memory for by default.
 
@@ -38,29 +63,87 @@ def open_client(scheduler="", *, n_workers=None):
         If the scheduler cannot be reached within WAIT_S, or has no worker.
     """
     with _quiet(), contextlib.ExitStack() as opened:
-        if not scheduler:
-            n_workers = n_workers or _n_workers()
-            environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **_ONE_THREAD}
-            opened.enter_context(
-                dask.config.set(
-                    {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.preload": [_LEAVE_CTRL_C]}
-                )
-            )
-            scheduler = opened.enter_context(
-                LocalCluster(
-                    n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0,
-                    dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},  # any port: two runs can go on
-                    silence_logs=logging.CRITICAL,
-                )
-            )  # fmt: skip
+        security = Security()  # as Dask's configuration says
+        if scheduler:
+            _require_answer(scheduler, security)
         else:
-            _require_answer(scheduler)
-        client = opened.enter_context(Client(scheduler, timeout=WAIT_S, set_as_default=False))
+            security = Security.temporary()
+            scheduler = opened.enter_context(_local_cluster(n_workers or _n_workers(), security))
+        client = opened.enter_context(Client(scheduler, timeout=WAIT_S, security=security, set_as_default=False))
         try:
             client.wait_for_workers(1, timeout=WAIT_S)
         except TimeoutError:
             raise InputError(f"--scheduler {scheduler}: has no worker; start some with `dask worker {scheduler}`") from None
         yield client
+
+
+@contextlib.contextmanager
+def _local_cluster(n_workers, security):
+    """Processes of one thread each on this machine; their scratch folder goes when they go."""
+    environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **_ONE_THREAD, "PYTHONSAFEPATH": "1"}
+    here = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
+    with (
+        tempfile.TemporaryDirectory(prefix="mirnb-") as scratch,
+        dask.config.set({"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.preload": [_LEAVE_CTRL_C]}),
+    ):
+        worker = {
+            **here, "nthreads": 1, "memory_limit": 0, "local_directory": scratch, "worker_class": _Worker,
+            "silence_logs": logging.CRITICAL,
+        }  # fmt: skip
+        with SpecCluster(
+            workers={k: {"cls": Nanny, "options": worker} for k in range(n_workers)},
+            scheduler={"cls": _Scheduler, "options": {**here, "port": 0, "dashboard": False}},
+            security=security, silence_logs=logging.CRITICAL,
+        ) as cluster:  # fmt: skip
+            yield cluster
+
+
+def submit(client, function, *given):
+    """Have a worker do something, if it runs the same program as this one: a future."""
+    return client.submit(_if_same, program_fingerprint(), function, *given, pure=False)
+
+
+def _if_same(fingerprint, function, *given):
+    if program_fingerprint() != fingerprint:
+        raise OtherProgram(f"a worker runs another mirnb {__version__} than this one; install the same where workers run")
+    return function(*given)
+
+
+def _asking():
+    """A function that tells what a worker runs; made here, it travels itself and needs nothing of the worker's mirnb."""
+
+    def tell():
+        import hashlib
+        import platform
+        from importlib.metadata import PackageNotFoundError, version
+        from pathlib import Path
+
+        import mirnb
+
+        digest = hashlib.sha256()
+        for path in sorted(Path(mirnb.__file__).resolve().parent.rglob("*.py")):
+            digest.update(path.read_bytes())
+        found = {"python": platform.python_version()}
+        for name in ("numpy", "keras", "tensorflow"):
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                found[name] = "none"
+        return mirnb.__version__, digest.hexdigest(), found
+
+    return tell
+
+
+def _require_same(client, addresses):
+    """Refuse workers that run another mirnb; warn of those with another Python or libraries."""
+    version, source, libraries = _asking()()
+    for address, (their_version, their_source, theirs) in ask(client, _asking(), addresses).items():
+        if (their_version, their_source) != (version, source):
+            what = f"mirnb {their_version}" if their_version != version else f"mirnb {their_version} with other source"
+            raise OtherProgram(f"worker {address} runs {what}, here is {version}; install the same where workers run")
+        apart = [f"{name} {theirs[name]} (here {own})" for name, own in libraries.items() if theirs[name] != own]
+        if apart:
+            warn(f"worker {address} has {', '.join(apart)}: its numbers may differ in the last digits")
 
 
 def in_turn(client, tasks, submit):
@@ -82,12 +165,16 @@ def in_turn(client, tasks, submit):
     Raises
     ------
     InputError
-        If the scheduler goes away, or the workers lack a module.
+        If the scheduler goes away, or a worker lacks a module or runs another mirnb, one that joins later too.
     """
-    todo, running, under_way = iter(tasks), as_completed(loop=client.loop), {}
+    todo, running, under_way, known = iter(tasks), as_completed(loop=client.loop), {}, set()
 
     def fill_up():
-        n_workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+        workers = set(client.scheduler_info(n_workers=-1)["workers"])
+        if workers - known:
+            _require_same(client, workers - known)
+            known.update(workers)
+        n_workers = max(len(workers), 1)
         while len(under_way) < 3 * n_workers and (task := next(todo, None)) is not None:
             future = submit(task)
             if future is None:
@@ -96,23 +183,22 @@ def in_turn(client, tasks, submit):
                 under_way[future] = task
                 running.add(future)
 
-    yield from fill_up()
-    for future in running:
-        task = under_way.pop(future)
-        try:
-            error = future.exception()
-        except FutureCancelledError:
-            raise InputError(
-                "the scheduler went away in the middle; what was finished is kept, run the command again"
-            ) from None
-        if isinstance(error, ModuleNotFoundError):
-            raise _lacking(error)
-        yield task, future
+    try:
         yield from fill_up()
+        for future in running:
+            task, error = under_way.pop(future), future.exception()
+            if isinstance(error, ModuleNotFoundError):
+                raise _lacking(error)
+            if isinstance(error, OtherProgram):
+                raise error
+            yield task, future
+            yield from fill_up()
+    except (FutureCancelledError, CommClosedError, ConnectionError, TimeoutError):
+        raise InputError("the scheduler went away in the middle; what was finished is kept, run the command again") from None
 
 
-def ask_all(client, question):
-    """Answers of all workers to a function without arguments.
+def ask(client, question, workers=None):
+    """Answers of workers, all by default, to a function without arguments, by their addresses.
 
     Raises
     ------
@@ -120,7 +206,7 @@ def ask_all(client, question):
         If the workers lack a module.
     """
     try:
-        return list(client.run(question).values())
+        return client.run(question, workers=None if workers is None else list(workers))
     except ModuleNotFoundError as error:
         raise _lacking(error) from None
 
@@ -129,11 +215,11 @@ def _lacking(error):
     return InputError(f"the workers lack {error.name}; install mirnb {__version__} where they run, too")
 
 
-def _require_answer(address):
+def _require_answer(address, security):
     """Refuse an address where no scheduler answers; asked before a client is made, which would try for much longer."""
 
     async def ask():
-        (await connect(address, timeout=WAIT_S)).abort()
+        (await connect(address, timeout=WAIT_S, **security.get_connection_args("client"))).abort()
 
     try:
         with ThreadPoolExecutor(1) as aside:  # a notebook has a running loop of its own

@@ -2,12 +2,14 @@
 
 import codecs
 import contextlib
-import hashlib
+import functools
 import json
 import math
 import os
+import shutil
 import stat
 import tempfile
+import time
 import tomllib
 import warnings
 from pathlib import Path
@@ -15,13 +17,15 @@ from pathlib import Path
 import numpy as np
 import tomli_w
 
-from mirnb import __version__
-
 _HERE = Path(__file__).resolve().parent
 _IS_CLONE = (_HERE.parent / "pyproject.toml").is_file() and (_HERE.parent / "notebooks").is_dir()
 # relative paths in notebooks start at the root of the repository; at the working folder where mirnb is installed without it
 ROOT = _HERE.parent if _IS_CLONE else Path.cwd().resolve()
 NOTEBOOK_FOLDER = (_HERE.parent if _IS_CLONE else _HERE) / "notebooks"  # a wheel brings them along
+
+
+_TEMPORARY = ".mirnb-"  # begins the names of files and folders that are being written
+_OLD_S = 24 * 3600  # after which nobody is writing them any more
 
 
 class InputError(ValueError):
@@ -112,7 +116,8 @@ def whole_file(path):
     target = Path(os.path.realpath(path))
     make_folder(target.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        _remove_old(target.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{_TEMPORARY}{target.stem}-", suffix=target.suffix, dir=target.parent)
         os.close(handle)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
@@ -131,6 +136,36 @@ def whole_file(path):
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def whole_folder(folder):
+    """Write a folder whole or not at all: yields an empty one, which takes the place of what was there at the end."""
+    folder = Path(folder)
+    make_folder(folder.parent)
+    _remove_old(folder.parent)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{_TEMPORARY}{folder.name}-") as made:
+        new = Path(made) / "new"
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(Path(made) / "old")
+        new.rename(folder)
+    share(folder)
+
+
+def listed(folder, pattern):
+    """Files of a folder by a pattern, in order; hidden ones, such as a killed writer leaves, are passed over."""
+    return sorted(path for path in Path(folder).glob(pattern) if not path.name.startswith("."))
+
+
+@functools.cache
+def _remove_old(folder):
+    """Remove what writers that were killed left in a folder long ago; looked for once a run."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _OLD_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _umask():
     mask = os.umask(0)
     os.umask(mask)
@@ -147,15 +182,26 @@ def read_text(path):
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
+def require_file(path):
+    """Raise one sentence unless a regular file is there: a pipe or a device could be waited for without end."""
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a folder; expected a file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is no regular file but a pipe, socket or device; copy its content into a file")
+
+
 def text_encoding(path):
     """How the text of a file is written: its mark tells, or zeros in every second byte; else UTF-8."""
+    require_file(path)
     try:
         with Path(path).open("rb") as file:
             start = file.read(4096)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; expected a file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     marks = {"utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)}
@@ -177,10 +223,11 @@ def write_json(path, values):
 
 def read_json(path):
     """Values of a JSON file."""
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not a JSON file ({error})") from None
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and brackets in brackets
+        raise InputError(f"{path}: not a JSON file ({str(error)[:200]}); copy it again, or make it again") from None
 
 
 def plain(value):
@@ -198,52 +245,6 @@ def plain(value):
     return value
 
 
-def fingerprint(*parts):
-    """SHA-256, shortened to 16 hexadecimal digits, of files (`Path`), arrays and plain values together."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Path):
-            with part.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        elif isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
-        else:
-            digest.update(json.dumps(plain(part), sort_keys=True).encode())
-    return digest.hexdigest()[:16]
-
-
-def cache_key(*parts):
-    """`fingerprint` of what a result follows from, this version of mirnb included."""
-    return fingerprint(*parts, __version__)
-
-
-def write_arrays(path, arrays):
-    """Write arrays by name as one .npz file, whole or not at all."""
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-def read_arrays(path):
-    """Arrays of an .npz file by name."""
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
-
-
-def cached(path, make, *, beside=()):
-    """Arrays of a file, made and written first if it is not there.
-
-    Parameters
-    ----------
-    make : callable returning a dict of ndarrays
-    beside : sequence of path
-        Files that `make` writes as well; where one is gone, all are made again.
-    """
-    if not all(one.exists() for one in (path, *beside)):
-        write_arrays(path, make())
-    return read_arrays(path)
-
-
 def write_toml(path, values):
     """Write plain values as a TOML file, whole or not at all."""
     with whole_file(path) as temporary:
@@ -255,8 +256,8 @@ def read_toml(path):
     text = read_text(path)
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and brackets in brackets
         about = ""
         if "\\" in text:
             about = "; a path with backslashes stands in single quotes, or with slashes: 'raw\\a.tif' or \"raw/a.tif\""
-        raise InputError(f"{path}: not valid TOML: {error}{about}") from None
+        raise InputError(f"{path}: not valid TOML: {str(error)[:200]}{about}") from None

@@ -9,12 +9,10 @@ from pygments.formatters import HtmlFormatter
 
 from mirnb import __version__
 from mirnb.classifiers.kinds import KINDS
-from mirnb.files import NOTEBOOK_FOLDER, read_json, whole_file
+from mirnb.files import NOTEBOOK_FOLDER, listed, read_json, whole_file
 from mirnb.studies.thesis import printed_scores
 
-NOTEBOOKS = tuple(
-    sorted(path.stem for path in NOTEBOOK_FOLDER.glob("[0-9][0-9]_*.ipynb") if "-" not in path.stem)
-)  # no copy
+NOTEBOOKS = tuple(path.stem for path in listed(NOTEBOOK_FOLDER, "[0-9][0-9]_*.ipynb") if "-" not in path.stem)  # no copy
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
 FIGURES = (
     ("2", "fig02_templates", "01_templates", "Median template of each miR and its response to all templates"),
@@ -99,7 +97,7 @@ def write_index(run, ran):
         "scores": score_rows(metrics, experiment.panel), "ran": ran,
         "shown": [figure for figure in figures if figure["name"] in _SHOWN],
         "notebooks": [name for name in NOTEBOOKS if (root / "notebooks" / f"{name}.html").exists()],
-        "tables": sorted(path.name for path in (root / "tables").glob("*.csv")),
+        "tables": [path.name for path in listed(root / "tables", "*.csv")],
         "cache_mib": sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
     }  # fmt: skip
     _write_page(root / "index.html", "index.html", **values)

@@ -1,5 +1,6 @@
 """Run the notebooks through papermill, one after another, and have their pages made."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -170,7 +171,7 @@ def _execute(notebook, root, parameters):
     failed = target.with_suffix(".failed.ipynb")
     running = target.with_name(f".{notebook}.running.ipynb")
     try:
-        with _settings_of_our_own():
+        with _settings_of_our_own(), _ended_by_signals():
             papermill.execute_notebook(
                 _papermill_path(NOTEBOOK_FOLDER / f"{notebook}.ipynb"), _papermill_path(running),
                 parameters=parameters, kernel_name="python3", progress_bar=False,
@@ -213,10 +214,13 @@ def _settings_of_our_own():
         startup = Path(folder) / "ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True)
         (startup / "style.py").write_text("import matplotlib\nmatplotlib.rcdefaults()\ndel matplotlib\n")
+        (startup.parent / "ipython_config.py").write_text("c.InteractiveShellApp.ignore_cwd = True\n")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(
             [str(Path(folder) / "jupyter"), *filter(None, [kept.get("JUPYTER_PATH")])]
         )
         os.environ["IPYTHONDIR"] = str(Path(folder) / "ipython")
+        os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(folder) / "runtime")  # connection files go when we go
+        os.environ["PYTHONSAFEPATH"] = "1"  # nor does a file of the working folder stand in for a library
         for name in ("MPLBACKEND", "PYTHONSTARTUP"):
             os.environ.pop(name, None)
         try:
@@ -224,6 +228,30 @@ def _settings_of_our_own():
         finally:
             os.environ.clear()
             os.environ.update(kept)
+
+
+@contextlib.contextmanager
+def _ended_by_signals():
+    """A signal that ends a kernel in the middle of a notebook ends the report: nbclient hears it in our place."""
+    heard, loop = [], asyncio.SelectorEventLoop
+    add = loop.add_signal_handler
+
+    def add_noting(self, number, callback, *given):
+        def noted(*more):
+            heard.append(number)
+            callback(*more)
+
+        return add(self, number, noted, *given)
+
+    loop.add_signal_handler = add_noting
+    try:
+        yield
+    except (papermill.PapermillExecutionError, DeadKernelError, CellTimeoutError):
+        if heard:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        loop.add_signal_handler = add
 
 
 def _papermill_path(path):

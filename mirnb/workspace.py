@@ -6,7 +6,7 @@ from pathlib import Path
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.tiff_files import is_address
-from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder, whole_file
+from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, listed, make_folder, whole_file
 from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
 from mirnb.simulation.settings import Settings
 
@@ -71,7 +71,7 @@ def copy_notebooks(folder):
         If one of them is there already: it may have been changed.
     """
     make_folder(folder)
-    copies = {source: Path(folder) / source.name for source in sorted(NOTEBOOK_FOLDER.glob("*.ipynb"))}
+    copies = {source: Path(folder) / source.name for source in listed(NOTEBOOK_FOLDER, "*.ipynb")}
     there = [copy.name for copy in copies.values() if copy.exists()]
     if there:
         raise InputError(f"{folder}: holds {', '.join(there)} already, perhaps changed by you; choose another folder")

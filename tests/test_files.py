@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from by_hand import everything_in
 
-from mirnb.files import InputError, fingerprint, heard, read_json, read_text, warn, whole_file, write_json
+from mirnb.caches import fingerprint
+from mirnb.files import InputError, heard, read_json, read_text, warn, whole_file, write_json
 
 
 def test_a_whole_file_stands_under_its_name_only_when_the_block_has_ended(tmp_path):

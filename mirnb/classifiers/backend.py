@@ -14,7 +14,7 @@ import tempfile
 
 import numpy as np
 
-from mirnb.files import whole_file
+from mirnb.files import InputError, whole_file
 
 _CHATTER = (
     "oneDNN custom operations are on", "cpu_feature_guard", "To enable the following instructions", "cuda_diagnostics",
@@ -96,4 +96,9 @@ def save_model(model, path):
 
 def load_model(path):
     """A Keras model that `save_model` saved, not compiled; nothing in the file is run (Keras's safe mode)."""
-    return load_keras().saving.load_model(path, safe_mode=True, compile=False)
+    keras = load_keras()
+    try:
+        return keras.saving.load_model(path, safe_mode=True, compile=False)
+    except Exception as error:  # of many kinds, when the file is not what it says it is
+        words = str(error).splitlines()[0][:200] if str(error) else ""
+        raise InputError(f"{path}: the network in it cannot be read ({type(error).__name__}: {words})") from None

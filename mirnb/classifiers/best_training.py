@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from mirnb.caches import cache_key, cached
 from mirnb.classifiers.backend import load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
 from mirnb.classifiers.best import Best, best_input, build_best, plain_view, shaken_view
 from mirnb.classifiers.calibration import apply_temperature, fit_temperature
 from mirnb.classifiers.dataset import single_type_crops
 from mirnb.experiments.cutouts import MARGIN_PX
-from mirnb.files import InputError, cache_key, cached
+from mirnb.files import InputError
 from mirnb.imaging.preprocessing import crop_medians
 from mirnb.simulation.twin_estimate import estimate_twin
 

@@ -2,7 +2,6 @@
 
 import html
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -12,22 +11,19 @@ import pandas as pd
 import tifffile
 
 from mirnb import __version__
+from mirnb.caches import fingerprint
 from mirnb.classifiers.base import N_NOISE_DRAWS, SAME_NOISE
+from mirnb.classifiers.checks import FACTS, FORMAT, not_right, require_form
 from mirnb.classifiers.folds import Facts
 from mirnb.classifiers.kinds import KINDS
-from mirnb.classifiers.likeness import FEATURES, N_BINS
 from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
-from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.panel import Panel
 from mirnb.experiments.panel_file import panel_from_dict
 from mirnb.experiments.stacks import Stack
-from mirnb.files import InputError, fingerprint, read_json, write_json
+from mirnb.files import InputError, read_json, whole_folder, write_json
 from mirnb.imaging.neighbours import find_crowded
 
 UNSURE = "unsure"
-_FORMAT = 4
-_READ = (3, 4)  # in 3 all facts were there; 2 had no confusion and no ranges
-_FACTS = {"confusion": list, "hidden": list, "profile": list, "ranges": dict}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,7 +79,11 @@ class Classifier:
         noise_sd : float, optional
             Noise of a pixel of the stack they come from, counts; that of the training crops by default.
         """
-        return self.predictor.predict(crops, noise_sd=noise_sd)
+        y_prob = np.asarray(self.predictor.predict(crops, noise_sd=noise_sd))
+        lost = int(np.sum(~np.isfinite(y_prob).all(axis=1)))
+        if lost:
+            raise InputError(f"{self!r}: gives {lost} of {len(y_prob)} blobs no probability; are crops or stack damaged?")
+        return y_prob
 
     def classify(self, experiment, *, min_probability=0.0):
         """Classify every blob of an experiment, labelled or not.
@@ -124,16 +124,9 @@ class Classifier:
 
     def save(self, folder):
         """Write the classifier folder, whole or not at all; an earlier one there is replaced."""
-        folder = Path(folder)
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
-                new = Path(made) / "new"
-                new.mkdir()
+            with whole_folder(folder) as new:
                 self._write(new)
-                if folder.exists():
-                    folder.rename(Path(made) / "old")
-                new.rename(folder)
         except OSError as error:
             raise InputError(f"{folder}: the classifier could not be written ({error.strerror or error})") from error
 
@@ -141,7 +134,7 @@ class Classifier:
         tifffile.imwrite(folder / "templates.tif", self.templates.astype(np.float32), photometric="minisblack")
         self.predictor.write(folder)
         values = {
-            "format": _FORMAT, "kind": self.kind, "panel": self.panel.to_dict(),
+            "format": FORMAT, "kind": self.kind, "panel": self.panel.to_dict(),
             "template_window": self.panel.template_window.shape, "crop_window": self.panel.crop_window.shape,
             "preprocess": self.cleaning, "trained_on": self.trained_on,
             **({} if self.facts is None else vars(self.facts)),
@@ -172,7 +165,7 @@ def load_classifier(folder, *, kind=""):
     if not (folder / "classifier.json").is_file():
         raise InputError(f"{folder}: no classifier here (classifier.json is missing); mirnb report writes one")
     values = read_json(folder / "classifier.json")
-    _require_form(folder / "classifier.json", values)
+    require_form(folder / "classifier.json", values)
     if values["kind"] not in KINDS:
         raise InputError(
             f"{folder / 'classifier.json'}: a classifier of kind {values['kind']!r}; known are {', '.join(KINDS)}"
@@ -192,11 +185,16 @@ def load_classifier(folder, *, kind=""):
         raise InputError(
             f"{folder / 'templates.tif'}: {templates.shape}, expected {(panel.n_mirs, *panel.template_window.shape)}"
         )
+    if not np.isfinite(templates).all():
+        raise InputError(f"{folder / 'templates.tif'}: has pixels that are no numbers; copy the whole folder again")
     try:
         predictor = kind.read(folder)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder}: the model cannot be read ({error}); was it written by another version?") from None
-    known = [values.get(key) for key in _FACTS]
+        wrong = not_right(predictor, panel)
+    except Exception as error:  # what odd files do to Keras, skops and NumPy has many names
+        wrong = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+    if wrong:
+        raise InputError(f"{folder}: {', '.join(kind.files)} make no classifier ({wrong}); copy the whole folder again")
+    known = [values.get(key) for key in FACTS]
     facts = None if None in known else Facts(*map(np.asarray, known[:3]), known[3])
     return Classifier(
         panel, templates, predictor, **values["preprocess"], trained_on=values["trained_on"], facts=facts, folder=folder
@@ -218,7 +216,9 @@ def is_of(folder, experiment):
     """Whether a classifier folder of this version is there and was trained on the experiment as it now stands."""
     path = Path(folder) / "classifier.json"
     values = read_json(path) if path.exists() else {}
-    return values.get("format") == _FORMAT and values["trained_on"].get("fingerprints") == experiment.fingerprints()
+    if not isinstance(values, dict) or not isinstance(values.get("trained_on"), dict):
+        return False
+    return values.get("format") == FORMAT and values["trained_on"].get("fingerprints") == experiment.fingerprints()
 
 
 def classifier_of(folder):
@@ -241,61 +241,10 @@ def _folder_of_kind(folder, kind):
     raise InputError(f"--kind {kind}: there is no classifiers/{kind} beside {folder}; mirnb report writes it")
 
 
-def _require_form(path, values):
-    """Refuse what is not a classifier.json of this version, key by key."""
-    wanted = {
-        "kind": str, "panel": dict, "preprocess": dict, "files": dict, "crop_window": list, "template_window": list,
-        "trained_on": dict,
-    }  # fmt: skip
-    values = values if isinstance(values, dict) else {}
-    wanted |= _FACTS if any(key in values for key in _FACTS) or values.get("format") == 3 else {}
-    wrong = [key for key, kind in wanted.items() if not isinstance(values.get(key), kind)]
-    numbers = {"preprocess": ("background_percentile", "cap_sds"), "trained_on": ("pixel_size_nm", "noise_sd_counts")}
-    if "trained_on" not in wrong and values["trained_on"].get("dispersion") not in QUARTER_TURNS:
-        wrong.append("trained_on.dispersion")
-    for key in set(numbers) - set(wrong):
-        part = values[key]
-        wrong += [f"{key}.{name}" for name in numbers[key] if not _is_positive(part.get(name))]
-    if not wrong and "confusion" in values:
-        wrong = _wrong_counts(values)
-    if values.get("format") not in _READ or wrong:
-        raise InputError(
-            f"{path}: not a classifier this version reads ({', '.join(wrong) or 'another format'}); copy it again, or make "
-            "it again with mirnb report"
-        )
-
-
-def _wrong_counts(values):
-    """Which of the tables of numbers do not fit the panel or each other."""
-    n_classes = len(values["panel"].get("mir", ())) + 1
-    try:
-        confusion, hidden, profile = (np.asarray(values[key], float) for key in ("confusion", "hidden", "profile"))
-        ranges = np.array([values["ranges"][name] for name in FEATURES], float)
-    except (KeyError, TypeError, ValueError):
-        return ["confusion, hidden, profile, ranges"]
-    fits = {
-        "confusion": confusion.shape == (n_classes, n_classes) and (confusion >= 0).all() and (confusion % 1 == 0).all(),
-        "hidden": hidden.shape == (n_classes - 1, n_classes) and (hidden >= 0).all(),
-        "profile": profile.shape == (n_classes - 1, N_BINS) and (profile >= 0).all(),
-        "ranges": ranges.shape == (len(FEATURES), 2) and (ranges[:, 0] <= ranges[:, 1]).all(),
-    }
-    if all(fits.values()):
-        fits["hidden"] = bool((hidden.sum(axis=0) <= confusion[-1] + 1e-6).all())
-    return [key for key, good in fits.items() if not good]
-
-
-def _is_positive(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-
-
 def copy_classifier(source, target):
     """Copy a classifier folder to another place, whole or not at all."""
-    target = Path(target)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made:
-        shutil.copytree(source, Path(made) / "new")
-        if target.exists():
-            target.rename(Path(made) / "old")
-        (Path(made) / "new").rename(target)
+    with whole_folder(target) as new:
+        shutil.copytree(source, new, dirs_exist_ok=True)
 
 
 def about_noise(classifier, experiment):

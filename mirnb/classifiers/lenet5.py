@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from mirnb.caches import cache_key, cached, read_arrays, write_arrays
 from mirnb.classifiers.backend import glorot, load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
 from mirnb.classifiers.scores import macro_f1_mir, mir_f1, score
 from mirnb.classifiers.splits import Scaler, fit_scaler
-from mirnb.files import cache_key, cached, read_arrays, write_arrays
 
 
 def build_lenet5(

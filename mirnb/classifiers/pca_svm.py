@@ -10,11 +10,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from mirnb.caches import cache_key, cached
 from mirnb.classifiers.base import RawCrops, Rival
 from mirnb.classifiers.calibration import apply_temperature, fit_temperature
 from mirnb.classifiers.scores import mir_f1
 from mirnb.experiments.cutouts import without_margin
-from mirnb.files import cache_key, cached, read_json, write_json
+from mirnb.files import read_json, write_json
 
 PCA_COMPONENTS = 20  # miRACLE (thesis reference 2), as its next two
 MIRACLE_C = 0.05

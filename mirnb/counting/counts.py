@@ -12,16 +12,17 @@ import pandas as pd
 from distributed import KilledWorker
 from tqdm.auto import tqdm
 
+from mirnb.caches import cache_key, read_arrays, stored, write_arrays
 from mirnb.classifiers.classifier import classifier_fingerprint, load_classifier
 from mirnb.classifiers.likeness import profile_distance, profile_of, verdict
-from mirnb.cluster import in_turn, open_client
+from mirnb.cluster import in_turn, open_client, submit
 from mirnb.counting.worker import FITTED, FRAMES_A_PART, Job, count_part, look_at_stack
 from mirnb.experiments.check import MANY_REPEATED
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.placement import looked_at, places_of
 from mirnb.experiments.stacks import stack_fingerprint
 from mirnb.experiments.tiff_files import is_address
-from mirnb.files import InputError, cache_key, read_arrays, whole_file, write_arrays
+from mirnb.files import InputError, whole_file
 from mirnb.imaging.detection import as_thunderstorm
 from mirnb.imaging.neighbours import find_crowded, find_partners
 
@@ -71,7 +72,7 @@ def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None
             errors[one.name] = str(error)
     experiments = {one.name: one.experiment for one in inputs}
     cache = out / "cache"
-    if any(not path.exists() for job in jobs.values() for path in _parts(job, cache)):
+    if any(stored(path) is None for job in jobs.values() for path in _parts(job, cache)):
         with open_client(scheduler, n_workers=n_workers) as client:
             errors |= _run(client, jobs, experiments, classifier_folder, cache)
     counted = []
@@ -109,22 +110,22 @@ def _run(client, jobs, experiments, classifier_folder, cache):
     def looking(name, _):
         experiment = experiments[name]
         places = None if experiment.table is None else looked_at(places_of(experiment))
-        return client.submit(look_at_stack, packed, jobs[name], places, pure=False)
+        return submit(client, look_at_stack, packed, jobs[name], places)
 
     def counting(name, start):
         blobs = _blobs_of_part(experiments[name], start)
         noise_sd = read_arrays(looks[name, None])["noise_sd_counts"].item()
-        return client.submit(count_part, packed, jobs[name], start, blobs, noise_sd, pure=False)
+        return submit(client, count_part, packed, jobs[name], start, blobs, noise_sd)
 
     _each(client, looks, looking, errors, jobs, "looking at stacks")
     _each(client, parts, counting, errors, jobs, "counting")
     return errors
 
 
-def _each(client, files, submit, errors, jobs, doing):
+def _each(client, files, send, errors, jobs, doing):
     """Make each file that is missing; the files of a stack that failed are passed over."""
-    todo = [task for task, path in files.items() if not path.exists()]
-    done = in_turn(client, todo, lambda task: None if task[0] in errors else submit(*task))
+    todo = [task for task, path in files.items() if stored(path) is None]
+    done = in_turn(client, todo, lambda task: None if task[0] in errors else send(*task))
     for task, future in tqdm(done, total=len(todo), desc=doing, unit="part", leave=False, disable=not todo):
         if future is None:
             continue
@@ -153,10 +154,11 @@ def _gather(job, experiment, classifier, cache, folder):
     panel, n_classes = classifier.panel, classifier.panel.n_mirs + 1
     look, *parts = _parts(job, cache)
     values = {name: value.item() for name, value in read_arrays(look).items()}
-    calls, profile, n_blobs, n_partners = np.zeros((job.n_frames, n_classes), int), 0, 0, 0
+    calls, profile, n_blobs, n_partners, makers = np.zeros((job.n_frames, n_classes), int), 0, 0, 0, set()
     with whole_file(folder / "blobs_classified.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for number, path in enumerate(parts):
             part = read_arrays(path)
+            makers.add(part["made_by"].item())
             table, y_prob = _part_table(part, experiment, panel, first_id=n_blobs + 1), part["y_prob"]
             table.to_csv(file, index=False, header=number == 0, lineterminator="\n")
             counted = np.isfinite(y_prob[:, 0]) & table["partner"].isna().to_numpy()
@@ -166,7 +168,7 @@ def _gather(job, experiment, classifier, cache, folder):
     rows, cols = experiment.stack.frame_shape
     crop = panel.crop_window.shape
     frame_um2 = (rows - crop[0] + 1) * (cols - crop[1] + 1) * (job.pixel_size_nm / 1000) ** 2
-    misplaced = values.pop("misplaced")
+    misplaced, values["made_by"] = values.pop("misplaced"), "; ".join(sorted(makers))
     unlike = verdict(values, profile, classifier.facts.ranges, classifier.facts.profile)
     if misplaced:
         unlike.append(f"its blob table, which does not fit its light: {misplaced}")

@@ -58,6 +58,8 @@ def gather_inputs(stacks, classifier, *, blobs=(), samples=None) -> list[Input]:
     if blobs and len(blobs) != len(stacks):
         raise InputError(f"--blobs: {len(blobs)} tables for {len(stacks)} stacks; give one for each, in the same order")
     names = _unique_names(stacks)
+    for name, given in zip(names, stacks, strict=True):
+        _require_text(given, "the stack's name", name)
     inputs = []
     for k, (name, given) in enumerate(zip(names, stacks, strict=True)):
         try:
@@ -66,6 +68,12 @@ def gather_inputs(stacks, classifier, *, blobs=(), samples=None) -> list[Input]:
         except InputError as error:
             inputs.append(Input(name, given, None, error=str(error), sample=name))
     return _assign(inputs, samples) if samples else inputs
+
+
+def _require_text(where, what, name):
+    """Refuse a name that a spreadsheet would take for a formula when it opens our tables."""
+    if name.startswith(("=", "+", "-", "@", "\t", "\r")):
+        raise InputError(f"{where}: {what} begins with {name[0]!r}, and a spreadsheet would run {name!r}; rename it")
 
 
 def _unique_names(stacks):
@@ -170,6 +178,8 @@ def read_samples(path):
         for key in ("stack", "sample"):
             if not row[key]:
                 raise InputError(f"{path}, line {line}: {key} is empty; every row names a stack and its sample")
+            _require_text(f"{path}, line {line}", key, row[key])
+        _require_text(f"{path}, line {line}", "replicate", row["replicate"])
         if row["role"] not in ROLES:
             raise InputError(f"{path}, line {line}: role must be {', '.join(ROLES)}, got {row['role']!r}")
         rows.append((line, {**row, "replicate": row["replicate"] or "1"}))

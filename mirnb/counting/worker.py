@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mirnb.caches import made_by
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.likeness import FEATURES, N_LOOKED, look_at_frame, pixels_of
 from mirnb.experiments.blobs import UNLABELLED
@@ -102,14 +103,14 @@ def count_part(packed, job, start, blobs, noise_sd):
 
     Returns
     -------
-    dict of arrays, as `classify_frames` gives them, frames counted in the stack
+    dict of arrays, as `classify_frames` gives them, frames counted in the stack; and made_by, text
     """
     classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion)
     frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
     if blobs is not None:
         blobs = blobs.assign(frame=blobs["frame"] - start)
     arrays = classify_frames(classifier, frames, noise_sd, blobs=blobs)
-    return {**arrays, "frame": arrays["frame"] + start}
+    return {**arrays, "frame": arrays["frame"] + start, "made_by": np.array(made_by())}
 
 
 def classify_frames(classifier, frames, noise_sd, *, blobs=None):

@@ -7,13 +7,14 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
+from mirnb.caches import cached
 from mirnb.classifiers.scores import as_text, confusion, with_interval
 from mirnb.design.pairs import best_subsets, possible_pairs, separations, subset_panel
 from mirnb.design.predicted_scores import MEAN, frames_table, least_flux, score_table
 from mirnb.design.prediction import Effort, Prediction, key_of, predict_panel
 from mirnb.experiments.panel_file import WIDEST_GAP_PX, load_panel, require_angle, write_panel
 from mirnb.experiments.run_folder import Results
-from mirnb.files import ROOT, InputError, cached, make_folder
+from mirnb.files import ROOT, InputError, make_folder
 from mirnb.simulation.settings import settings_of, settings_of_experiment
 from mirnb.workspace import open_run
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm.auto import tqdm
 
+from mirnb.caches import cache_key
 from mirnb.classifiers.backend import load_keras, predict
 from mirnb.classifiers.best import best_input, build_best
 from mirnb.classifiers.best_training import learn
-from mirnb.files import cache_key
 from mirnb.imaging.crops import cut_crops
 from mirnb.simulation.frames import expose, false_detections, frame_light
 from mirnb.simulation.molecules import draw_sample

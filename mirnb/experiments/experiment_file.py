@@ -122,7 +122,7 @@ def _checked_values(toml, values):
     for key in ("name", "stack", "pixel_size_nm"):
         if key not in values:
             problems.append(f"{toml}: {key!r} is missing")
-    if "name" in good and not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", good["name"]):
+    if "name" in good and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}", good["name"]):
         problems.append(f"{toml}: name is letters, digits, - and _ (it names the run folder), got {good.pop('name')!r}")
     if "pixel_size_nm" in good and not 0 < good["pixel_size_nm"] < 1e5:
         problems.append(f"{toml}: pixel_size_nm must be above 0 (nm a pixel, e.g. 120), got {good.pop('pixel_size_nm')!r}")

@@ -20,6 +20,8 @@ _COLOURS = (
 )  # fmt: skip
 _LINE_STYLES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "h")
+_KNOWN_LINES = (*_LINE_STYLES, "solid", "dashed", "dashdot", "dotted")
+_KNOWN_MARKERS = (*_MARKERS, ".", ",", "1", "2", "3", "4", "8", "H", "+", "x", "d", "|", "_")
 _KEYS = ("name", "mir", "bands_nm", "filter", "prism_angle_deg", "lasers_nm", "dyes", "camera")
 # what a camera may be said to be: lowest and highest value; the rest of `settings.Settings` is the sample's
 _CAMERA = {
@@ -164,7 +166,7 @@ def _mir_class(table, k, panel, source):
         if key not in table:
             raise InputError(f"{source}: {key!r} is missing")
     name = _typed(table, "name", str, source)
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name) or name == NOISE:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,39}", name) or name == NOISE:
         raise InputError(f"{source}: a class name is letters, digits, - and _, and not {NOISE!r}; got {name!r}")
     dyes = _typed(table, "dyes", list, source)
     if len(dyes) != 2 or not all(isinstance(dye, str) for dye in dyes):
@@ -189,6 +191,9 @@ def _mir_class(table, k, panel, source):
         raise InputError(f"{source}: colour must look like #D55E00, got {colour!r}")
     line_style = _typed(table, "line_style", str, source, "") or _LINE_STYLES[k % len(_LINE_STYLES)]
     marker = _typed(table, "marker", str, source, "") or _MARKERS[k]
+    for key, value, known in (("line_style", line_style, _KNOWN_LINES), ("marker", marker, _KNOWN_MARKERS)):
+        if value not in known:
+            raise InputError(f"{source}: {key} {value!r} of {name}: known are {' '.join(known)}")
     mir = _typed(table, "mir", str, source, "")
     return MirClass(name, (dyes[0], dyes[1]), mir=mir, colour=colour, line_style=line_style, marker=marker, **values)
 
@@ -245,7 +250,7 @@ def _require_between(value, low, high, source):
 
 
 def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _typed(values, key, kind, source, default=None):

@@ -5,9 +5,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from mirnb.caches import cache_key, cached
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import write_mask
-from mirnb.files import ROOT, cache_key, cached, read_json, whole_file, write_json
+from mirnb.files import ROOT, read_json, whole_file, write_json
 
 _PACKAGES = (
     "mirnb", "numpy", "scipy", "scikit-image", "scikit-learn", "keras", "tensorflow", "tifffile", "papermill",

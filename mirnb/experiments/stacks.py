@@ -8,8 +8,9 @@ import fsspec
 import numpy as np
 import tifffile
 
+from mirnb.caches import fingerprint
 from mirnb.experiments.tiff_files import answers, is_address, look_at_all, one_series, opened, read_frame
-from mirnb.files import InputError, fingerprint, warn, whole_file
+from mirnb.files import InputError, warn, whole_file
 
 _SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 _USUAL_NM = 120.0  # the thesis's microscope

@@ -13,9 +13,10 @@ from xml.etree import ElementTree
 
 import fsspec
 import numpy as np
+import psutil
 import tifffile
 
-from mirnb.files import InputError, read_text, warn
+from mirnb.files import InputError, read_text, require_file, warn
 
 _OWN_PAGES = {"is_ome": False, "is_mmstack": False, "is_ndtiff": False}
 _SAYS_NOTHING_OF_PIXELS = ("TiffTag", "metadata", "description", "GDAL", "Geo", "ImageJ series of unknown order")  # in a log
@@ -26,6 +27,7 @@ _OTHERS = {
 }  # fmt: skip
 _NM = {"pm": 1e-3, "å": 0.1, "nm": 1.0, "nanometer": 1.0, "µm": 1e3, "μm": 1e3, "um": 1e3, "micron": 1e3, "microns": 1e3,
        "micrometer": 1e3, "\\u00b5m": 1e3, "mm": 1e6, "cm": 1e7, "inch": 2.54e7}  # fmt: skip
+_TIMES_HELD = 12  # a frame while it is filtered and correlated
 _UNIT_OF_TAG = {2: "inch", 3: "cm"}
 _SMALLEST_NM, _LARGEST_NM, _NOT_SET_NM = 1.0, 2e4, 1e3  # beyond, it is a printer's resolution; one micron means: nobody said
 
@@ -102,6 +104,7 @@ def look_at(path):
             raise InputError(f"{path}: is one-dimensional (axes {axes} of {shape}); expected frames of (rows, cols)")
         if series.dtype.kind not in "uif":
             raise InputError(f"{path}: has pixels of type {series.dtype}; expected grey values")
+        _require_memory(path, shape[-2:], np.dtype(series.dtype))
         axis = _only_axis(path, dict(zip(axes[:-2], shape[:-2], strict=True)))
         n_frames = math.prod(shape[:-2]) if series.dataoffset is not None else min(math.prod(shape[:-2]), len(series.pages))
         return TiffFrames(
@@ -115,6 +118,16 @@ def _set_of(path, header):
         return (path,)
     files = [path if name == header.own else path.parent / name for name in header.files]
     return tuple(one for one in files if one == path or one.is_file())
+
+
+def _require_memory(path, shape, dtype):
+    """Refuse frames that could not be worked on here; a frame is held several times over, as floating-point numbers."""
+    needed, there = shape[0] * shape[1] * max(dtype.itemsize, 4) * _TIMES_HELD, psutil.virtual_memory().total
+    if needed > there:
+        raise InputError(
+            f"{path}: frames of {shape[0]}x{shape[1]} {dtype} take about {needed / 1e9:.1f} GB each to work on, "
+            f"this machine has {there / 1e9:.1f}; cut them into fields"
+        )
 
 
 def _only_axis(path, sizes):
@@ -136,6 +149,8 @@ def opened(path):
     with contextlib.ExitStack() as stack:
         try:
             file, length = path, 0
+            if not is_address(path):
+                require_file(path)
             if is_address(path):
                 with answers(path):
                     system, inner = fsspec.url_to_fs(path)
@@ -146,8 +161,6 @@ def opened(path):
                 _check_length(path, one, length)
         except InputError:
             raise
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
         except Exception as error:  # of many kinds, when a file is not what it says it is

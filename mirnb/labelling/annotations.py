@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_blobs, read_labels
-from mirnb.files import InputError, make_folder, whole_file
+from mirnb.files import InputError, listed, make_folder, whole_file
 from mirnb.labelling.label_table import AS_BEFORE, LabelTable, file_state, shared_lock
 
 SETTLED = "settled"
@@ -149,7 +149,7 @@ class Annotation:
 
 def annotators(experiment):
     """Names of the annotators that have a file, in order."""
-    return sorted(path.stem for path in (experiment.folder / "labels").glob("*.csv"))
+    return [path.stem for path in listed(experiment.folder / "labels", "*.csv")]
 
 
 def read_annotation(experiment, annotator):
@@ -207,7 +207,7 @@ def blob_ids(experiment):
 
 
 def _path(experiment, annotator):
-    if not isinstance(annotator, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", annotator):
+    if not isinstance(annotator, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,39}", annotator):
         raise InputError(f"annotator is letters, digits, - and _ (it names a file), got {annotator!r}")
     return Path(experiment.folder) / "labels" / f"{annotator}.csv"
 

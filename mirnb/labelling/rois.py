@@ -14,9 +14,10 @@ import roifile
 from matplotlib.colors import to_rgb
 
 from mirnb.experiments.blobs import ERASED
-from mirnb.files import InputError, whole_file
+from mirnb.files import InputError, require_file, whole_file
 
 NEAR_PX = 3.0
+_LARGEST_BYTES = 200e6  # of a set of ROIs, unpacked
 _NAME_OF_ERASED = "erased"
 
 
@@ -42,6 +43,8 @@ def read_points(path, panel, n_frames, *, unnamed=""):
         If the file is none, or a ROI is no point, names no class, or says no frame of the stack.
     """
     path, rows = Path(path), []
+    for one in filter(None, map(str.strip, unnamed.split(","))):
+        panel.index(one)
     for roi in _read(path):
         name = roi.name or path.stem
         if roi.roitype != roifile.ROI_TYPE.POINT:
@@ -51,6 +54,8 @@ def read_points(path, panel, n_frames, *, unnamed=""):
                 "upper blob (ImageJ's point tool)"
             )
         points = np.atleast_2d(roi.coordinates())
+        if not np.isfinite(points).all():
+            raise InputError(f"{path}: {name!r} has coordinates that are no numbers; draw the point again")
         labels = _labels_of(roi, len(points), name, panel, path, unnamed)
         # in a hyperstack whose frames lie along one axis the place on the others is 1
         own = max(roi.position, roi.c_position, roi.z_position, roi.t_position)
@@ -66,10 +71,16 @@ def read_points(path, panel, n_frames, *, unnamed=""):
 
 
 def _read(path):
+    require_file(path)
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(one.file_size for one in archive.infolist())
+            if unpacked > _LARGEST_BYTES:
+                raise InputError(f"{path}: would unpack to {unpacked / 1e6:.0f} MB; a set of ROIs is far smaller")
         found = roifile.roiread(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception as error:  # whatever an odd file does to the reader

@@ -14,7 +14,7 @@ def use_style():
         {
             "figure.constrained_layout.use": True, "image.interpolation": "nearest", "image.origin": "upper",
             "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.hashsalt": "mirnb",
-            "figure.dpi": 100, "axes.titlesize": "medium",
+            "figure.dpi": 100, "axes.titlesize": "medium", "text.parse_math": False,  # a $ in a name is a $
         }
     )  # fmt: skip
 

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from mirnb.caches import cache_key
 from mirnb.classifiers.dataset import QUICK_FRAMES, prepare
 from mirnb.classifiers.lenet5 import train_runs
 from mirnb.classifiers.scores import mean_f1, paired_difference, recall_less_precision, with_interval
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.files import InputError, cache_key
+from mirnb.files import InputError
 from mirnb.imaging.templates import median_templates, preprocess_templates
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import settings_of_experiment

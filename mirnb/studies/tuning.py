@@ -15,10 +15,11 @@ import pandas as pd
 from distributed import KilledWorker
 from tqdm.auto import tqdm
 
+from mirnb.caches import cache_key, made_by, read_arrays, stored, write_arrays
 from mirnb.classifiers.backend import load_keras
 from mirnb.classifiers.scores import confusion, macro_f1_mir, score_confusion
-from mirnb.cluster import ask_all, in_turn, open_client
-from mirnb.files import InputError, cache_key, read_arrays, write_arrays
+from mirnb.cluster import ask, in_turn, open_client, submit
+from mirnb.files import InputError
 from mirnb.studies.hyperparameters import VALUES, Hyperparameters, from_text, in_text, possible_values, require_possible
 from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side
 
@@ -125,7 +126,7 @@ def tune(sweeps, data, run, *, n_repeats=30, seed=3, scheduler=""):
     folder = run.root / "cache" / f"tuning-{cache_key(*crops.values(), data.n_classes, seed)}"
     seeds = [100 * seed + k for k in range(n_repeats)]
     wanted = dict.fromkeys(hyper for sweep in sweeps for hyper in sweep.configurations)
-    missing = {hyper: [one for one in seeds if not _file(folder, hyper, one).exists()] for hyper in wanted}
+    missing = {hyper: [one for one in seeds if stored(_file(folder, hyper, one)) is None] for hyper in wanted}
     if any(missing.values()):
         _train_missing({hyper: own for hyper, own in missing.items() if own}, crops, data.n_classes, seed, folder, scheduler)
     rows = [row for sweep in sweeps for row in _rows(sweep, seeds, folder, data)]
@@ -226,7 +227,7 @@ def _file(folder, hyper, seed):
 def _train_missing(missing, crops, n_classes, seed, folder, scheduler):
     """Train what is missing, {hyperparameters: seeds}, the longest first; each is written as soon as it is there."""
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}), open_client(scheduler) as client:
-        n_at_once = None if all(ask_all(client, _has_gpu)) else GROUP
+        n_at_once = None if all(ask(client, _has_gpu).values()) else GROUP
         groups = [
             (hyper, tuple(seeds[start : start + (n_at_once or len(seeds))]))
             for hyper, seeds in missing.items()
@@ -237,14 +238,14 @@ def _train_missing(missing, crops, n_classes, seed, folder, scheduler):
         groups.sort(key=lambda group: (-work[group[0]], group[0].name))
         sent = client.submit(dict, crops, pure=False)  # a task, so that it can be made again where it was lost
 
-        def submit(group):
+        def send(group):
             hyper, seeds = group
-            return client.submit(train_group, sent, n_classes, hyper, seeds, seed, pure=False)
+            return submit(client, train_group, sent, n_classes, hyper, seeds, seed)
 
         failed, n_done, n_all = {}, 0, sum(len(seeds) for seeds in missing.values())
         total = sum(work[hyper] * len(seeds) for hyper, seeds in groups)
         with tqdm(total=total, desc="tuning", leave=False, bar_format=_BAR) as bar:
-            for (hyper, seeds), future in in_turn(client, groups, submit):
+            for (hyper, seeds), future in in_turn(client, groups, send):
                 try:
                     trained = future.result()
                 except KilledWorker:
@@ -280,7 +281,7 @@ def train_group(arrays, n_classes, hyper, seeds, shuffle_seed):
     Returns
     -------
     list of dict of arrays, one a seed
-        training, validation (confusion counts, rows true), diverged (the loss became NaN), seconds (its share).
+        training, validation (confusion counts, rows true), diverged (the loss became NaN), seconds (its share), made_by.
     """
     start = time.perf_counter()
     model = train_side_by_side(
@@ -292,7 +293,7 @@ def train_group(arrays, n_classes, hyper, seeds, shuffle_seed):
             one[name] = confusion(arrays[f"y_{name}"], y_prob.argmax(axis=1), n_classes)
             one["diverged"] |= not np.isfinite(y_prob).all()
     seconds = np.array((time.perf_counter() - start) / len(seeds))
-    return [{**one, "seconds": seconds} for one in found]
+    return [{**one, "seconds": seconds, "made_by": np.array(made_by())} for one in found]
 
 
 def _rows(sweep, seeds, folder, data):
