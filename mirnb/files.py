@@ -1,7 +1,8 @@
-"""What a user hands over and gets back: errors that can be mended, whole writes, JSON, TOML, arrays, fingerprints."""
+"""What a user hands over and gets back: errors that can be mended, whole writes, JSON, TOML, links, listings."""
 
 import codecs
 import contextlib
+import contextvars
 import functools
 import json
 import math
@@ -39,24 +40,27 @@ class InputWarning(UserWarning):
     """Something the user should know of an input that can be worked with; the message is a sentence, as of an InputError."""
 
 
+_LISTENER = contextvars.ContextVar("listener", default=None)  # of this thread alone
+
+
 def warn(sentence):
     """Warn of an input, wherever in the program that is; a notebook shows no path of this machine beside it."""
-    warnings.warn_explicit(sentence, InputWarning, "mirnb", 0)
+    listener = _LISTENER.get()
+    if listener is None:
+        warnings.warn_explicit(sentence, InputWarning, "mirnb", 0)
+    elif sentence not in listener:
+        listener.append(sentence)
 
 
 @contextlib.contextmanager
 def heard():
     """Yields a list that gets the sentences of `warn` said inside, each once; they are not shown."""
     said = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", InputWarning)
-        try:
-            yield said
-        finally:
-            others = [one for one in caught if not issubclass(one.category, InputWarning)]
-            said += dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, InputWarning))
-    for one in others:
-        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    token = _LISTENER.set(said)
+    try:
+        yield said
+    finally:
+        _LISTENER.reset(token)
 
 
 _RANGES = {  # least and largest value of what notebooks and functions are given, by name
@@ -80,8 +84,8 @@ def require_in_range(prefix="", **values):
 def make_folder(folder):
     """Make a folder and those above it, as open as the one they lie in; says in one sentence when that cannot be."""
     folder = Path(folder)
-    new = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
+        new = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         for one in reversed(new):
             share(one)
@@ -90,16 +94,16 @@ def make_folder(folder):
 
 
 def share(path):
-    """Make a new file or folder as open to its group and to others as the folder it lies in, and of the same group.
+    """Let the group of the folder it lies in write a new file or folder, where it may write in that folder.
 
-    Two accounts then work in one folder whatever their umask. A folder where everybody may write but only remove what is
-    their own (/tmp) opens nothing.
+    Two accounts then work in one folder whatever their umask. Where a file cannot be of that group nothing is opened.
     """
     above = path.parent.stat()
-    if not above.st_mode & stat.S_ISVTX:
+    if above.st_mode & stat.S_IWGRP and not above.st_mode & stat.S_ISVTX:
         with contextlib.suppress(OSError, AttributeError):  # not of that group; no groups on this system
             os.chown(path, -1, above.st_gid)
-        path.chmod(path.stat().st_mode | above.st_mode & (0o077 if path.is_dir() else 0o066))
+        if path.stat().st_gid == above.st_gid:
+            path.chmod(path.stat().st_mode | above.st_mode & (0o070 if path.is_dir() else 0o060))
 
 
 @contextlib.contextmanager

@@ -5,12 +5,15 @@ import contextlib
 import json
 import os
 import re
+import signal
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import nbformat
 import papermill
+import psutil
 from ipykernel.kernelspec import write_kernel_spec
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from tqdm.auto import tqdm
@@ -209,7 +212,7 @@ def _settings_of_our_own():
     in its profile; Matplotlib reads a matplotlibrc of the working folder or of the user.
     """
     kept = dict(os.environ)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="mirnb-", ignore_cleanup_errors=True) as folder:
         write_kernel_spec(Path(folder) / "jupyter" / "kernels" / "python3")
         startup = Path(folder) / "ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True)
@@ -219,39 +222,65 @@ def _settings_of_our_own():
             [str(Path(folder) / "jupyter"), *filter(None, [kept.get("JUPYTER_PATH")])]
         )
         os.environ["IPYTHONDIR"] = str(Path(folder) / "ipython")
-        os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(folder) / "runtime")  # connection files go when we go
+        os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(folder) / "runtime")
+        os.environ["TMPDIR"] = tempfile.tempdir = folder  # connection files and what kernels leave go when we go
         os.environ["PYTHONSAFEPATH"] = "1"  # nor does a file of the working folder stand in for a library
         for name in ("MPLBACKEND", "PYTHONSTARTUP"):
             os.environ.pop(name, None)
         try:
             yield
         finally:
+            tempfile.tempdir = None
             os.environ.clear()
             os.environ.update(kept)
 
 
 @contextlib.contextmanager
 def _ended_by_signals():
-    """A signal that ends a kernel in the middle of a notebook ends the report: nbclient hears it in our place."""
+    """A signal that asks to end, in the middle of a notebook, ends its kernel first and then the report, as Ctrl-C does.
+
+    nbclient sets handlers of its own while a notebook runs, and takes all away behind it.
+    """
     heard, loop = [], asyncio.SelectorEventLoop
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    here = threading.current_thread() is threading.main_thread()
+    kept = {number: signal.getsignal(number) for number in numbers if here and signal.getsignal(number) != signal.SIG_IGN}
     add = loop.add_signal_handler
 
-    def add_noting(self, number, callback, *given):
-        def noted(*more):
-            heard.append(number)
-            callback(*more)
+    def stop(number, _=None):
+        heard.append(number)
+        _end_kernels()
+        raise KeyboardInterrupt
 
-        return add(self, number, noted, *given)
+    def add_ours(self, number, *_):
+        def noted():
+            with contextlib.suppress(KeyboardInterrupt):  # the kernel's death ends the notebook
+                stop(number)
 
-    loop.add_signal_handler = add_noting
+        return add(self, number, noted)
+
+    for number in kept:
+        signal.signal(number, stop)
+    loop.add_signal_handler = add_ours
     try:
         yield
-    except (papermill.PapermillExecutionError, DeadKernelError, CellTimeoutError):
+    except BaseException:
+        _end_kernels()
         if heard:
             raise KeyboardInterrupt from None
         raise
     finally:
         loop.add_signal_handler = add
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _end_kernels():
+    """End kernels that this process has started, before their folder of settings goes."""
+    kernels = [one for one in psutil.Process().children() if "ipykernel_launcher" in " ".join(one.cmdline())]
+    for one in kernels:
+        one.kill()
+    psutil.wait_procs(kernels, timeout=5)
 
 
 def _papermill_path(path):

@@ -5,7 +5,9 @@ import json
 import os
 import stat
 import sys
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from by_hand import everything_in
 
 from mirnb.caches import fingerprint
-from mirnb.files import InputError, heard, read_json, read_text, warn, whole_file, write_json
+from mirnb.files import InputError, InputWarning, heard, read_json, read_text, warn, whole_file, write_json
 
 
 def test_a_whole_file_stands_under_its_name_only_when_the_block_has_ended(tmp_path):
@@ -162,7 +164,7 @@ def test_a_file_is_written_through_links_to_it(tmp_path):
 
 @pytest.mark.parametrize(
     ("folder_mode", "file_mode"),
-    [(0o755, 0o644), (0o775, 0o664), (0o2775, 0o664), (0o777, 0o666), (0o1777, 0o644), (0o700, 0o644)],
+    [(0o755, 0o644), (0o775, 0o664), (0o2775, 0o664), (0o777, 0o664), (0o1777, 0o644), (0o700, 0o644)],
 )
 def test_a_new_file_is_as_open_as_its_folder(folder_mode, file_mode, tmp_path):
     (tmp_path / "shared").mkdir()
@@ -175,7 +177,7 @@ def test_a_new_file_is_as_open_as_its_folder(folder_mode, file_mode, tmp_path):
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "shared" / "a.json").stat().st_mode) == file_mode
     opened = stat.S_IMODE((tmp_path / "shared" / "below").stat().st_mode) & 0o022
-    assert opened == (folder_mode & 0o022 if folder_mode < 0o1000 or folder_mode == 0o2775 else 0)
+    assert opened == (0 if folder_mode == 0o1777 else folder_mode & 0o020)
 
 
 def test_a_file_that_was_there_keeps_its_mode(tmp_path):
@@ -201,3 +203,17 @@ def test_what_is_said_of_an_input_is_heard_once_and_other_warnings_stay():
 
     with pytest.warns(RuntimeWarning, match="another"):
         assert speak() == ["a sentence"]
+
+
+def test_what_a_thread_hears_is_its_own():
+    def speak(k):
+        with heard() as said:
+            for _ in range(50):
+                warn(f"of {k}")
+                time.sleep(0.0005)
+        return said
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(speak, range(4))) == [[f"of {k}"] for k in range(4)]
+    with pytest.warns(InputWarning, match="afterwards"):
+        warn("afterwards")

@@ -119,7 +119,9 @@ class Classifier:
         table.loc[kept & (np.nan_to_num(y_prob).max(axis=1) < min_probability), "class"] = UNSURE
         for k, name in enumerate(self.panel.names):
             table[f"p_{name}"] = y_prob[:, k].round(6)
-        table["crowded"] = find_crowded(experiment.frame_index, experiment.rows, experiment.cols, self.panel.crop_window)
+        table["crowded"], once = False, ~experiment.repeated
+        places = (values[once] for values in (experiment.frame_index, experiment.rows, experiment.cols))
+        table.loc[once, "crowded"] = find_crowded(*places, self.panel.crop_window)
         return table
 
     def save(self, folder):

@@ -70,7 +70,7 @@ def out_of_fold(dataset, run, kind, refit, seen, *, seed):
     refit : callable
         Takes (training_rows, held_rows, fold from 1), gives probabilities of the held rows.
     seen : object
-        Everything the result depends on besides the crops, for `files.fingerprint`.
+        Everything the result depends on besides the crops, for `caches.fingerprint`.
     seed : int
         Of the folds.
 

@@ -18,7 +18,7 @@ from mirnb.classifiers.likeness import profile_distance, profile_of, verdict
 from mirnb.cluster import in_turn, open_client, submit
 from mirnb.counting.worker import FITTED, FRAMES_A_PART, Job, count_part, look_at_stack
 from mirnb.experiments.check import MANY_REPEATED
-from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.experiment import MOST_UNLIKE_PIXELS, QUARTER_TURNS
 from mirnb.experiments.placement import looked_at, places_of
 from mirnb.experiments.stacks import stack_fingerprint
 from mirnb.experiments.tiff_files import is_address
@@ -136,6 +136,8 @@ def _each(client, files, send, errors, jobs, doing):
             errors[name] = str(error)
         except KilledWorker:
             errors[name] = f"{jobs[name].paths[0]}: workers died over it several times, perhaps for want of memory"
+        except Exception as error:  # of one stack: the others go on
+            errors[name] = f"{jobs[name].paths[0]}: {type(error).__name__}: {str(error)[:200]}"
         else:
             write_arrays(files[task], arrays)
 
@@ -172,7 +174,7 @@ def _gather(job, experiment, classifier, cache, folder):
     unlike = verdict(values, profile, classifier.facts.ranges, classifier.facts.profile)
     if misplaced:
         unlike.append(f"its blob table, which does not fit its light: {misplaced}")
-    if not experiment.stack.has_pixels_of(experiment.pixel_size_nm):
+    if not experiment.stack.has_pixels_of(experiment.pixel_size_nm, within=MOST_UNLIKE_PIXELS):
         unlike.append(f"pixels ({experiment.stack.pixel_size_nm:.4g} nm in the file, {experiment.pixel_size_nm:.4g} taken)")
     values["profile_distance"] = profile_distance(profile, classifier.facts.profile)[0]
     if values["repeated_share"] > MANY_REPEATED:

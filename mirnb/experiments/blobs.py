@@ -134,7 +134,7 @@ def _read_cells(path, encoding, separator, names):
     table = table.iloc[: filled[-1] + 1 if len(filled) else 0]
     nameless = [k for k, name in enumerate(names) if not name]
     for k in nameless:
-        if table[k].notna().any():
+        if k > 0 and table[k].notna().any():  # a first one is the index that pandas writes
             raise InputError(f"{path}, line 1: column {k + 1} has no name; give it one, or remove it")
     table = table.drop(columns=nameless).set_axis([name for name in names if name], axis=1)
     texts = [name for name in table if name not in known]

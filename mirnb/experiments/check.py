@@ -114,7 +114,8 @@ def require_dispersion(experiment):
     InputError
     """
     stack, panel, said = experiment.stack, experiment.panel, experiment.dispersion
-    return require_pairs_along(stack, experiment.blobs, panel, said, experiment.folder / "experiment.toml")
+    blobs = experiment.blobs[~experiment.repeated]
+    return require_pairs_along(stack, blobs, panel, said, experiment.folder / "experiment.toml")
 
 
 def require_pairs_along(stack, blobs, panel, dispersion, source):

@@ -15,7 +15,7 @@ from mirnb.experiments.tiff_files import is_address
 from mirnb.files import InputError, warn
 from mirnb.imaging.neighbours import find_repeated
 
-_MOST_UNLIKE_PIXELS = 0.05  # share by which pixels of two stacks may differ in size
+MOST_UNLIKE_PIXELS = 0.05  # share by which pixels of two stacks may differ in size
 QUARTER_TURNS = {"down": 0, "left": 1, "up": 2, "right": 3}  # against the clock, until the dispersion runs down
 
 
@@ -106,7 +106,7 @@ class Experiment:
             raise InputError(
                 f"{self.folder}: has the {self.panel!r}, {whose} on the {panel!r}: names, dyes, separations or bands differ"
             )
-        if abs(self.pixel_size_nm / pixel_size_nm - 1) > _MOST_UNLIKE_PIXELS:
+        if abs(self.pixel_size_nm / pixel_size_nm - 1) > MOST_UNLIKE_PIXELS:
             raise InputError(f"{self.folder}: pixels of {self.pixel_size_nm:g} nm, {whose} at {pixel_size_nm:g}")
 
     def require_blobs(self, *, least=0):

@@ -36,26 +36,30 @@ def read_picasso(path, pixel_size_nm=None):
         If the file has no such dataset, positions are no numbers, or nobody says the size of a pixel.
     """
     try:
-        with h5py.File(path) as file:
-            locs = file["locs"][:] if "locs" in file else None
+        with h5py.File(path, "r", locking=False) as file:
+            locs = file["locs"][:] if isinstance(file.get("locs"), h5py.Dataset) else np.empty(0)
     except OSError as error:
         raise InputError(f"{path}: damaged or cut off in the middle ({error}); copy the file again") from None
-    if locs is None or not {"frame", "x", "y"} <= set(locs.dtype.names or ()):
+    if not {"frame", "x", "y"} <= set(locs.dtype.names or ()):
         raise InputError(f"{path}: is no file of Picasso's localisations; expected a dataset locs with frame, x and y")
     yaml = path.with_suffix(".yaml")
-    found = re.search(r"^\s*Pixelsize:\s*([0-9.eE+-]+)\s*$", read_text(yaml), re.MULTILINE) if yaml.is_file() else None
+    found = (
+        re.search(r"^\s*Pixelsize:\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*$", read_text(yaml), re.MULTILINE)
+        if yaml.is_file()
+        else None
+    )
     said = float(found[1]) if found else None
     if said and pixel_size_nm and abs(said / pixel_size_nm - 1) > _APART:
         warn(f"{yaml}: says that a pixel is {said:g} nm, {pixel_size_nm:g} nm is taken; positions in pixels stay the same")
     nm = pixel_size_nm or said
     if not nm:
         raise InputError(f"{path}: has positions in pixels, and {yaml.name} beside it does not say Pixelsize, in nm")
-    table = {"frame": locs["frame"].astype(int) + 1, **{f"{axis} [nm]": (locs[axis] + 0.5) * nm for axis in "xy"}}
+    table = {"frame": locs["frame"] + 1.0, **{f"{axis} [nm]": (locs[axis] + 0.5) * nm for axis in "xy"}}
     for name, one, other in (("sigma [nm]", "sx", "sy"), ("uncertainty_xy [nm]", "lpx", "lpy")):
         if {one, other} <= set(locs.dtype.names):
             table[name] = (locs[one] + locs[other]) / 2 * nm
     table |= {name: locs[own] for name, own in _OF_PICASSO.items() if own in locs.dtype.names}
-    return _finite(path, pd.DataFrame(table).astype({name: float for name in table if name != "frame"}))
+    return _finite(path, pd.DataFrame(table).astype(float))
 
 
 def read_rapidstorm(path, pixel_size_nm=None):
@@ -84,7 +88,7 @@ def read_rapidstorm(path, pixel_size_nm=None):
         wrong = next((k for k, row in enumerate(rows) if len(row) != len(names) or not _are_numbers(row)), 0)
         raise InputError(f"{path}, line {wrong + 2}: expected {len(names)} numbers, got {' '.join(rows[wrong])!r}") from None
     half = (pixel_size_nm or 0) / 2
-    table = pd.DataFrame({"frame": values["ImageNumber-0-0"].astype(int) + 1, "x [nm]": values["Position-0-0"] + half,
+    table = pd.DataFrame({"frame": values["ImageNumber-0-0"] + 1, "x [nm]": values["Position-0-0"] + half,
                           "y [nm]": values["Position-1-0"] + half})  # fmt: skip
     if {"PSFWidth-0-0", "PSFWidth-1-0"} <= set(names):
         table["sigma [nm]"] = (values["PSFWidth-0-0"] + values["PSFWidth-1-0"]) / 2 / _FWHM_SDS
@@ -99,8 +103,8 @@ def _are_numbers(cells):
 
 
 def _finite(path, table):
-    """The table, refused where a position is no number."""
-    wrong = np.flatnonzero(~np.isfinite(table[["x [nm]", "y [nm]"]]).all(axis=1) | (table["frame"] < 1))
+    """The table with a number for each row, refused where a position or a frame is none."""
+    wrong = np.flatnonzero(~np.isfinite(table[["x [nm]", "y [nm]"]]).all(axis=1) | ~table["frame"].between(1, 2**31))
     if len(wrong):
         raise InputError(f"{path}: localisation {wrong[0] + 1} has no position or no frame ({len(wrong)} such)")
-    return table
+    return table.astype({"frame": int}).assign(id=np.arange(1, len(table) + 1))

@@ -175,9 +175,10 @@ def _other_scales(ranks, points, pixel_size_nm):
 def _other_origins(ranks, points):
     """Whether positions fit when they are shifted, swapped or mirrored."""
     chosen = sorted(points, key=lambda frame: -len(points[frame]))[:N_SHIFTED]
-    n_points = sum(len(points[frame]) for frame in chosen)
-    reach = np.max([np.abs(points[frame]).max(axis=0, initial=0) for frame in chosen])
     shape = ranks[chosen[0]].shape
+    points = {frame: points[frame][np.abs(points[frame]).max(axis=1) < 2 * max(shape)] for frame in chosen}  # none astray
+    n_points = max(sum(map(len, points.values())), 1)
+    reach = np.max([np.abs(points[frame]).max(initial=0) for frame in chosen])
     size = [next_fast_len(int(length + max(reach, *shape)) + 1, real=True) for length in shape]
     light = {frame: rfft2(ranks[frame] - 0.5, size, workers=2) for frame in chosen}
     for words, turned in _TURNED.items():

@@ -1,6 +1,7 @@
 """TIFF stacks, on this machine or at any address fsspec knows (s3://, gs://, ...), frame by frame, never whole in memory."""
 
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -72,9 +73,9 @@ class Stack:
         """As its first file says (ImageJ, OME, or a resolution that can be a microscope's); None where it says none."""
         return self._files[0].pixel_size_nm
 
-    def has_pixels_of(self, taken_nm):
-        """Whether the file says that size of pixels, or none."""
-        return not self.pixel_size_nm or abs(taken_nm / self.pixel_size_nm - 1) <= _APART
+    def has_pixels_of(self, taken_nm, *, within=_APART):
+        """Whether the file says that size of pixels, but for a share `within`, or none."""
+        return not self.pixel_size_nm or abs(taken_nm / self.pixel_size_nm - 1) <= within
 
     def warn_of_pixel_size(self, taken_nm, source):
         """Warn where the file says another size of pixels than is taken. source : str, such as "experiment.toml says" """
@@ -162,7 +163,7 @@ def _by_numbers(path):
 
 def _in_folder(path):
     """The TIFF files of a folder, or the file itself."""
-    if is_address(path) or not Path(path).is_dir():
+    if is_address(path) or not os.path.isdir(path):  # noqa: PTH112 (which raises nothing where a folder may not be read)
         return [path if is_address(path) else Path(path)]
     files = sorted((one for one in Path(path).iterdir() if _is_tiff(one)), key=_by_numbers)
     if not files:

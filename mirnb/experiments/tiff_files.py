@@ -7,6 +7,7 @@ other files go with it.
 import contextlib
 import logging
 import math
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -43,13 +44,14 @@ class TiffFrames:
     axis: str  # along which frames lie, as tifffile names it (T, Z, C, ...); empty for a single one
     pixel_size_nm: float | None  # as the file says; None where it says none
     whole_set: tuple  # paths of this file and those that belong to it, in the order of their frames
-    n_promised: int  # frames of the whole set by its OME header; 0 without one
+    header: object = None  # _OmeHeader, which all files of a set share
 
 
 @dataclass(frozen=True)
 class _OmeHeader:
     files: tuple  # names of those that belong together, in the order of their frames
-    own: str  # that of the file it was read from, which may be called otherwise by now
+    own: str  # that of the file it was read from, which may be called otherwise by now; empty when it is not among them
+    axis: str
     n_frames: int
     pixel_size_nm: float | None
 
@@ -72,19 +74,34 @@ def look_at_all(paths):
             sets.update(dict.fromkeys(looked[path].whole_set, looked[path].whole_set))
     found = []
     for whole_set in dict.fromkeys(sets[path] for path in paths):
-        files = [looked.get(path) or look_at(path) for path in whole_set]
-        n_frames, n_promised = (sum(one.n_frames for one in files), max(one.n_promised for one in files))
-        if n_frames < n_promised:
-            warn(
-                f"{whole_set[0]}: the header promises {n_promised} frames, {n_frames} are there and read; was the recording "
-                "stopped early, or is a file of the set missing?"
-            )
-        found += files
+        header = next(looked[path].header for path in whole_set if path in looked)
+        found += [looked.get(path) or look_at(path, header) for path in whole_set]
+    _warn_of_missing(found)
     return found
 
 
-def look_at(path):
+def _warn_of_missing(found):
+    """Warn where there are fewer frames than an OME header promises for all files that have it."""
+    by_header = {}
+    for one in found:
+        if one.header:
+            by_header.setdefault((one.header.files, one.header.n_frames), []).append(one)
+    for (_, n_promised), files in by_header.items():
+        n_frames = sum(one.n_frames for one in files)
+        if n_frames < n_promised:
+            warn(
+                f"{files[0].path}: the header promises {n_promised} frames, {n_frames} are there and read; was the "
+                "recording stopped early, or is a file of the set missing?"
+            )
+
+
+def look_at(path, header=None):
     """What a file holds: TiffFrames.
+
+    Parameters
+    ----------
+    header : _OmeHeader, optional
+        Of the set it belongs to, if that was read from another of its files already.
 
     Raises
     ------
@@ -92,7 +109,7 @@ def look_at(path):
         If the file is missing, no TIFF, cut off, empty, in colour or one-dimensional, or holds frames along two axes.
     """
     with opened(path) as tif:
-        header, series = _ome_header(tif, path), one_series(tif, path)
+        header, series = header or _ome_header(tif, path), one_series(tif, path)
         if series is None or 0 in series.shape:
             raise InputError(f"{path}: holds no image")
         axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
@@ -107,14 +124,15 @@ def look_at(path):
         _require_memory(path, shape[-2:], np.dtype(series.dtype))
         axis = _only_axis(path, dict(zip(axes[:-2], shape[:-2], strict=True)))
         n_frames = math.prod(shape[:-2]) if series.dataoffset is not None else min(math.prod(shape[:-2]), len(series.pages))
+        said = header.pixel_size_nm if header else _pixel_size_nm(tif)
+        axis = header.axis if header else axis
         return TiffFrames(
-            path, n_frames, tuple(shape[-2:]), np.dtype(series.dtype), axis,
-            header.pixel_size_nm if header else _pixel_size_nm(tif), _set_of(path, header), header.n_frames if header else 0,
-        )  # fmt: skip
+            path, n_frames, tuple(shape[-2:]), np.dtype(series.dtype), axis, said, _set_of(path, header), header
+        )
 
 
 def _set_of(path, header):
-    if header is None or is_address(path):
+    if header is None or not header.own or is_address(path):
         return (path,)
     files = [path if name == header.own else path.parent / name for name in header.files]
     return tuple(one for one in files if one == path or one.is_file())
@@ -142,10 +160,7 @@ def _only_axis(path, sizes):
 @contextlib.contextmanager
 def opened(path):
     """A TIFF file to be read, its own pages alone; what is wrong with it is one sentence."""
-    noted = _Noted()
-    logger = logging.getLogger("tifffile")
-    logger.addHandler(noted)
-    propagate, logger.propagate = logger.propagate, False
+    _NOTED.messages = damage = []
     with contextlib.ExitStack() as stack:
         try:
             file, length = path, 0
@@ -166,10 +181,9 @@ def opened(path):
         except Exception as error:  # of many kinds, when a file is not what it says it is
             raise InputError(_about_no_tiff(path, error, length)) from None
         finally:
-            logger.removeHandler(noted)
-            logger.propagate = propagate
-        if noted.damage:
-            raise InputError(f"{path}: damaged or cut off in the middle ({noted.damage[0]}); copy the file again")
+            _NOTED.messages = None
+        if damage:
+            raise InputError(f"{path}: damaged or cut off in the middle ({damage[0]}); copy the file again")
         yield tif
 
 
@@ -187,17 +201,20 @@ def _about_no_tiff(path, error, length):
     return f"{path}: damaged or cut off in the middle ({error}); copy the file again"
 
 
-class _Noted(logging.Handler):
-    """Keeps what tifffile only logs and what says that pages are damaged."""
+_NOTED = threading.local()  # messages: of the file that this thread is opening
 
-    def __init__(self):
-        super().__init__(logging.WARNING)
-        self.damage = []
 
-    def emit(self, record):
-        message = record.getMessage()
-        if not any(words in message for words in _SAYS_NOTHING_OF_PIXELS):
-            self.damage.append(message)
+def _note(record):
+    """Keep what tifffile only logs of a file that is being opened, when it says that pages are damaged."""
+    messages = getattr(_NOTED, "messages", None)
+    if messages is None:
+        return True
+    if not any(words in record.getMessage() for words in _SAYS_NOTHING_OF_PIXELS):
+        messages.append(record.getMessage())
+    return False
+
+
+logging.getLogger("tifffile").addFilter(_note)
 
 
 @contextlib.contextmanager
@@ -253,30 +270,45 @@ def read_frame(series, index, file):
 
 def _ome_header(tif, path):
     """What the OME header of an open file says, its own or that in the file it refers to; None without one."""
-    root = _ome_root(tif.pages.first.description if len(tif.pages) else "")
-    if root is None:
-        return None
-    own_id, here = root.get("UUID"), "" if is_address(path) else path.name
-    elsewhere = next((one.get("MetadataFile") for one in root if one.tag.endswith("}BinaryOnly")), None)
-    if elsewhere and here and (path.parent / elsewhere).is_file():
-        root = _ome_root(_description(path.parent / elsewhere))
-    pixels, ids = ([] if root is None else [one for one in root.iter() if one.tag.endswith(f"}}{name}")]
-                   for name in ("Pixels", "UUID"))  # fmt: skip
+    try:
+        root = _ome_root(tif.pages.first.description if len(tif.pages) else "")
+        own_id, here = "" if root is None else root.get("UUID"), "" if is_address(path) else path.name
+        elsewhere = _parts(root, "BinaryOnly")[0].get("MetadataFile") if _parts(root, "BinaryOnly") else ""
+        if elsewhere and here and (path.parent / elsewhere).is_file():
+            root = _ome_root(_description(path.parent / elsewhere))
+        return _read_header(path, _parts(root, "Image"), own_id, here)
+    except InputError:
+        raise
+    except (ValueError, TypeError, OSError, AttributeError, IndexError, tifffile.TiffFileError):
+        return None  # not as a header is: the pages are there all the same
+
+
+def _parts(element, name):
+    return [] if element is None else [one for one in element.iter() if one.tag.endswith(f"}}{name}")]
+
+
+def _read_header(path, images, own_id, here):
+    """The header of the images (one for each position of a stage) that lie in a file, and of the files these go on in."""
+
+    def is_own(uuid):
+        return uuid.get("FileName") == here or bool(own_id and uuid.text == own_id)
+
+    images = [one for one in images if any(map(is_own, _parts(one, "UUID")))] or images
+    uuids = [uuid for one in images for uuid in _parts(one, "UUID") if uuid.get("FileName")]
+    pixels = [one for image in images for one in _parts(image, "Pixels")]
     if not pixels:
         return None
-    names = {one.get("FileName"): one.text for one in ids}  # in the order of their planes
-    own = next((name for name, text in names.items() if name == here or (own_id and text == own_id)), "")
-    if not own:  # it was renamed, or the header is that of another file
-        names, own = ({here: ""}, here)
-    n_frames = 0
+    axes, n_frames = [], 0
     for one in pixels:
-        samples = [int(channel.get("SamplesPerPixel", 1)) for channel in one if channel.tag.endswith("}Channel")]
+        samples = [int(channel.get("SamplesPerPixel", 1)) for channel in _parts(one, "Channel")]
         sizes = {axis: int(one.get(f"Size{axis}", 1)) for axis in "TZC"}
         sizes["C"] //= max(samples[:1] or [1])
-        _only_axis(path, sizes)
+        axes.append(_only_axis(path, sizes))
         n_frames += math.prod(sizes.values())
+    own = next((uuid.get("FileName") for uuid in uuids if is_own(uuid)), "")
+    names = dict.fromkeys(uuid.get("FileName") for uuid in uuids)  # in the order of their planes
     said = _plausible(pixels[0].get("PhysicalSizeX"), pixels[0].get("PhysicalSizeXUnit", "µm"))
-    return _OmeHeader(tuple(names), own, n_frames, said)
+    return _OmeHeader(tuple(names), own, max(axes), n_frames, said)
 
 
 def _ome_root(text):

@@ -93,7 +93,7 @@ def _labels_of(roi, n_points, name, panel, path, unnamed):
     counters = np.zeros(n_points, int) if roi.counters is None else np.asarray(roi.counters, int)
     classes = [one.strip() for one in unnamed.split(",")]
     different = np.unique(counters)
-    if len(different) > 1 and not roi.group and not _named_in(name, panel):
+    if (len(different) > 1 or len(classes) > 1) and not roi.group and not _named_in(name, panel):
         if len(classes) <= different.max():
             raise InputError(
                 f"{path}: {name!r} has points of counters {', '.join(map(str, different))}, each perhaps a class; give one "

@@ -204,3 +204,21 @@ def test_labels_are_not_written_into_a_table_of_another_program(tmp_path, capsys
     assert main(["import-rois", str(folder), str(tmp_path / "red.roi")]) == 1
     assert "labels are written into a table in ThunderSTORM's columns" in capsys.readouterr().err
     assert (folder / "blobs.csv").read_bytes() == before
+
+
+def test_the_index_that_pandas_writes_is_passed_over(tmp_path):
+    (tmp_path / "b.csv").write_text(",frame,x [nm],y [nm]\n0,1,5,7\n1,2,6,8\n")
+    assert list(read_blobs(tmp_path / "b.csv")) == ["frame", "x [nm]", "y [nm]"]
+
+
+def test_odd_files_of_other_programs_are_sentences(tmp_path):
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file.create_group("locs")
+    with pytest.raises(InputError, match="no file of Picasso's localisations"):
+        read_blobs(tmp_path / "a.hdf5", pixel_size_nm=120)
+    with pytest.raises(InputError, match="does not say Pixelsize"):
+        read_blobs(write_picasso(tmp_path / "b.hdf5", yaml="Pixelsize: -\n"))
+    (tmp_path / "c.txt").write_text(RAPIDSTORM + "1 2 nan 4\n")
+    with pytest.raises(InputError, match="localisation 1 has no position or no frame"):
+        read_blobs(tmp_path / "c.txt")
+    assert read_blobs(write_picasso(tmp_path / "d.hdf5"))["id"].tolist() == [1, 2]

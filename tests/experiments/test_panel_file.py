@@ -100,7 +100,7 @@ def test_a_panel_file_is_found_beside_the_experiment(tmp_path):
         ({"gap_px": True}, "gap_px must be a number"),
         ({"gap_px": 0.5}, "gap_px must lie between 1 and 60"),
         ({"gap_px": 61}, "gap_px must lie between 1 and 60"),
-        ({"gap_px": float("nan")}, "gap_px must lie between 1 and 60"),
+        ({"gap_px": float("nan")}, "gap_px must be a number, got nan"),
         ({"lower_flux": -1}, "lower_flux must lie between 0 and 10"),
         ({"brightness": -1}, "brightness must lie between 0 and 100"),
         ({"lower_sigma_y_px": [2, 1]}, "lower_sigma_y_px must be"),

@@ -9,8 +9,10 @@ from scipy import ndimage
 from mirnb.cli import main
 from mirnb.experiments.blobs import label_columns, read_blobs, write_table
 from mirnb.experiments.check import check_experiment
+from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.placement import about_places
 from mirnb.experiments.stacks import Stack, write_stack
+from mirnb.files import heard
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import Settings
 
@@ -176,3 +178,25 @@ def test_detect_takes_the_pixel_size_of_the_file(folder, tmp_path, capsys):
         assert f"{said_nm} nm a pixel" in capsys.readouterr().out
         found[said_nm] = read_blobs(tmp_path / "found.csv")
     np.testing.assert_allclose(found[120]["x [nm]"], 1.5 * found[80]["x [nm]"], atol=0.02)
+
+
+def test_a_fit_that_went_far_astray_costs_nothing(folder, tmp_path):
+    own = write_folder(tmp_path / "s", frames=np.stack([frame for _, frame in Stack([folder / "stack.tif"]).frames()]))
+    table = _inside(_moved(read_blobs(folder / "blobs.csv"), x=lambda x, y: y, y=lambda x, y: x))
+    table.loc[table.index[3], "x [nm]"] = 1e9
+    write_table(own / "blobs.csv", table)
+    assert [one for one in check_experiment(own).warnings if "with x and y swapped" in one]
+
+
+def test_rows_twice_do_not_crowd_and_do_not_hide_the_direction(small_folder, small_classifier, tmp_path):
+    table = read_blobs(small_folder / "blobs.csv").drop(columns=["is_really_mir", "selected_mir_type"])
+    found = {}
+    for name, rows in (("once", table), ("twice", pd.concat([table, table]))):
+        own = write_folder(tmp_path / name, frames=np.stack([f for _, f in Stack([small_folder / "stack.tif"]).frames()]))
+        write_table(own / "blobs.csv", rows)
+        with heard():
+            found[name] = small_classifier.classify(load_experiment(own))[: len(table)]
+        text = (own / "experiment.toml").read_text()
+        (own / "experiment.toml").write_text(text + 'dispersion = "up"\n')
+        assert any("second blobs lie down" in one for one in check_experiment(own).problems)
+    pd.testing.assert_series_equal(found["twice"]["crowded"], found["once"]["crowded"])

@@ -1,5 +1,7 @@
 """TIFF files as microscopes write them: every frame once, however it is named; sizes of pixels; what only looks damaged."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tifffile
@@ -180,3 +182,71 @@ def test_the_pixel_size_in_a_file_is_read(case, tmp_path):
     how, size_nm = SIZES[case]
     tifffile.imwrite(tmp_path / "a.tif", grey_frames(2), photometric="minisblack", **how)
     assert Stack([tmp_path / "a.tif"]).pixel_size_nm == (size_nm and pytest.approx(size_nm, rel=1e-4))
+
+
+def _positions(folder, n_positions, n_frames):
+    """Files of a recording at several positions of the stage, whose headers tell of all of them."""
+    folder.mkdir()
+    whole = [ome_text([(f"a_Pos{k}.ome.tif", n_frames)]) for k in range(n_positions)]
+    images = "".join(text[text.index("<Image") : text.index("</OME>")] for text in whole)
+    text = whole[0][: whole[0].index("<Image")] + images + "</OME>"
+    frames = grey_frames(n_positions * n_frames).reshape(n_positions, n_frames, 64, 48)
+    for k in range(n_positions):
+        write_ome(folder / f"a_Pos{k}.ome.tif", frames[k], text)
+    return frames
+
+
+def test_a_file_of_a_position_holds_that_position_alone(tmp_path):
+    frames = _positions(tmp_path / "set", 3, 4)
+    for k in range(3):
+        with heard() as said:
+            stack = Stack([tmp_path / "set" / f"a_Pos{k}.ome.tif"])
+        assert said == []
+        np.testing.assert_array_equal(np.stack([frame for _, frame in stack.frames()]), frames[k])
+    assert len(Stack([tmp_path / "set"])) == 12
+
+
+def test_a_set_renamed_as_a_whole_is_read_without_a_warning(tmp_path):
+    (tmp_path / "set").mkdir()
+    frames, names = grey_frames(6), ["x.ome.tif", "x_1.ome.tif", "x_2.ome.tif"]
+    for k, name in enumerate(names):
+        text = ome_text([(one, 2) for one in names], own_id=f"urn:uuid:{name}")
+        write_ome(tmp_path / "set" / f"mine_{k}.ome.tif", frames[2 * k : 2 * k + 2], text)
+    with heard() as said:
+        np.testing.assert_array_equal(np.stack([frame for _, frame in Stack([tmp_path / "set"]).frames()]), frames)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('SizeT="5"', 'SizeT="five"'),
+        ('SizeT="5"', 'SizeT="5.0"'),
+        ('FileName="a.ome.tif"', ""),
+        ("a.ome.tif", "a" * 5000),
+        ("</OME>", '<BinaryOnly MetadataFile="b.ome.tif"/></OME>'),
+    ],
+)
+def test_an_odd_header_leaves_the_pages(old, new, tmp_path):
+    frames = grey_frames(5)
+    (tmp_path / "b.ome.tif").write_bytes(b"no TIFF")
+    path = write_ome(tmp_path / "a.ome.tif", frames, ome_text([("a.ome.tif", 5)]).replace(old, new))
+    with heard():
+        np.testing.assert_array_equal(np.stack([frame for _, frame in Stack([path]).frames()]), frames)
+
+
+def test_a_damaged_file_in_one_thread_is_no_damage_of_another(tmp_path):
+    """Workers may have several threads, and tifffile one log."""
+    tifffile.imwrite(tmp_path / "good.tif", grey_frames(3), photometric="minisblack")
+    content = (tmp_path / "good.tif").read_bytes()
+    (tmp_path / "bad.tif").write_bytes(content[:8] + bytes(range(200)) + content[208:])
+
+    def read(name):
+        try:
+            return len(Stack([tmp_path / name]))
+        except InputError:
+            return 0
+
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(read, ["good.tif", "bad.tif"] * 40))
+    assert found[::2] == [3] * 40

@@ -175,3 +175,13 @@ def test_points_of_several_counters_are_not_made_one_class(tmp_path):
     named.name = "0001-red"
     named.tofile(tmp_path / "c.roi")
     assert read_points(tmp_path / "c.roi", THESIS, 1)["label"].tolist() == [0] * 4
+
+
+def test_several_classes_are_of_counters_also_where_a_roi_has_but_one(tmp_path):
+    assert read_points(_counted(tmp_path / "a.roi", [1, 1, 1]), THESIS, 1, unnamed="red,green")["label"].tolist() == [
+        1,
+        1,
+        1,
+    ]
+    with pytest.raises(InputError, match="counters 2"):
+        read_points(_counted(tmp_path / "b.roi", [2, 2]), THESIS, 1, unnamed="red,green")
