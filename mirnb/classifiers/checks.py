@@ -24,7 +24,7 @@ def require_form(path, values):
     wanted |= FACTS if any(key in values for key in FACTS) or values.get("format") == 3 else {}
     wrong = [key for key, kind in wanted.items() if not isinstance(values.get(key), kind)]
     numbers = {"preprocess": ("background_percentile", "cap_sds"), "trained_on": ("pixel_size_nm", "noise_sd_counts")}
-    if "trained_on" not in wrong and values["trained_on"].get("dispersion") not in QUARTER_TURNS:
+    if "trained_on" not in wrong and values["trained_on"].get("dispersion") not in [*QUARTER_TURNS]:
         wrong.append("trained_on.dispersion")
     for key in set(numbers) - set(wrong):
         part = values[key]

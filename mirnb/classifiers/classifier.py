@@ -179,16 +179,7 @@ def load_classifier(folder, *, kind=""):
         if fingerprint(folder / name) != values["files"].get(name):
             raise InputError(f"{folder / name}: is not the file this classifier was saved with; copy the whole folder again")
     panel = panel_from_dict(values["panel"], source=str(folder / "classifier.json"))
-    for key, window in (("crop_window", panel.crop_window), ("template_window", panel.template_window)):
-        if list(window.shape) != values[key]:
-            raise InputError(f"{folder}: {key} of {values[key]}, but this version cuts {window.shape} for its panel")
-    templates = np.stack([frame for _, frame in Stack([folder / "templates.tif"]).frames()])
-    if templates.shape != (panel.n_mirs, *panel.template_window.shape):
-        raise InputError(
-            f"{folder / 'templates.tif'}: {templates.shape}, expected {(panel.n_mirs, *panel.template_window.shape)}"
-        )
-    if not np.isfinite(templates).all():
-        raise InputError(f"{folder / 'templates.tif'}: has pixels that are no numbers; copy the whole folder again")
+    templates = _read_templates(folder, values, panel)
     try:
         predictor = kind.read(folder)
         wrong = not_right(predictor, panel)
@@ -201,6 +192,21 @@ def load_classifier(folder, *, kind=""):
     return Classifier(
         panel, templates, predictor, **values["preprocess"], trained_on=values["trained_on"], facts=facts, folder=folder
     )
+
+
+def _read_templates(folder, values, panel):
+    """Templates of a classifier folder, (n_mirs, rows, cols), if they and its windows fit its panel."""
+    for key, window in (("crop_window", panel.crop_window), ("template_window", panel.template_window)):
+        if list(window.shape) != values[key]:
+            raise InputError(f"{folder}: {key} of {values[key]}, but this version cuts {window.shape} for its panel")
+    templates = np.stack([frame for _, frame in Stack([folder / "templates.tif"]).frames()])
+    if templates.shape != (panel.n_mirs, *panel.template_window.shape):
+        raise InputError(
+            f"{folder / 'templates.tif'}: {templates.shape}, expected {(panel.n_mirs, *panel.template_window.shape)}"
+        )
+    if not np.isfinite(templates).all():
+        raise InputError(f"{folder / 'templates.tif'}: has pixels that are no numbers; copy the whole folder again")
+    return templates
 
 
 def add_facts(folder, facts):

@@ -17,6 +17,7 @@ from mirnb.experiments.blobs import ERASED
 from mirnb.files import InputError, require_file, whole_file
 
 NEAR_PX = 3.0
+_POINTS = {"frame": int, "y_px": float, "x_px": float, "label": int, "roi": str}
 _LARGEST_BYTES = 200e6  # of a set of ROIs, unpacked
 _NAME_OF_ERASED = "erased"
 
@@ -67,7 +68,7 @@ def read_points(path, panel, n_frames, *, unnamed=""):
                     "with their positions in the stack (0 is none)"
                 )
             rows.append({"frame": max(position, 1) - 1, "y_px": y + 0.5, "x_px": x + 0.5, "label": label, "roi": name})
-    return pd.DataFrame(rows, columns=["frame", "y_px", "x_px", "label", "roi"])
+    return pd.DataFrame(rows, columns=list(_POINTS)).astype(_POINTS)
 
 
 def _read(path):

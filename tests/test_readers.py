@@ -1,8 +1,13 @@
 """Whatever is in a file, a reader gives what it says or refuses it in words: rows, keys and bytes drawn by hypothesis."""
 
+import copy
 import csv
 import io
+import json
 import math
+import shutil
+import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,14 +16,18 @@ from by_hand import write_folder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mirnb.classifiers.classifier import load_classifier
+from mirnb.classifiers.making import save_rival
+from mirnb.classifiers.matched_filter import train_matched_filter
+from mirnb.counting.samples import ROLES, read_samples
 from mirnb.experiments.blobs import read_blobs, read_labels
 from mirnb.experiments.experiment_file import inspect_experiment
 from mirnb.experiments.panel_file import THESIS, load_panel, panel_from_dict, write_panel
-from mirnb.files import InputError, write_toml
+from mirnb.files import InputError, heard, read_json, write_toml
 from mirnb.labelling.rois import read_points
 
 seeded = settings(
-    max_examples=150, derandomize=True, deadline=None, database=None,
+    max_examples=200, derandomize=True, deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 ODD = st.sampled_from(
@@ -129,5 +138,92 @@ def test_rois_are_points_of_the_panel_or_refused_in_words(start, noise, whole, f
         assert points["label"].between(-1, 3).all()
 
 
+@seeded
+@given(members=st.lists(st.tuples(st.integers(0, 80), st.binary(max_size=40)), max_size=3), cut=st.integers(0, 400),
+       name=st.sampled_from(["0001-red.roi", "x", "../red.roi", "0001-red"]))  # fmt: skip
+def test_a_set_of_rois_is_points_or_refused_in_words(members, cut, name, folder):
+    roi = roifile.ImagejRoi.frompoints(np.array([[3.0, 4.0]]), name="0001-red")
+    roi.roitype, roi.position = roifile.ROI_TYPE.POINT, 1
+    path, content = folder / "drawn.zip", roi.tobytes()
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings(action="ignore"):  # of names that are there twice
+        for start, noise in members:
+            archive.writestr(name, content[:start] + noise + content[start + len(noise) :])
+    path.write_bytes(path.read_bytes()[: len(path.read_bytes()) - min(cut // 4, 60)])
+    points = read_or_refused("roi sets", lambda: read_points(path, THESIS, 5), str(path))
+    if points is not None:
+        assert np.isfinite(points[["x_px", "y_px"]]).to_numpy().all()
+
+
+SAMPLE_CELLS = st.sampled_from(
+    ["a.tif", "b.tif", "sample", "blank", "reference", "Blank ", "1", "=1", "", '"', "\u00b5", "\x00"]
+)
+
+
+GOOD_ROWS = st.tuples(*map(st.sampled_from, [["a.tif", "b.tif"], ["one", "\u00b5"], ["blank", "Sample"], ["1", ""]])).map(
+    list
+)
+
+
+@seeded
+@given(header=st.just(["stack", "Sample", "role", "REPLICATE"]) | st.permutations(["stack", "Sample", "role", "REPLICATE"]),
+       n_columns=st.integers(3, 6), rows=st.lists(GOOD_ROWS | st.lists(SAMPLE_CELLS, max_size=6), max_size=3), separator=st.sampled_from(",;\t "),
+       encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]))  # fmt: skip
+def test_a_samples_table_is_rows_or_refused_in_words(header, n_columns, rows, separator, encoding, folder):
+    path = folder / "samples.csv"
+    lines = [separator.join(header[: max(n_columns, 3)]), *(separator.join(row) for row in rows)]
+    path.write_bytes("\n".join(lines).encode(encoding, "replace"))
+    found = read_or_refused("samples", lambda: read_samples(path), str(path))
+    for _, row in found or []:
+        assert row["role"] in ROLES
+        assert row["stack"]
+
+
+@pytest.fixture(scope="module")
+def saved(small_data, small_run, tmp_path_factory):
+    """A classifier that is read without Keras: folder, and what its classifier.json says."""
+    own = save_rival(train_matched_filter(small_data, small_run), small_data, small_run).folder
+    kept = tmp_path_factory.mktemp("classifier") / "filter"
+    shutil.copytree(own, kept)
+    return kept, read_json(kept / "classifier.json")
+
+
+@seeded
+@given(data=st.data(), value=VALUES, model=st.booleans())
+def test_a_classifier_is_read_or_refused_in_words(data, value, model, saved):
+    folder, values = saved
+    changed = copy.deepcopy(values)
+    part = changed
+    while True:
+        key = data.draw(st.sampled_from(sorted(part)) if isinstance(part, dict) else st.integers(0, len(part) - 1))
+        if not isinstance(part[key], dict | list) or not part[key] or data.draw(st.booleans()):
+            break
+        part = part[key]
+    part[key] = value
+    if model:
+        changed["kind"] = data.draw(st.sampled_from(["lenet5", "best", "pca_svm", "none"]))
+    (folder / "classifier.json").write_text(json.dumps(changed))
+    found = read_or_refused("classifier", lambda: load_classifier(folder), str(folder))
+    if found is not None:
+        y_prob = found.predict(np.zeros((2, *found.panel.crop_window.shape, found.panel.n_mirs), np.float32))
+        np.testing.assert_allclose(y_prob.sum(axis=1), 1, atol=1e-6)
+        assert isinstance(repr(found) + found._repr_html_(), str)
+
+
+@seeded
+@given(start=st.integers(0, 400), noise=st.binary(min_size=1, max_size=30), what=st.sampled_from(["toml", "blobs"]))
+def test_bytes_at_random_in_a_folder_leave_an_experiment_or_sentences(start, noise, what, folder):
+    sample = write_folder(folder / "bytes")
+    path = sample / {"toml": "experiment.toml", "blobs": "blobs.csv"}[what]
+    content = path.read_bytes()
+    at = start % len(content)
+    path.write_bytes(content[:at] + noise + content[at + len(noise) :])
+    with heard():
+        experiment, problems = inspect_experiment(sample)
+    assert all(isinstance(one, str) and len(one) > 20 for one in problems)
+    assert experiment is not None or problems
+    if not problems:
+        READ.add("bytes")
+
+
 def test_not_all_was_refused():
-    assert {"blobs", "panel", "experiment", "rois"} == READ
+    assert {"blobs", "panel", "experiment", "rois", "roi sets", "samples", "classifier", "bytes"} == READ
