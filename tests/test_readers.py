@@ -166,8 +166,8 @@ GOOD_ROWS = st.tuples(*map(st.sampled_from, [["a.tif", "b.tif"], ["one", "\u00b5
 
 @seeded
 @given(header=st.just(["stack", "Sample", "role", "REPLICATE"]) | st.permutations(["stack", "Sample", "role", "REPLICATE"]),
-       n_columns=st.integers(3, 6), rows=st.lists(GOOD_ROWS | st.lists(SAMPLE_CELLS, max_size=6), max_size=3), separator=st.sampled_from(",;\t "),
-       encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]))  # fmt: skip
+       n_columns=st.integers(3, 6), rows=st.lists(GOOD_ROWS | st.lists(SAMPLE_CELLS, max_size=6), max_size=3),
+       separator=st.sampled_from(",;\t "), encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]))  # fmt: skip
 def test_a_samples_table_is_rows_or_refused_in_words(header, n_columns, rows, separator, encoding, folder):
     path = folder / "samples.csv"
     lines = [separator.join(header[: max(n_columns, 3)]), *(separator.join(row) for row in rows)]
