@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: report test lint lab bench strip clean
 
 report: .venv/ready
-	$(BIN)/python -m mirnb report data/demo
+	$(BIN)/python -P -m mirnb report data/demo
 
 test: lint
 	$(BIN)/python -m pytest

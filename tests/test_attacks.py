@@ -163,10 +163,11 @@ def test_a_classifier_that_cannot_be_right_is_refused_when_it_is_loaded(case, sa
         load_classifier(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
-    assert main(["classify", str(folder), str(small_folder), "--out", str(tmp_path / "out.csv")]) == 1
-    said = capsys.readouterr().err
-    assert "run the command again" not in said
-    assert not (tmp_path / "out.csv").exists()
+    assert "run the command again" not in str(caught.value)
+    if case in ("mean NaN", "weights cut", "deep"):
+        assert main(["classify", str(folder), str(small_folder), "--out", str(tmp_path / "out.csv")]) == 1
+        assert str(caught.value) in capsys.readouterr().err
+        assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), "1", None, [1]])

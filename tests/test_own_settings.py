@@ -62,8 +62,10 @@ def test_a_report_runs_by_its_own_settings_whatever_the_user_has(small_settings,
     (tmp_path / "home").mkdir()
     environment = {**os.environ, **_settings_of_a_user(tmp_path / "home")}
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")  # in the working folder
+    for module in ("random", "mirnb", "numpy"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('the user')\n")
     done = subprocess.run(
-        [sys.executable, "-m", "mirnb", "report", str(folder), "--only", "01", "--quick", "--out", str(tmp_path / "run")],
+        [sys.executable, "-P", "-m", "mirnb", "report", str(folder), "--only", "01", "--quick", "--out", "run"],
         env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
