@@ -92,6 +92,7 @@ def _local_cluster(n_workers, security):
         }  # fmt: skip
         with SpecCluster(
             workers={k: {"cls": Nanny, "options": worker} for k in range(n_workers)},
+            worker={"cls": Nanny, "options": worker},
             scheduler={"cls": _Scheduler, "options": {**here, "port": 0, "dashboard": False}},
             security=security, silence_logs=logging.CRITICAL,
         ) as cluster:  # fmt: skip
@@ -170,7 +171,9 @@ def in_turn(client, tasks, submit):
     todo, running, under_way, known = iter(tasks), as_completed(loop=client.loop), {}, set()
 
     def fill_up():
-        workers = set(client.scheduler_info(n_workers=-1)["workers"])
+        workers = set(client.scheduler_info(n_workers=-1).get("workers", ()))
+        if not workers and client.status != "running":
+            raise CommClosedError
         if workers - known:
             _require_same(client, workers - known)
             known.update(workers)

@@ -11,8 +11,8 @@ from distributed import Client
 
 
 @contextlib.contextmanager
-def two_workers(folder):
-    """Address of a scheduler, and its two workers without nannies: killed, they stay so."""
+def two_workers(folder, *, environment=None):
+    """Address of a scheduler, and its processes: itself, and two workers without nannies. Killed, they stay so."""
     file = folder / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -24,10 +24,10 @@ def two_workers(folder):
             time.sleep(0.1)
         address = json.loads(file.read_text())["address"]
         worker = [*dask, "worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-        started += [subprocess.Popen(worker, cwd=folder, **quiet) for _ in range(2)]
+        started += [subprocess.Popen(worker, cwd=folder, env=environment, **quiet) for _ in range(2)]
         with Client(address) as client:
             client.wait_for_workers(2, timeout=60)
-        yield address, started[1:]
+        yield address, started
     finally:
         for process in reversed(started):
             process.kill()

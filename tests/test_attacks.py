@@ -327,10 +327,13 @@ def test_another_program_on_a_worker_is_refused_before_it_counts(monkeypatch):
         with pytest.raises(OtherProgram, match="runs another mirnb"):
             next(in_turn(client, [1], lambda task: submit(client, str, task)))
         monkeypatch.undo()
-        monkeypatch.setattr(cluster, "_asking", lambda: lambda: ("0.0.1", "x", {}))
-        monkeypatch.setattr(cluster, "ask", lambda client, question, workers: {"tcp://w": ("0.1.0", "y", {})})
-        with pytest.raises(OtherProgram, match=r"worker tcp://w runs mirnb 0\.1\.0, here is 0\.0\.1"):
-            next(in_turn(client, [1], lambda task: submit(client, str, task)))
+        going_on = in_turn(client, range(9), lambda task: submit(client, str, task))
+        next(going_on)
+        monkeypatch.setattr(cluster, "ask", lambda client, question, workers: {"tls://w": ("0.1.0", "y", {})})
+        client.cluster.scale(2)  # one that joins later
+        client.wait_for_workers(2, timeout=30)
+        with pytest.raises(OtherProgram, match=r"worker tls://w runs mirnb 0\.1\.0, here is"):
+            list(going_on)
 
 
 def test_other_libraries_on_a_worker_are_warned_of(monkeypatch):

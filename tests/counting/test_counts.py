@@ -1,19 +1,23 @@
 """Stacks counted in parts: same rows whatever does them, in which order, and how often it was stopped."""
 
+import os
+import shutil
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from dask_cluster import kill_after, two_workers
 
+from mirnb.cluster import OtherProgram
 from mirnb.counting import counts
 from mirnb.counting.counts import count_stacks
 from mirnb.counting.samples import gather_inputs
 from mirnb.experiments.blobs import read_blobs, write_table
 from mirnb.experiments.stacks import Stack, write_stack
-from mirnb.files import heard, write_toml
+from mirnb.files import InputError, heard, write_toml
 from mirnb.simulation.folders import simulate_experiment
 
 
@@ -181,7 +185,7 @@ def test_another_table_is_counted_anew(small, folder, small_classifier, tmp_path
 def test_a_worker_that_is_killed_changes_nothing(small_settings, folder, small_classifier, tmp_path):
     """A scheduler and two workers as Dask's own commands start them; one is killed in the middle."""
     frames = simulate_experiment(tmp_path / "many", settings=replace(small_settings, n_frames=96), seed=9) / "stack.tif"
-    with two_workers(tmp_path) as (address, workers):
+    with two_workers(tmp_path) as (address, (_, *workers)):
         killer = threading.Thread(target=kill_after, args=(workers[0], tmp_path / "killed" / "cache", "0*.npz", 3))
         killer.start()
         inputs = gather_inputs([frames], small_classifier)
@@ -196,6 +200,36 @@ def test_a_worker_that_is_killed_changes_nothing(small_settings, folder, small_c
     probabilities = [f"p_{name}" for name in small_classifier.panel.names]
     pd.testing.assert_frame_equal(killed.drop(columns=probabilities), undisturbed.drop(columns=probabilities))
     np.testing.assert_allclose(killed[probabilities], undisturbed[probabilities], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_killed_in_the_middle_is_one_sentence_and_work_goes_on(
+    sample_frames, folder, small_classifier, tmp_path
+):
+    with two_workers(tmp_path) as (address, (scheduler, *_)):
+        killer = threading.Thread(target=kill_after, args=(scheduler, tmp_path / "out" / "cache", "0*.npz", 1))
+        killer.start()
+        inputs = gather_inputs([sample_frames / "stack.tif"], small_classifier)
+        with pytest.raises(InputError, match="scheduler went away in the middle; what was finished is kept"):
+            count_stacks(inputs, folder, tmp_path / "out", scheduler=address)
+        killer.join()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cache").rglob("0*.npz")}
+    assert kept
+    count_stacks(inputs, folder, tmp_path / "out", n_workers=1)
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+
+
+@pytest.mark.slow
+def test_a_worker_with_another_mirnb_is_refused(sample_frames, folder, small_classifier, tmp_path):
+    """Its classes come in another order; before, it counted by them without a word."""
+    shutil.copytree(Path(counts.__file__).parents[1], tmp_path / "other" / "mirnb")
+    changed = tmp_path / "other" / "mirnb" / "classifiers" / "likeness.py"
+    changed.write_text(changed.read_text().replace("return table", "return table[::-1]") + "\n# another\n")
+    with two_workers(tmp_path, environment={**os.environ, "PYTHONPATH": str(tmp_path / "other")}) as (address, _):
+        inputs = gather_inputs([sample_frames / "stack.tif"], small_classifier)
+        with pytest.raises(OtherProgram, match=r"worker tcp://.* runs mirnb .* with other source, here is"):
+            count_stacks(inputs, folder, tmp_path / "out", scheduler=address)
+    assert not list((tmp_path / "out").rglob("*.npz"))
 
 
 def _rows(out):

@@ -257,7 +257,7 @@ def test_a_worker_that_is_killed_changes_nothing(small_data, small, tmp_path):
     """A scheduler and two workers as Dask's own commands start them; one is killed in the middle."""
     sweeps = [Sweep("kernel", (1, 2, 3), Hyperparameters(epochs=5, batch_size=32))]
     killed, undisturbed = (RunFolder(small, tmp_path / name) for name in ("killed", "undisturbed"))
-    with two_workers(tmp_path) as (address, workers):
+    with two_workers(tmp_path) as (address, (_, *workers)):
         killer = threading.Thread(target=kill_after, args=(workers[0], killed.root, "*-seed*.npz", 5))
         killer.start()
         table = tune(sweeps, small_data, killed, n_repeats=7, scheduler=address)
