@@ -109,7 +109,8 @@ def look_at(path, header=None):
         If the file is missing, no TIFF, cut off, empty, in colour or one-dimensional, or holds frames along two axes.
     """
     with opened(path) as tif:
-        header, series = header or _ome_header(tif, path), one_series(tif, path)
+        given, series = header, one_series(tif, path)
+        header = given or _ome_header(tif, path)
         if series is None or 0 in series.shape:
             raise InputError(f"{path}: holds no image")
         axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
@@ -126,9 +127,8 @@ def look_at(path, header=None):
         n_frames = math.prod(shape[:-2]) if series.dataoffset is not None else min(math.prod(shape[:-2]), len(series.pages))
         said = header.pixel_size_nm if header else _pixel_size_nm(tif)
         axis = header.axis if header else axis
-        return TiffFrames(
-            path, n_frames, tuple(shape[-2:]), np.dtype(series.dtype), axis, said, _set_of(path, header), header
-        )
+        whole_set = (path,) if given else _set_of(path, header)
+        return TiffFrames(path, n_frames, tuple(shape[-2:]), np.dtype(series.dtype), axis, said, whole_set, header)
 
 
 def _set_of(path, header):
