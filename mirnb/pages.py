@@ -13,6 +13,10 @@ from mirnb.files import NOTEBOOK_FOLDER, listed, read_json, whole_file
 from mirnb.studies.thesis import printed_scores
 
 NOTEBOOKS = tuple(path.stem for path in listed(NOTEBOOK_FOLDER, "[0-9][0-9]_*.ipynb") if "-" not in path.stem)  # no copy
+MINUTES = {  # each usually takes, the first time, on two cores
+    "01_templates": 0.3, "02_correlation_comparison": 0.3, "03_training": 1, "04_evaluation": 0.3, "05_roc_pr": 0.2,
+    "06_tuning": 2, "07_optimizers": 0.5, "08_classifiers": 4, "09_quantification": 1, "10_panel_design": 1,
+}  # fmt: skip
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
 FIGURES = (
     ("2", "fig02_templates", "01_templates", "Median template of each miR and its response to all templates"),
@@ -57,6 +61,7 @@ _SHOWN = (
 )  # fmt: skip
 
 
+REFRESH_S = 10
 _PAGES = Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
@@ -83,8 +88,19 @@ def render_notebook(path, *, has_index=True):
     return page
 
 
-def write_index(run, ran):
-    """Write the page to read first; ran : list of Ran"""
+def write_index(run, ran, *, now="", to_come=(), stopped=""):
+    """Write the page to read first, also while notebooks run: path.
+
+    Parameters
+    ----------
+    ran : list of Ran
+    now : str
+        The notebook that runs: the page then loads itself again until it is done.
+    to_come : sequence of str
+        Notebooks behind it.
+    stopped : str
+        Why there will be no more.
+    """
     root, experiment = run.root, run.experiment
     metrics = read_json(root / "metrics.json") if (root / "metrics.json").exists() else {}
     figures = [
@@ -98,6 +114,7 @@ def write_index(run, ran):
         "shown": [figure for figure in figures if figure["name"] in _SHOWN],
         "notebooks": [name for name in NOTEBOOKS if (root / "notebooks" / f"{name}.html").exists()],
         "tables": [path.name for path in listed(root / "tables", "*.csv")],
+        "now": now, "to_come": [(name, MINUTES[name]) for name in to_come], "stopped": stopped, "refresh_s": REFRESH_S,
         "cache_mib": sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
     }  # fmt: skip
     _write_page(root / "index.html", "index.html", **values)

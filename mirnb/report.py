@@ -1,23 +1,13 @@
 """Run the notebooks through papermill, one after another, and have their pages made."""
 
-import asyncio
 import contextlib
+import itertools
 import json
-import os
-import re
-import signal
-import tempfile
-import threading
 import time
 from pathlib import Path
 
 import nbformat
-import papermill
-import psutil
-from ipykernel.kernelspec import write_kernel_spec
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from tqdm.auto import tqdm
-from traitlets.config import Config
 
 from mirnb.classifiers.classifier import copy_classifier, is_of
 from mirnb.classifiers.kinds import KINDS
@@ -29,7 +19,8 @@ from mirnb.experiments.placement import warn_of_places
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.tiff_files import is_address
 from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder, require_in_range
-from mirnb.pages import NOTEBOOKS, Ran, render_notebook, write_index
+from mirnb.pages import MINUTES, NOTEBOOKS, Ran, render_notebook, write_index
+from mirnb.running import execute, parameters_of
 
 
 def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
@@ -64,20 +55,64 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     given = _converted(chosen, {} if parameters is None else parameters)
     make_folder(run.root / "notebooks")
     fixed = {"experiment": _from_root(folder), "out": _from_root(run.root), "quick": quick}
-    ran = []
-    bar = tqdm(chosen, desc="notebooks", unit="notebook")
-    for notebook in bar:
-        bar.set_postfix_str(notebook)
-        start = time.perf_counter()
-        _execute(notebook, run.root, {**fixed, **given[notebook]})
-        render_notebook(run.root / "notebooks" / f"{notebook}.ipynb")
-        ran.append(Ran(notebook, time.perf_counter() - start))
+    set_by_user = {key: value for values in given.values() for key, value in values.items()}
+    run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
+    print(
+        f"{len(chosen)} notebooks, about {max(sum(map(MINUTES.get, chosen)), 1):.0f} minutes the first time on two cores; "
+        f"{run.root / 'index.html'} shows what is there already",
+        flush=True,
+    )
+    ran = _run_all(chosen, run, {notebook: {**fixed, **given[notebook]} for notebook in chosen})
     kinds = [kind for kind in KINDS if is_of(run.root / "classifiers" / kind, experiment)]
     if kinds:  # they are listed with the best first
         copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
-    set_by_user = {key: value for values in given.values() for key, value in values.items()}
-    run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
     return write_index(run, ran)
+
+
+def _run_all(chosen, run, parameters):
+    """Run notebooks one after another, the page and a bar growing with them: list of Ran."""
+    ran, progress = [], _Progress(chosen)
+    try:
+        for k, notebook in enumerate(chosen):
+            write_index(run, ran, now=notebook, to_come=chosen[k + 1 :])
+            start = time.perf_counter()
+            execute(notebook, run.root, parameters[notebook], on_cell_executed=progress.begin(notebook))
+            render_notebook(run.root / "notebooks" / f"{notebook}.ipynb")
+            ran.append(Ran(notebook, time.perf_counter() - start))
+            progress.end(notebook)
+    except BaseException as error:
+        why = str(error) if isinstance(error, InputError) else f"in the middle of {notebook}."
+        with contextlib.suppress(InputError):
+            write_index(run, ran, stopped=why)
+        raise
+    finally:
+        progress.bar.close()
+    return ran
+
+
+class _Progress:
+    """A bar that goes with the usual minutes of notebooks, cell by cell, and says how many are left at the pace so far."""
+
+    def __init__(self, chosen):
+        self._usual, self._done, self._start = sum(map(MINUTES.get, chosen)), 0.0, time.perf_counter()
+        self.bar = tqdm(total=self._usual, desc="report", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}")
+
+    def begin(self, notebook):
+        """What is to be called after each cell of a notebook."""
+        source = nbformat.read(NOTEBOOK_FOLDER / f"{notebook}.ipynb", as_version=4)
+        a_cell = MINUTES[notebook] / max(sum(cell.cell_type == "code" for cell in source.cells), 1)
+        self._show(notebook, 0.0)
+        cells = itertools.count(1)
+        return lambda **_: self._show(notebook, min(next(cells) * a_cell, MINUTES[notebook]))
+
+    def end(self, notebook):
+        self._done += MINUTES[notebook]
+
+    def _show(self, notebook, within):
+        self.bar.n = self._done + within
+        elapsed = (time.perf_counter() - self._start) / 60
+        left = (self._usual - self.bar.n) * (elapsed / self.bar.n if self.bar.n > 0.1 * self._usual else 1)
+        self.bar.set_postfix_str(f"{notebook}, about {max(left, 0):.0f} min left")
 
 
 def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3):
@@ -101,7 +136,7 @@ def design_page(out, *, panels, **chosen):
 
 def _page_alone(notebook, out, given):
     make_folder(out / "notebooks")
-    _execute(notebook, out, {"experiment": "", **given})
+    execute(notebook, out, {"experiment": "", **given})
     return render_notebook(out / "notebooks" / f"{notebook}.ipynb", has_index=False)
 
 
@@ -125,7 +160,7 @@ def _choose(only):
 
 def _converted(notebooks, parameters):
     """Parameters for each notebook that declares them, converted by their declared type."""
-    declared = {name: papermill.inspect_notebook(NOTEBOOK_FOLDER / f"{name}.ipynb") for name in notebooks}
+    declared = {name: parameters_of(name) for name in notebooks}
     known = {key: info["inferred_type_name"] for names in declared.values() for key, info in names.items()}
     values = {}
     for key, text in parameters.items():
@@ -143,7 +178,7 @@ def _defaults(notebooks):
     """What the notebooks' parameters are unless told otherwise."""
     defaults = {}
     for name in notebooks:
-        for key, info in papermill.inspect_notebook(NOTEBOOK_FOLDER / f"{name}.ipynb").items():
+        for key, info in parameters_of(name).items():
             if key not in ("experiment", "out", "quick"):
                 defaults[key] = _as_declared(key, info["default"], info["inferred_type_name"])
     return defaults
@@ -166,140 +201,3 @@ def _as_declared(key, text, kind):
         wanted = {"bool": "True or False", "int": "a whole number", "float": "a number", "list": "a list such as [34, 10]"}
         raise InputError(f"-p {key} {text}: expected {wanted[kind]}") from None
     return text
-
-
-def _execute(notebook, root, parameters):
-    """Run one notebook to a temporary name; it gets its own when every cell has completed."""
-    target = root / "notebooks" / f"{notebook}.ipynb"
-    failed = target.with_suffix(".failed.ipynb")
-    running = target.with_name(f".{notebook}.running.ipynb")
-    try:
-        with _settings_of_our_own(), _ended_by_signals():
-            papermill.execute_notebook(
-                _papermill_path(NOTEBOOK_FOLDER / f"{notebook}.ipynb"), _papermill_path(running),
-                parameters=parameters, kernel_name="python3", progress_bar=False,
-                config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-            )  # fmt: skip
-    except papermill.PapermillExecutionError as error:
-        running.replace(failed)
-        message = re.sub(r"\x1b\[[0-9;]*m", "", str(error.evalue)).strip()
-        kept = "" if error.ename == "InputError" else f" ({error.ename}; the notebook as far as it came: {failed})"
-        raise InputError(f"{notebook}: {message}{kept}") from None
-    except (DeadKernelError, CellTimeoutError) as error:
-        running.replace(failed)
-        raise InputError(
-            f"{notebook}: the kernel died ({error}), perhaps for want of memory; as far as it came: {failed}"
-        ) from None
-    except BaseException:
-        running.unlink(missing_ok=True)
-        raise
-    done = nbformat.read(running, as_version=4)
-    undone = [k for k, cell in enumerate(done.cells) if not _is_done(cell)]
-    if undone:  # a kernel that died leaves an output in which all seems well
-        running.replace(failed)
-        raise InputError(f"{notebook}: stopped before cell {undone[0] + 1} was done; see {failed}")
-    _strip_paths(done)
-    nbformat.write(done, running)
-    running.replace(target)
-    failed.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _settings_of_our_own():
-    """A kernel of the Python that runs this, without the user's start-up files and styles, showing figures in the notebook.
-
-    Jupyter would take the kernel "python3" of the user's folder first, whichever Python that is of; IPython runs what lies
-    in its profile; Matplotlib reads a matplotlibrc of the working folder or of the user.
-    """
-    kept = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="mirnb-", ignore_cleanup_errors=True) as folder:
-        write_kernel_spec(Path(folder) / "jupyter" / "kernels" / "python3")
-        startup = Path(folder) / "ipython" / "profile_default" / "startup"
-        startup.mkdir(parents=True)
-        (startup / "style.py").write_text("import matplotlib\nmatplotlib.rcdefaults()\ndel matplotlib\n")
-        (startup.parent / "ipython_config.py").write_text("c.InteractiveShellApp.ignore_cwd = True\n")
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(
-            [str(Path(folder) / "jupyter"), *filter(None, [kept.get("JUPYTER_PATH")])]
-        )
-        os.environ["IPYTHONDIR"] = str(Path(folder) / "ipython")
-        os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(folder) / "runtime")
-        os.environ["TMPDIR"] = tempfile.tempdir = folder  # connection files and what kernels leave go when we go
-        os.environ["PYTHONSAFEPATH"] = "1"  # nor does a file of the working folder stand in for a library
-        for name in ("MPLBACKEND", "PYTHONSTARTUP"):
-            os.environ.pop(name, None)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = None
-            os.environ.clear()
-            os.environ.update(kept)
-
-
-@contextlib.contextmanager
-def _ended_by_signals():
-    """A signal that asks to end, in the middle of a notebook, ends its kernel first and then the report, as Ctrl-C does.
-
-    nbclient sets handlers of its own while a notebook runs, and takes all away behind it.
-    """
-    heard, loop = [], asyncio.SelectorEventLoop
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    here = threading.current_thread() is threading.main_thread()
-    kept = {number: signal.getsignal(number) for number in numbers if here and signal.getsignal(number) != signal.SIG_IGN}
-    add = loop.add_signal_handler
-
-    def stop(number, _=None):
-        heard.append(number)
-        _end_kernels()
-        raise KeyboardInterrupt
-
-    def add_ours(self, number, *_):
-        def noted():
-            with contextlib.suppress(KeyboardInterrupt):  # the kernel's death ends the notebook
-                stop(number)
-
-        return add(self, number, noted)
-
-    for number in kept:
-        signal.signal(number, stop)
-    loop.add_signal_handler = add_ours
-    try:
-        yield
-    except BaseException:
-        _end_kernels()
-        if heard:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        loop.add_signal_handler = add
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-
-
-def _end_kernels():
-    """End kernels that this process has started, before their folder of settings goes."""
-    kernels = [one for one in psutil.Process().children() if "ipykernel_launcher" in " ".join(one.cmdline())]
-    for one in kernels:
-        one.kill()
-    psutil.wait_procs(kernels, timeout=5)
-
-
-def _papermill_path(path):
-    """papermill formats paths: braces are doubled."""
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _is_done(cell):
-    has_code = cell.cell_type == "code" and cell.source.strip()
-    return not has_code or cell.metadata.get("papermill", {}).get("status") == "completed"
-
-
-def _strip_paths(notebook):
-    """Take out what names this machine, and widget states, which a page without scripts cannot show."""
-    for key in ("input_path", "output_path", "environment_variables"):
-        notebook.metadata.get("papermill", {}).pop(key, None)
-    notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        if "outputs" in cell:
-            cell.outputs = [
-                one for one in cell.outputs if "application/vnd.jupyter.widget-view+json" not in one.get("data", {})
-            ]

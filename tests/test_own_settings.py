@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from by_hand import write_folder
 
-from mirnb import files, report
+from mirnb import files, running
 from mirnb.cli import main
 from mirnb.simulation.folders import simulate_experiment
 
@@ -78,7 +78,7 @@ def test_a_report_runs_by_its_own_settings_whatever_the_user_has(small_settings,
 def test_the_environment_is_as_it_was_after_a_run(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     before = dict(os.environ)
-    with report._settings_of_our_own():
+    with running.settings_of_our_own():
         assert "MPLBACKEND" not in os.environ
     assert dict(os.environ) == before
 

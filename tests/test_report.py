@@ -10,7 +10,7 @@ import papermill
 import pytest
 from lab_browser import CHROMIUM, browser
 
-from mirnb import files, pages, report
+from mirnb import files, pages, report, running
 from mirnb.cli import main
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
@@ -225,9 +225,9 @@ def test_a_notebook_that_fails_is_kept_and_named(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
     nbformat.write(broken, tmp_path / "notebooks" / "broken.ipynb")
-    monkeypatch.setattr(report, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
+    monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
     with pytest.raises(InputError, match=r"broken: division by zero \(ZeroDivisionError.*broken\.failed\.ipynb"):
-        report._execute("broken", tmp_path / "run", {})
+        running.execute("broken", tmp_path / "run", {})
     assert (tmp_path / "run" / "notebooks" / "broken.failed.ipynb").exists()
     assert not (tmp_path / "run" / "notebooks" / "broken.ipynb").exists()
 
@@ -239,12 +239,80 @@ def test_a_kernel_that_dies_is_noticed(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
     nbformat.write(dying, tmp_path / "notebooks" / "dying.ipynb")
-    monkeypatch.setattr(report, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
+    monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
     with pytest.raises(InputError, match="dying: the kernel died"):
-        report._execute("dying", tmp_path / "run", {})
+        running.execute("dying", tmp_path / "run", {})
     assert not (tmp_path / "run" / "notebooks" / "dying.ipynb").exists()
 
 
 def test_the_pages_style_names_no_outside_address():
     for path in (files.ROOT / "mirnb" / "page").iterdir():
         assert not re.search(r"https?://|//cdn|@import", path.read_text()), path.name
+
+
+# --------------------------------------------------------------------------------------------------------- a page that grows
+
+
+@pytest.fixture
+def three_notebooks(monkeypatch):
+    """A report of three notebooks that take no time: what the page says while each of them runs, and what they do."""
+    seen, doing = {}, {}
+
+    def execute(notebook, root, parameters, *, on_cell_executed):
+        seen[notebook] = (root / "index.html").read_text(encoding="utf-8")
+        on_cell_executed(cell=None, cell_index=0, execute_reply=None)
+        doing.get(notebook, lambda: None)()
+
+    monkeypatch.setattr(report, "execute", execute)
+    monkeypatch.setattr(report, "render_notebook", lambda path: None)
+    return seen, doing
+
+
+ONLY = ("01_templates", "03_training", "08_classifiers")
+
+
+def test_the_page_stands_from_the_start_and_says_what_runs_and_what_is_to_come(
+    three_notebooks, small_folder, tmp_path, capsys
+):
+    seen, _ = three_notebooks
+    page = report.make_report(small_folder, out=tmp_path / "run", only=ONLY)
+    first, second, third = (seen[name] for name in ONLY)
+    assert all('<meta http-equiv="refresh" content="10">' in text for text in seen.values())
+    assert "Still running: 01_templates" in first
+    assert "nothing yet" in first
+    assert "To come: 03_training (about 1 min), 08_classifiers (about 4 min)." in first
+    assert "Done: 01_templates." in second
+    assert "Done: 01_templates, 03_training." in third
+    assert "To come" not in third
+    done = page.read_text(encoding="utf-8")
+    assert "refresh" not in done
+    assert "Still running" not in done
+    said = capsys.readouterr()
+    assert "3 notebooks, about 5 minutes the first time" in said.out
+    assert "min left" in said.err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(InputError("03_training: no light"), "03_training: no light"), (KeyboardInterrupt(), "in the middle of 03_training")],
+    ids=["failed", "Ctrl-C"],
+)
+def test_a_page_of_a_report_that_stopped_says_where_and_keeps_the_rest(
+    error, words, three_notebooks, small_folder, tmp_path
+):
+    def fail():
+        raise error
+
+    three_notebooks[1]["03_training"] = fail
+    with pytest.raises(type(error)):
+        report.make_report(small_folder, out=tmp_path / "run", only=ONLY)
+    text = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
+    assert f"Stopped: {words}" in text
+    assert "refresh" not in text
+
+
+def test_the_usual_minutes_are_those_of_the_readme():
+    text = (files.ROOT / "README.md").read_text(encoding="utf-8")
+    told = {name: float(minutes) for name, minutes in re.findall(r"^\| (\d\d_\w+) \|.*\| ([\d.]+) \|$", text, re.MULTILINE)}
+    assert told == pages.MINUTES
+    assert set(pages.MINUTES) == set(NOTEBOOKS)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mirnb import report
+from mirnb import running
 from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs, read_labels
 from mirnb.experiments.cutouts import kept_blobs
 from mirnb.experiments.experiment_file import load_experiment
@@ -247,7 +247,7 @@ def test_the_widget_describes_classes_with_keys_and_symbols(labeller):
 @pytest.mark.slow
 def test_the_notebook_runs(sample, tmp_path):
     make_folder(tmp_path / "run" / "notebooks")
-    report._execute(
+    running.execute(
         "labelling", tmp_path / "run", {"experiment": sample.folder.as_posix(), "annotator": "anna", "quick": True}
     )
     assert (tmp_path / "run" / "notebooks" / "labelling.ipynb").is_file()
