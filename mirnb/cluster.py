@@ -80,7 +80,11 @@ def open_client(scheduler="", *, n_workers=None):
 @contextlib.contextmanager
 def _local_cluster(n_workers, security):
     """Processes of one thread each on this machine; their scratch folder goes when they go."""
-    environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **_ONE_THREAD, "PYTHONSAFEPATH": "1"}
+    # Dask has workers give all memory back at once; the arrays of the next step would be faulted in anew
+    usual = {
+        k: v for k, v in dask.config.get("distributed.nanny.pre-spawn-environ").items() if k != "MALLOC_TRIM_THRESHOLD_"
+    }
+    environment = {**usual, **_ONE_THREAD, "PYTHONSAFEPATH": "1"}
     here = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
     with (
         tempfile.TemporaryDirectory(prefix="mirnb-") as scratch,
