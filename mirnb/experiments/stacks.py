@@ -143,7 +143,7 @@ def find_files(folder, names):
         if not path.exists() and "\\" in name:
             path = folder / name.replace("\\", "/")
         if path.exists() or not any(sign in name for sign in "*?["):
-            if any(not sign.isprintable() for sign in name):
+            if not path.exists() and not name.isprintable():
                 raise InputError(
                     f"{folder / 'experiment.toml'}: {name!r} is no name of a file; a path with backslashes stands in single "
                     "quotes, or with slashes: 'raw\\a.tif' or \"raw/a.tif\""

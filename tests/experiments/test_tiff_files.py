@@ -115,7 +115,7 @@ def test_an_ome_header_that_is_cut_off_or_no_xml_is_passed_over(tmp_path):
 # ------------------------------------------------------------------------------------------------------------ names and axes
 
 
-@pytest.mark.parametrize("name", ["day1 [640 nm].tif", "day1 [640 nm]/Pos[0].tif", "what?.tif", "a*b.tif"])
+@pytest.mark.parametrize("name", ["a\tb.tif", "day1 [640 nm].tif", "day1 [640 nm]/Pos[0].tif", "what?.tif", "a*b.tif"])
 def test_a_name_that_is_there_comes_before_a_pattern(name, tmp_path):
     folder = write_folder(tmp_path / "s", stack=name)
     (folder / name).parent.mkdir(exist_ok=True)
