@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import filelock
 import nbformat
 from tqdm.auto import tqdm
 
@@ -54,6 +55,26 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     run = RunFolder(experiment, out, quick=quick)
     given = _converted(chosen, {} if parameters is None else parameters)
     make_folder(run.root / "notebooks")
+    with _alone(run.root):
+        return _report(chosen, run, given, folder, quick=quick)
+
+
+@contextlib.contextmanager
+def _alone(root):
+    """Refuse to write a report into a folder while another is written there; a killed one holds no lock."""
+    lock = filelock.FileLock(root / ".report.lock")
+    try:
+        held = lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise InputError(
+            f"{root}: another report is being written there; wait for it, or choose another folder (--out)"
+        ) from None
+    with held:
+        yield
+
+
+def _report(chosen, run, given, folder, *, quick):
+    """Run notebooks with what they are given, all in the run folder: path of index.html."""
     fixed = {"experiment": _from_root(folder), "out": _from_root(run.root), "quick": quick}
     set_by_user = {key: value for values in given.values() for key, value in values.items()}
     run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
@@ -63,7 +84,7 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
         flush=True,
     )
     ran = _run_all(chosen, run, {notebook: {**fixed, **given[notebook]} for notebook in chosen})
-    kinds = [kind for kind in KINDS if is_of(run.root / "classifiers" / kind, experiment)]
+    kinds = [kind for kind in KINDS if is_of(run.root / "classifiers" / kind, run.experiment)]
     if kinds:  # they are listed with the best first
         copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
     return write_index(run, ran)

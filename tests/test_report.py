@@ -311,6 +311,17 @@ def test_a_page_of_a_report_that_stopped_says_where_and_keeps_the_rest(
     assert "refresh" not in text
 
 
+def test_a_second_report_into_the_same_folder_is_refused(three_notebooks, small_folder, tmp_path):
+    def second():
+        with pytest.raises(InputError, match="another report is being written there; wait for it"):
+            report.make_report(small_folder, out=tmp_path / "run", only=ONLY)
+
+    three_notebooks[1]["03_training"] = second
+    page = report.make_report(small_folder, out=tmp_path / "run", only=ONLY)
+    assert "Stopped" not in page.read_text(encoding="utf-8")
+    report.make_report(small_folder, out=tmp_path / "run", only=("01_templates",))
+
+
 def test_the_usual_minutes_are_those_of_the_readme():
     text = (files.ROOT / "README.md").read_text(encoding="utf-8")
     told = {name: float(minutes) for name, minutes in re.findall(r"^\| (\d\d_\w+) \|.*\| ([\d.]+) \|$", text, re.MULTILINE)}
