@@ -3,7 +3,7 @@
 Each of report, quantify, tune, labelling and import-rois is run undisturbed; then again and again in a copy of the same
 folder, killed with all its processes after a random part of that time, and run once more. What is left must be equal.
 
-    python -m benchmarks.judge_kills [KILLS]         # 10 of each by default, about 25 minutes on two cores
+    python -m benchmarks.judge_kills [KILLS [COMMAND...]]         # 10 of each by default, about 25 minutes on two cores
 """
 
 import json
@@ -104,7 +104,7 @@ def results(folder):
             continue
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
-                found[name] = {key: arrays[key].tolist() for key in arrays if key != "seconds"}
+                found[name] = {key: repr(arrays[key].tolist()) for key in arrays if key != "seconds"}  # NaN is NaN
         elif path.suffix == ".json":
             found[name] = without_times(json.loads(path.read_text()))
         else:
@@ -147,7 +147,7 @@ def main():
         start = Path(place) / "start"
         start.mkdir()
         prepare(start)
-        for name in COMMANDS:
+        for name in sys.argv[2:] or COMMANDS:
             duration_s, wrong = judge(name, start, n_kills, rng)
             print(
                 f"{name}: {duration_s:.1f} s undisturbed; {n_kills} kills, {len(wrong)} with another end {wrong or ''}",
