@@ -381,6 +381,7 @@ def test_a_report_that_is_told_to_end_ends_as_by_ctrl_c(name, small_folder, tmp_
         [sys.executable, "-m", "mirnb", "report", str(small_folder), "--only", "01", "--out", str(tmp_path / "run")],
         env={**os.environ, "TMPDIR": str(scratch), "JUPYTER_RUNTIME_DIR": str(scratch / "runtime")},
         stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job has it ignored
     )  # fmt: skip
     wait_until = time.time() + 30
     while not list(tmp_path.glob("run/notebooks/.01*")) and time.time() < wait_until:
