@@ -18,10 +18,9 @@ _LETTERS = {"µ": "u", "μ": "u", "²": "2", "°": "deg", "β": "beta", "–": "
 def main(arguments=None):
     """Run a command; user errors are one message and exit code 1, never a stack trace."""
     _write_anything()
-    _end_as_by_ctrl_c()
     options = _parser().parse_args(arguments)
     try:
-        with _warnings_as_lines():
+        with _ends_as_by_ctrl_c(), _warnings_as_lines():
             return options.run(options)
     except InputError as error:
         print(f"mirnb: {error}", file=sys.stderr)
@@ -53,12 +52,19 @@ def _warnings_as_lines():
         yield
 
 
-def _end_as_by_ctrl_c():
+@contextlib.contextmanager
+def _ends_as_by_ctrl_c():
     """What asks a program to end (a batch system, a closed terminal) is heard as Ctrl-C is: nothing is left behind."""
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
-                signal.signal(number, signal.default_int_handler)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    here = threading.current_thread() is threading.main_thread()
+    changed = [number for number in numbers if here and signal.getsignal(number) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _write_anything():

@@ -15,6 +15,7 @@ import tomllib
 import warnings
 from pathlib import Path
 
+import filelock
 import numpy as np
 import tomli_w
 
@@ -104,6 +105,11 @@ def share(path):
             os.chown(path, -1, above.st_gid)
         if path.stat().st_gid == above.st_gid:
             path.chmod(path.stat().st_mode | above.st_mode & (0o070 if path.is_dir() else 0o060))
+
+
+def shared_lock(path):
+    """A lock file that all who may write in its folder can take, whatever their umask; a killed process holds none."""
+    return filelock.FileLock(path, mode=0o666 & path.parent.stat().st_mode | 0o600)
 
 
 @contextlib.contextmanager

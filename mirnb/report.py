@@ -19,7 +19,7 @@ from mirnb.experiments.panel_file import PANEL_NAMES
 from mirnb.experiments.placement import warn_of_places
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.tiff_files import is_address
-from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder, require_in_range
+from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder, require_in_range, shared_lock
 from mirnb.pages import MINUTES, NOTEBOOKS, Ran, render_notebook, write_index
 from mirnb.running import execute, parameters_of
 
@@ -43,7 +43,8 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     Raises
     ------
     InputError
-        If a parameter or notebook is unknown, a value does not fit, or a notebook fails (kept as *.failed.ipynb).
+        If a parameter or notebook is unknown, a value does not fit, a notebook fails (kept as *.failed.ipynb), or another
+        report is being written into the folder.
     """
     chosen = _choose(only)
     experiment = load_experiment(folder)
@@ -61,10 +62,9 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
 
 @contextlib.contextmanager
 def _alone(root):
-    """Refuse to write a report into a folder while another is written there; a killed one holds no lock."""
-    lock = filelock.FileLock(root / ".report.lock")
+    """Refuse to write a report into a folder while another is written there."""
     try:
-        held = lock.acquire(timeout=0)
+        held = shared_lock(root / ".report.lock").acquire(timeout=0)
     except filelock.Timeout:
         raise InputError(
             f"{root}: another report is being written there; wait for it, or choose another folder (--out)"

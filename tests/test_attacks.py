@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import dask
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import roifile
@@ -25,6 +26,8 @@ from matplotlib.markers import MarkerStyle
 from mirnb import cluster, plots
 from mirnb.caches import cached, fingerprint, read_arrays, stored, write_arrays
 from mirnb.classifiers.classifier import load_classifier
+from mirnb.classifiers.making import save_rival
+from mirnb.classifiers.matched_filter import train_matched_filter
 from mirnb.cli import main
 from mirnb.cluster import OtherProgram, in_turn, open_client, submit
 from mirnb.counting.samples import read_samples
@@ -172,9 +175,6 @@ def test_a_classifier_that_cannot_be_right_is_refused_when_it_is_loaded(case, sa
 
 @pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), "1", None, [1]])
 def test_a_temperature_that_is_none_is_refused(temperature, small_data, small_run, tmp_path):
-    from mirnb.classifiers.making import save_rival
-    from mirnb.classifiers.matched_filter import train_matched_filter
-
     saved = save_rival(train_matched_filter(small_data, small_run), small_data, small_run).folder
     shutil.copytree(saved, tmp_path / "filter")
     values = read_json(tmp_path / "filter" / "model.json")
@@ -215,8 +215,6 @@ def test_names_of_classes_and_experiments_are_no_formulas(name, tmp_path):
 
 
 def test_a_dollar_in_a_name_is_text_in_every_figure(tmp_path):
-    import matplotlib.pyplot as plt
-
     plots.use_style()
     figure, ax = plt.subplots()
     ax.set_title("cost $5 and $x_1$ and $\\frac{")
@@ -393,6 +391,12 @@ def test_a_report_that_is_told_to_end_ends_as_by_ctrl_c(name, small_folder, tmp_
     assert said.splitlines()[-1].startswith("mirnb: stopped; what was finished is kept")
     assert "Traceback" not in said
     assert [path for path in scratch.rglob("*") if path.is_file()] == []
+
+
+def test_a_command_leaves_the_signals_of_its_process_as_they_were(tmp_path):
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    main(["check", str(write_folder(tmp_path / "s"))])
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
 @pytest.mark.parametrize("module", ["random", "mirnb", "numpy"])

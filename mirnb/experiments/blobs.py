@@ -38,7 +38,7 @@ def read_blobs(path, *, pixel_size_nm=None):
     path : path
         A table with a header; `frame` (from 1), `x [nm]` and `y [nm]` are needed.
     pixel_size_nm : float, optional
-        To bring positions in pixels to nm: Picasso's, unless its yaml says another size, and rapidSTORM's half pixel.
+        Brings Picasso's positions from pixels to nm, by default as its yaml says, and moves rapidSTORM's by half a pixel.
 
     Returns
     -------
@@ -110,7 +110,6 @@ def _header(path, encoding):
 
 def _read_cells(path, encoding, separator, names):
     """The cells below the header: known columns as numbers where all cells are, else as text; NaN where empty."""
-    text = {"encoding": encoding, "encoding_errors": "replace"}
     with path.open(encoding=encoding, errors="replace", newline="") as lines:
         try:
             for line, row in enumerate(csv.reader(lines, delimiter=separator), 1):
@@ -124,9 +123,9 @@ def _read_cells(path, encoding, separator, names):
     known = {*_NEEDED, *_OPTIONAL, *LABEL_COLUMNS} if separator != ";" else ()  # with semicolons go decimal commas
     try:
         table = pd.read_csv(
-            path, sep=separator, header=0, names=range(len(names)), index_col=False, skip_blank_lines=False, **text,
+            path, sep=separator, header=0, names=range(len(names)), index_col=False, skip_blank_lines=False,
             dtype={k: str for k, name in enumerate(names) if name not in known}, keep_default_na=False, na_values=[""],
-            low_memory=False,
+            low_memory=False, encoding=encoding, encoding_errors="replace",
         )  # fmt: skip
     except pd.errors.ParserError as error:
         raise InputError(f"{path}: not a table: {str(error).strip()}") from None

@@ -74,10 +74,10 @@ class Experiment:
         off = np.flatnonzero((self.rows < 0) | (self.rows >= rows) | (self.cols < 0) | (self.cols >= cols))
         again = np.flatnonzero(self.repeated)
         if len(off):
-            warn(f"{self.blobs_path}: {_count(off, 'row')} off the frame: left out ({_lines(off)})")
+            warn(f"{self.blobs_path}: {_rows_lie(off)} off the frame: left out ({_lines(off)})")
         if len(again):
             warn(
-                f"{self.blobs_path}: {_count(again, 'row')} within half a pixel of another: left out, so that no molecule "
+                f"{self.blobs_path}: {_rows_lie(again)} within half a pixel of another: left out, so that no molecule "
                 f"counts twice ({_lines(again)}); did joining two tables double rows?"
             )
 
@@ -133,8 +133,8 @@ class Experiment:
             )
 
 
-def _count(rows, word):
-    return f"{len(rows)} {word} lies" if len(rows) == 1 else f"{len(rows)} {word}s lie"
+def _rows_lie(rows):
+    return "1 row lies" if len(rows) == 1 else f"{len(rows)} rows lie"
 
 
 def _lines(rows, n_named=5):

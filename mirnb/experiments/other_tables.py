@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from mirnb.experiments.stacks import SAME_PIXELS
 from mirnb.files import InputError, read_text, warn
 
-_APART = 0.01  # share by which two pixel sizes may differ and be the same
 _OF_PICASSO = {"intensity [photon]": "photons", "offset [photon]": "bg"}
 _OF_RAPIDSTORM = {"intensity [photon]": "Amplitude-0-0", "offset [photon]": "LocalBackground-0-0", "chi2": "FitResidues-0-0"}
 _FWHM_SDS = 2.3548  # of a Gaussian
@@ -49,7 +49,7 @@ def read_picasso(path, pixel_size_nm=None):
         else None
     )
     said = float(found[1]) if found else None
-    if said and pixel_size_nm and abs(said / pixel_size_nm - 1) > _APART:
+    if said and pixel_size_nm and abs(said / pixel_size_nm - 1) > SAME_PIXELS:
         warn(f"{yaml}: says that a pixel is {said:g} nm, {pixel_size_nm:g} nm is taken; positions in pixels stay the same")
     nm = pixel_size_nm or said
     if not nm:

@@ -147,7 +147,8 @@ def _other_frames(stack, points):
     for k in _FRAMES_OFF:
         mean, n = _mean_rank(ranks, {frame + k: own for frame, own in points.items()})
         if _stands_out(mean, n, n_points):
-            yield mean, f"positions fit frame {k:+d}; frames count from 1".replace("+", "+ ").replace("-", "- ")
+            sign, wrong = ("+", "low") if k > 0 else ("-", "high")
+            yield mean, f"positions fit frame {sign} {abs(k)}: rows name it {abs(k)} too {wrong}, frames count from 1"
 
 
 def _other_scales(ranks, points, pixel_size_nm):

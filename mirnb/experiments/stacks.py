@@ -16,7 +16,7 @@ from mirnb.files import InputError, warn, whole_file
 _SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 _USUAL_NM = 120.0  # the thesis's microscope
 _SAMPLE = 2**16  # bytes
-_APART = 0.01  # share by which two pixel sizes may differ and be the same
+SAME_PIXELS = 0.01  # share by which two pixel sizes may differ and be the same
 
 
 class Stack:
@@ -50,8 +50,7 @@ class Stack:
                     f"{file.path}: frames of {_size(file.shape)} {file.dtype}, but those of {first.path} are "
                     f"{_size(first.shape)} {first.dtype}; a stack holds frames of one shape and type"
                 )
-        along = {file.axis for file in self._files} & {"C", "S"}
-        if along:
+        if any(file.axis == "C" for file in self._files):
             warn(f"{first.path}: its {len(self)} frames lie along the axis of channels, and are taken for frames")
         self.dtype = first.dtype
         self.frame_shape = first.shape if self.quarter_turns % 2 == 0 else first.shape[::-1]  # (rows, cols) as turned
@@ -73,7 +72,7 @@ class Stack:
         """As its first file says (ImageJ, OME, or a resolution that can be a microscope's); None where it says none."""
         return self._files[0].pixel_size_nm
 
-    def has_pixels_of(self, taken_nm, *, within=_APART):
+    def has_pixels_of(self, taken_nm, *, within=SAME_PIXELS):
         """Whether the file says that size of pixels, but for a share `within`, or none."""
         return not self.pixel_size_nm or abs(taken_nm / self.pixel_size_nm - 1) <= within
 

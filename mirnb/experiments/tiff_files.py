@@ -164,12 +164,12 @@ def opened(path):
     with contextlib.ExitStack() as stack:
         try:
             file, length = path, 0
-            if not is_address(path):
-                require_file(path)
             if is_address(path):
                 with answers(path):
                     system, inner = fsspec.url_to_fs(path)
                     file, length = stack.enter_context(system.open(inner, "rb")), system.size(inner)
+            else:
+                require_file(path)
             tif = stack.enter_context(tifffile.TiffFile(file, **_OWN_PAGES))
             length = length or path.stat().st_size
             for one in tif.series:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, read_blobs, read_labels
-from mirnb.files import InputError, listed, make_folder, whole_file
-from mirnb.labelling.label_table import AS_BEFORE, LabelTable, file_state, shared_lock
+from mirnb.files import InputError, listed, make_folder, shared_lock, whole_file
+from mirnb.labelling.label_table import AS_BEFORE, LabelTable, file_state
 
 SETTLED = "settled"
 _OPENED = {}  # path -> Annotation, of this process

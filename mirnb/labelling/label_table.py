@@ -3,11 +3,10 @@
 import csv
 import io
 
-import filelock
 import numpy as np
 
 from mirnb.experiments.blobs import LABEL_COLUMNS, UNLABELLED, label_columns, separator_of
-from mirnb.files import InputError, read_text, whole_file
+from mirnb.files import InputError, read_text, shared_lock, whole_file
 
 AS_BEFORE = -3  # nobody looked at the blob: what the table said before
 
@@ -16,11 +15,6 @@ def file_state(path):
     """What changes when a file is written."""
     state = path.stat()
     return state.st_mtime_ns, state.st_size, state.st_ino
-
-
-def shared_lock(path):
-    """A lock for all who may write in its folder, whatever their umask."""
-    return filelock.FileLock(path, mode=0o666 & path.parent.stat().st_mode | 0o600)
 
 
 class LabelTable:

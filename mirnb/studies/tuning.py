@@ -109,7 +109,8 @@ def tune(sweeps, data, run, *, n_repeats=30, seed=3, scheduler=""):
     DataFrame
         One row a sweep, value, repeat, class and set: setting, value (as text), others (see `Sweep.others`), seed, class,
         set, precision, recall, f1 (NaN where undefined), seconds (a training's share of its group's), and, of the training,
-        macro_f1_mir (mean F1 over the miRs; 0 where it diverged), weights, diverged (the loss became NaN: no scores).
+        macro_f1_mir (mean F1 over the miRs; 0 where it diverged), weights, diverged (the loss became NaN: no scores), and
+        made_by (Python and libraries of the worker).
 
     Raises
     ------
@@ -312,5 +313,5 @@ def _rows(sweep, seeds, folder, data):
                         "seed": seed, "class": mir, "set": name,
                         **{key: np.nan if diverged else scores[key][k] for key in ("precision", "recall", "f1")},
                         "macro_f1_mir": overall, "weights": weights, "diverged": diverged,
-                        "seconds": float(arrays["seconds"]),
+                        "seconds": float(arrays["seconds"]), "made_by": arrays["made_by"].item(),
                     }  # fmt: skip

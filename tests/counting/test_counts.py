@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from dask_cluster import kill_after, two_workers
 
+from mirnb.caches import made_by
 from mirnb.cluster import OtherProgram
 from mirnb.counting import counts
 from mirnb.counting.counts import count_stacks
@@ -44,6 +45,7 @@ def test_detected_blobs_are_counted_and_written(sample_frames, folder, small_cla
     (one,) = _count([sample_frames / "stack.tif"], folder, small_classifier, tmp_path)
     table = read_blobs(tmp_path / "new" / "blobs_classified.csv")
     assert one.error == ""
+    assert one.values["made_by"] == made_by()
     assert len(table) == one.n_blobs > 500
     assert table["id"].tolist() == list(range(1, len(table) + 1))
     assert table["frame"].is_monotonic_increasing

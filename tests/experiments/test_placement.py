@@ -7,7 +7,7 @@ from by_hand import write_folder
 from scipy import ndimage
 
 from mirnb.cli import main
-from mirnb.experiments.blobs import label_columns, read_blobs, write_table
+from mirnb.experiments.blobs import LABEL_COLUMNS, label_columns, read_blobs, write_table
 from mirnb.experiments.check import check_experiment
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.placement import about_places
@@ -156,12 +156,15 @@ def test_another_pixel_size_in_the_file_is_said_by_what_reads_a_stack(
     own = write_folder(tmp_path / "s", frames=np.stack(frames))
     if said_nm:
         write_stack(own / "stack.tif", frames, pixel_size_nm=said_nm)
-    write_table(own / "blobs.csv", read_blobs(folder / "blobs.csv"))
+    write_table(own / "blobs.csv", read_blobs(folder / "blobs.csv").drop(columns=list(LABEL_COLUMNS)))
     small_classifier.save(tmp_path / "classifier")
     commands = [
         ["check", str(own)],
         ["classify", str(tmp_path / "classifier"), str(own), "--out", str(tmp_path / "out.csv")],
         ["detect", str(own / "stack.tif"), "--pixel-size", "120", "--out", str(tmp_path / "found.csv")],
+        ["report", str(own), "--only", "01", "--out", str(tmp_path / "run")],  # these three end for want of labels
+        ["tune", str(own), "--out", str(tmp_path / "run")],
+        ["export-rois", str(own), "--out", str(tmp_path / "rois.zip")],
     ]
     for command in commands:
         main(command)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from dask_cluster import kill_after, two_workers
 
+from mirnb.caches import made_by
 from mirnb.classifiers.scores import macro_f1_mir, score
 from mirnb.cli import main
 from mirnb.experiments.run_folder import RunFolder
@@ -38,6 +39,7 @@ def test_one_row_a_training_class_and_set_with_the_scores_of_its_predictions(sma
     assert len(table) == 2 * 2 * 4 * 2
     assert list(table)[:9] == ["setting", "value", "others", "seed", "class", "set", "precision", "recall", "f1"]
     assert {"seconds", "diverged", "weights"} <= set(table)
+    assert set(table["made_by"]) == {made_by()}
     assert table["value"].unique().tolist() == ["3", "5"]
     assert table["seed"].unique().tolist() == [300, 301]
     y_true = small_data.y_true[small_data.split["training"]]
