@@ -194,14 +194,16 @@ def _add_classify(parser):
 
 
 def _add_detect(parser):
-    parser.add_argument("stack", metavar="STACK", help="TIFF file, or its address (s3://, gs://, ...)")
+    parser.add_argument("stack", metavar="STACK", help="TIFF file, a folder of them, or an address (s3://, gs://, ...)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
     parser.add_argument("--pixel-size", type=_above_0, metavar="NM", help="nm a pixel (default: as the file says, else 120)")
 
 
 def _add_quantify(parser):
     parser.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
-    parser.add_argument("stacks", metavar="STACK", nargs="+", help="TIFF file, its address, or an experiment folder")
+    parser.add_argument(
+        "stacks", metavar="STACK", nargs="+", help="TIFF file, a folder of them, an address, or an experiment folder"
+    )
     parser.add_argument(
         "--blobs", type=Path, nargs="+", default=[], metavar="CSV", help="blob tables in the order of the stacks"
     )

@@ -84,8 +84,8 @@ def inspect_experiment(folder):
         panel=panel, dispersion=values["dispersion"], masks=masks, pretrain=list(pretrain.values()),
         simulated=values["simulated"], other_paths=(*others, *panel_files(values["panel"], folder=folder)),
     )  # fmt: skip
+    stack.warn_of_pixel_size(experiment.pixel_size_nm, "experiment.toml says")
     if not problems:
-        stack.warn_of_pixel_size(experiment.pixel_size_nm, "experiment.toml says")
         experiment.warn_of_rows()
     return experiment, problems
 

@@ -73,8 +73,8 @@ class Stack:
         return self._files[0].pixel_size_nm
 
     def has_pixels_of(self, taken_nm, *, within=SAME_PIXELS):
-        """Whether the file says that size of pixels, but for a share `within`, or none."""
-        return not self.pixel_size_nm or abs(taken_nm / self.pixel_size_nm - 1) <= within
+        """Whether the file says that size of pixels, but for a share `within`; also where either is not known."""
+        return not self.pixel_size_nm or not taken_nm or abs(taken_nm / self.pixel_size_nm - 1) <= within
 
     def warn_of_pixel_size(self, taken_nm, source):
         """Warn where the file says another size of pixels than is taken. source : str, such as "experiment.toml says" """

@@ -172,6 +172,16 @@ def test_another_pixel_size_in_the_file_is_said_by_what_reads_a_stack(
         assert ("nm by the file" in said.out + said.err) == warned, command
 
 
+def test_another_pixel_size_is_said_beside_the_problems_it_makes(folder, tmp_path):
+    frames = [frame for _, frame in Stack([folder / "stack.tif"]).frames()]
+    own = write_folder(tmp_path / "s", frames=np.stack(frames), pixel_size_nm=90)
+    write_stack(own / "stack.tif", frames, pixel_size_nm=120)
+    write_table(own / "blobs.csv", read_blobs(folder / "blobs.csv"))
+    check = check_experiment(own)
+    assert "off the frame" in check.problems[0]
+    assert "its pixels are 120 nm by the file, experiment.toml says 90 nm" in check.warnings[0]
+
+
 def test_detect_takes_the_pixel_size_of_the_file(folder, tmp_path, capsys):
     frames = [frame for _, frame in Stack([folder / "stack.tif"]).frames([0])]
     found = {}
