@@ -15,12 +15,12 @@ import numpy as np
 
 from mirnb.classifiers.backend import load_keras
 from mirnb.classifiers.dataset import prepare
+from mirnb.classifiers.hyperparameters import Hyperparameters
 from mirnb.classifiers.lenet5 import build_lenet5
 from mirnb.classifiers.scores import mir_f1
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import ROOT
-from mirnb.studies.hyperparameters import Hyperparameters
 from mirnb.studies.tuning import Sweep, macro_f1, tune
 
 N_WORKERS = 2  # this is for machines of two cores

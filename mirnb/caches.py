@@ -52,9 +52,9 @@ def cache_key(*parts):
 
 
 def write_arrays(path, arrays):
-    """Write arrays by name as one .npz file, whole or not at all."""
+    """Write arrays by name as one .npz file, whole or not at all; not compressed, as noise hardly is."""
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez(file, **arrays)
 
 
 def read_arrays(path):
@@ -66,9 +66,15 @@ def read_arrays(path):
         raise InputError(f"{path}: damaged or cut off ({str(error)[:200] or type(error).__name__}); copy it again") from None
 
 
-def stored(path):
-    """Arrays of a file in a cache; None where there is none, or a damaged one, which is said and removed."""
-    if not path.exists():
+def stored(path, *, beside=()):
+    """Arrays of a file in a cache; None where there is none, or a damaged one, which is said and removed.
+
+    Parameters
+    ----------
+    beside : sequence of path
+        Files that belong to it; where one is gone or damaged, there is none.
+    """
+    if not path.exists() or not all(map(_is_whole, beside)):
         return None
     try:
         return read_arrays(path)
@@ -87,7 +93,7 @@ def cached(path, make, *, beside=()):
     beside : sequence of path
         Files that `make` writes as well; where one is gone, all are made again.
     """
-    found = stored(path) if all(map(_is_whole, beside)) else None
+    found = stored(path, beside=beside)
     if found is None:
         write_arrays(path, make())
         found = read_arrays(path)

@@ -128,6 +128,7 @@ def _add_report(parser):
         "--only", metavar="NOTEBOOK", action="append", default=[], help="only this notebook; may be repeated"
     )
     parser.add_argument("--quick", action="store_true", help="few frames and one epoch: does everything run?")
+    parser.add_argument("--fresh", action="store_true", help="run notebooks that are unchanged since they were run, too")
     parser.add_argument(
         "-p", dest="parameters", metavar=("KEY", "VALUE"), nargs=2, action="append", default=[],
         help="set a notebook parameter; may be repeated",

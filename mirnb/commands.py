@@ -46,8 +46,9 @@ def run_report(options):
 
     make_demo_if_missing(options.folder)
     page = make_report(
-        options.folder, out=options.out, only=options.only, quick=options.quick, parameters=dict(options.parameters)
-    )
+        options.folder, out=options.out, only=options.only, quick=options.quick, fresh=options.fresh,
+        parameters=dict(options.parameters),
+    )  # fmt: skip
     print(f"report: {page}")
     return 0
 

@@ -1,5 +1,6 @@
 """The pages of a report: notebooks as HTML, and the index; plain files that work offline."""
 
+import time
 from dataclasses import dataclass
 
 import nbformat
@@ -69,6 +70,8 @@ _PAGES = Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, tri
 class Ran:
     notebook: str
     seconds: float
+    date: str  # when it was run
+    kept: bool  # since then, being unchanged
 
 
 def _write_page(path, template, **values):
@@ -84,8 +87,15 @@ def render_notebook(path, *, has_index=True):
     body, _ = exporter.from_notebook_node(notebook)
     style = HtmlFormatter(style="default").get_style_defs(".highlight")
     page = path.with_suffix(".html")
-    _write_page(page, "notebook.html", title=path.stem, body=body, has_index=has_index, pygments=style)
+    date = notebook.metadata.get("mirnb", {}).get("date")
+    _write_page(page, "notebook.html", title=path.stem, body=body, has_index=has_index, pygments=style, date=date)
     return page
+
+
+def is_rendered(path):
+    """Whether an executed notebook has its page, made after it."""
+    page = path.with_suffix(".html")
+    return page.is_file() and page.stat().st_mtime >= path.stat().st_mtime
 
 
 def write_index(run, ran, *, now="", to_come=(), stopped=""):
@@ -114,7 +124,8 @@ def write_index(run, ran, *, now="", to_come=(), stopped=""):
         "shown": [figure for figure in figures if figure["name"] in _SHOWN],
         "notebooks": [name for name in NOTEBOOKS if (root / "notebooks" / f"{name}.html").exists()],
         "tables": [path.name for path in listed(root / "tables", "*.csv")],
-        "now": now, "to_come": [(name, MINUTES[name]) for name in to_come], "stopped": stopped, "refresh_s": REFRESH_S,
+        "now": now, "minutes": MINUTES.get(now), "clock": time.strftime("%H:%M:%S"), "stopped": stopped,
+        "to_come": [(name, MINUTES[name]) for name in to_come], "refresh_s": REFRESH_S,
         "cache_mib": sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file()) / 2**20,
     }  # fmt: skip
     _write_page(root / "index.html", "index.html", **values)

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import filelock
-import nbformat
 from tqdm.auto import tqdm
 
 from mirnb.classifiers.classifier import copy_classifier, is_of
@@ -19,12 +18,13 @@ from mirnb.experiments.panel_file import PANEL_NAMES
 from mirnb.experiments.placement import warn_of_places
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.tiff_files import is_address
-from mirnb.files import NOTEBOOK_FOLDER, ROOT, InputError, make_folder, require_in_range, shared_lock
-from mirnb.pages import MINUTES, NOTEBOOKS, Ran, render_notebook, write_index
-from mirnb.running import execute, parameters_of
+from mirnb.files import ROOT, InputError, make_folder, require_in_range, shared_lock
+from mirnb.pages import MINUTES, NOTEBOOKS, Ran, is_rendered, render_notebook, write_index
+from mirnb.running import execute, open_kernel, parameters_of
+from mirnb.stamps import key_of, stamp, stamp_of, written_in
 
 
-def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
+def make_report(folder, *, out=None, only=(), quick=False, fresh=False, parameters=None):
     """Run the notebooks on an experiment and write its report: path of index.html.
 
     Parameters
@@ -37,6 +37,8 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
         Notebooks to run, by name or number; all by default.
     quick : bool
         Few frames and one epoch, to see whether everything runs.
+    fresh : bool
+        Run every notebook, also one whose parameters, inputs and code are those it ran with before.
     parameters : dict of str to str, optional
         Notebook parameters as typed by the user; converted by the type each notebook declares.
 
@@ -57,7 +59,7 @@ def make_report(folder, *, out=None, only=(), quick=False, parameters=None):
     given = _converted(chosen, {} if parameters is None else parameters)
     make_folder(run.root / "notebooks")
     with _alone(run.root):
-        return _report(chosen, run, given, folder, quick=quick)
+        return _report(chosen, run, given, folder, quick=quick, fresh=fresh)
 
 
 @contextlib.contextmanager
@@ -73,38 +75,57 @@ def _alone(root):
         yield
 
 
-def _report(chosen, run, given, folder, *, quick):
+def _report(chosen, run, given, folder, *, quick, fresh):
     """Run notebooks with what they are given, all in the run folder: path of index.html."""
     fixed = {"experiment": _from_root(folder), "out": _from_root(run.root), "quick": quick}
     set_by_user = {key: value for values in given.values() for key, value in values.items()}
     run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
-    print(
-        f"{len(chosen)} notebooks, about {max(sum(map(MINUTES.get, chosen)), 1):.0f} minutes the first time on two cores; "
-        f"{run.root / 'index.html'} shows what is there already",
-        flush=True,
-    )
-    ran = _run_all(chosen, run, {notebook: {**fixed, **given[notebook]} for notebook in chosen})
+    parameters = {notebook: {**fixed, **given[notebook]} for notebook in chosen}
+    keys = {notebook: key_of(notebook, run, parameters[notebook]) for notebook in chosen}
+    stamps = {notebook: stamp_of(run.root / "notebooks" / f"{notebook}.ipynb") for notebook in chosen}
+    kept = [one for one in chosen if not fresh and stamps[one] is not None and stamps[one].key == keys[one]]
+    to_run = [one for one in chosen if one not in kept]
+    print(_plan_in_words(to_run, kept, run), flush=True)
+    ran = [Ran(one, stamps[one].seconds, stamps[one].date, True) for one in kept]
+    for one in kept:
+        if not is_rendered(run.root / "notebooks" / f"{one}.ipynb"):  # the report was killed just then
+            render_notebook(run.root / "notebooks" / f"{one}.ipynb")
+    if to_run:
+        ran += _run_all(to_run, run, parameters, keys, ran)
     kinds = [kind for kind in KINDS if is_of(run.root / "classifiers" / kind, run.experiment)]
     if kinds:  # they are listed with the best first
         copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
     return write_index(run, ran)
 
 
-def _run_all(chosen, run, parameters):
+def _plan_in_words(to_run, kept, run):
+    unchanged = f"{len(kept)} unchanged since they were run (--fresh runs them, too)" if kept else ""
+    if not to_run:
+        return f"{unchanged}; nothing to run"
+    minutes = max(sum(map(MINUTES.get, to_run)), 1)
+    return (
+        f"{len(to_run)} notebooks to run, about {minutes:.0f} minutes the first time on two cores"
+        f"{unchanged and f'; {unchanged}'}; {run.root / 'index.html'} shows what is there already"
+    )
+
+
+def _run_all(notebooks, run, parameters, keys, kept):
     """Run notebooks one after another, the page and a bar growing with them: list of Ran."""
-    ran, progress = [], _Progress(chosen)
+    ran, progress = [], _Progress(notebooks)
     try:
-        for k, notebook in enumerate(chosen):
-            write_index(run, ran, now=notebook, to_come=chosen[k + 1 :])
-            start = time.perf_counter()
-            execute(notebook, run.root, parameters[notebook], on_cell_executed=progress.begin(notebook))
-            render_notebook(run.root / "notebooks" / f"{notebook}.ipynb")
-            ran.append(Ran(notebook, time.perf_counter() - start))
-            progress.end(notebook)
+        with open_kernel() as kernel:
+            for k, notebook in enumerate(notebooks):
+                write_index(run, kept + ran, now=notebook, to_come=notebooks[k + 1 :])
+                path = run.root / "notebooks" / f"{notebook}.ipynb"
+                begun, before = time.time(), written_in(run.root)
+                execute(notebook, run.root, parameters[notebook], kernel, on_progress=progress.of(notebook))
+                made = stamp(path, keys[notebook], begun=begun, before=before)
+                render_notebook(path)
+                ran.append(Ran(notebook, made.seconds, made.date, False))
     except BaseException as error:
         why = str(error) if isinstance(error, InputError) else f"in the middle of {notebook}."
         with contextlib.suppress(InputError):
-            write_index(run, ran, stopped=why)
+            write_index(run, kept + ran, stopped=why)
         raise
     finally:
         progress.bar.close()
@@ -112,28 +133,26 @@ def _run_all(chosen, run, parameters):
 
 
 class _Progress:
-    """A bar that goes with the usual minutes of notebooks, cell by cell, and says how many are left at the pace so far."""
+    """A bar that goes with the usual minutes of notebooks and says how many are left at the pace so far."""
 
     def __init__(self, chosen):
-        self._usual, self._done, self._start = sum(map(MINUTES.get, chosen)), 0.0, time.perf_counter()
+        self._usual, self._start = sum(map(MINUTES.get, chosen)), time.perf_counter()
+        self._before = dict(zip(chosen, itertools.accumulate(map(MINUTES.get, chosen), initial=0), strict=False))
         self.bar = tqdm(total=self._usual, desc="report", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}")
 
-    def begin(self, notebook):
-        """What is to be called after each cell of a notebook."""
-        source = nbformat.read(NOTEBOOK_FOLDER / f"{notebook}.ipynb", as_version=4)
-        a_cell = MINUTES[notebook] / max(sum(cell.cell_type == "code" for cell in source.cells), 1)
-        self._show(notebook, 0.0)
-        cells = itertools.count(1)
-        return lambda **_: self._show(notebook, min(next(cells) * a_cell, MINUTES[notebook]))
+    def of(self, notebook):
+        """What is to be told the share of a notebook that is done."""
 
-    def end(self, notebook):
-        self._done += MINUTES[notebook]
+        def show(share):
+            self.bar.n = self._before[notebook] + share * MINUTES[notebook]
+            elapsed = (time.perf_counter() - self._start) / 60
+            left = (self._usual - self.bar.n) * (elapsed / self.bar.n if self.bar.n > 0.1 * self._usual else 1)
+            self.bar.set_postfix_str(f"{notebook}, about {max(left, 0):.0f} min left", refresh=False)
+            self.bar.update(0)
+            self.bar.refresh()
 
-    def _show(self, notebook, within):
-        self.bar.n = self._done + within
-        elapsed = (time.perf_counter() - self._start) / 60
-        left = (self._usual - self.bar.n) * (elapsed / self.bar.n if self.bar.n > 0.1 * self._usual else 1)
-        self.bar.set_postfix_str(f"{notebook}, about {max(left, 0):.0f} min left")
+        show(0.0)
+        return show
 
 
 def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3):
@@ -157,7 +176,8 @@ def design_page(out, *, panels, **chosen):
 
 def _page_alone(notebook, out, given):
     make_folder(out / "notebooks")
-    execute(notebook, out, {"experiment": "", **given})
+    with open_kernel() as kernel:
+        execute(notebook, out, {"experiment": "", **given}, kernel)
     return render_notebook(out / "notebooks" / f"{notebook}.ipynb", has_index=False)
 
 

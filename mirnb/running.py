@@ -1,7 +1,8 @@
-"""Run one notebook through papermill, by settings of our own and to its end, or not at all."""
+"""Run notebooks through papermill, by settings of our own, each to its end or not at all, one kernel for all of a run."""
 
 import asyncio
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -13,10 +14,16 @@ import nbformat
 import papermill
 import psutil
 from ipykernel.kernelspec import write_kernel_spec
+from jupyter_client import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
 from traitlets.config import Config
 
 from mirnb.files import NOTEBOOK_FOLDER, InputError
+
+_STYLE = "import matplotlib; matplotlib.rcdefaults(); del matplotlib\n"
+_CLEAR = f"get_ipython().reset(); import matplotlib.pyplot as plt; plt.close('all'); del plt; {_STYLE}"
 
 
 def parameters_of(notebook):
@@ -24,18 +31,38 @@ def parameters_of(notebook):
     return papermill.inspect_notebook(NOTEBOOK_FOLDER / f"{notebook}.ipynb")
 
 
-def execute(notebook, root, parameters, **hooks):
-    """Run one notebook to a temporary name; it gets its own when every cell has completed. hooks : of nbclient"""
+@contextlib.contextmanager
+def open_kernel():
+    """Yields a kernel for `execute`: TensorFlow is imported once for all the notebooks that run in it."""
+    with settings_of_our_own(), _ended_by_signals():
+        config = Config({"KernelManager": {"transport_encryption": "auto"}})
+        kernel = AsyncKernelManager(kernel_name="python3", config=config)
+        try:
+            yield kernel
+        finally:
+            if kernel.has_kernel:
+                run_sync(kernel.shutdown_kernel)(now=True)
+
+
+def execute(notebook, root, parameters, kernel, *, on_progress=None):
+    """Run one notebook to a temporary name; it gets its own when every cell has completed.
+
+    Parameters
+    ----------
+    kernel : as `open_kernel` yields it
+        What notebooks before have left in it is cleared away first.
+    on_progress : callable, optional
+        Told the share of the notebook that is done, 0 to 1, whenever a cell or a step of its bar is.
+    """
     target = root / "notebooks" / f"{notebook}.ipynb"
     failed = target.with_suffix(".failed.ipynb")
     running = target.with_name(f".{notebook}.running.ipynb")
     try:
-        with settings_of_our_own(), _ended_by_signals():
-            papermill.execute_notebook(
-                _papermill_path(NOTEBOOK_FOLDER / f"{notebook}.ipynb"), _papermill_path(running),
-                parameters=parameters, kernel_name="python3", progress_bar=False,
-                config=Config({"KernelManager": {"transport_encryption": "auto"}}), **hooks,
-            )  # fmt: skip
+        _clear(kernel)
+        papermill.execute_notebook(
+            _papermill_path(NOTEBOOK_FOLDER / f"{notebook}.ipynb"), _papermill_path(running), parameters=parameters,
+            kernel_name="python3", engine_name=_Engine.name, progress_bar=False, km=kernel, on_progress=on_progress,
+        )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         running.replace(failed)
         message = re.sub(r"\x1b\[[0-9;]*m", "", str(error.evalue)).strip()
@@ -60,6 +87,77 @@ def execute(notebook, root, parameters, **hooks):
     failed.unlink(missing_ok=True)
 
 
+def _clear(kernel):
+    """Take away what the notebook before has named, drawn and set, as if the kernel had just been started."""
+    if not kernel.has_kernel:
+        return
+    client = kernel.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        client.execute(_CLEAR, silent=True, reply=True, timeout=60)
+    except (RuntimeError, TimeoutError):
+        raise DeadKernelError("between two notebooks") from None
+    finally:
+        client.stop_channels()
+
+
+class _Client(PapermillNotebookClient):
+    """Tells how far a notebook has come: by its cells, and inside a cell by the bars that tqdm shows there.
+
+    A bar is taken for the larger part of what is left, as nobody knows what comes behind it; bars inside it are passed over.
+    """
+
+    def __init__(self, *given, on_progress=None, **settings):
+        super().__init__(*given, **settings)
+        self._tell, self._done, self._bar, self._ends = on_progress or (lambda share: None), 0.0, None, {}
+
+    def papermill_execute_cells(self):
+        codes = [cell for cell in self.nb.cells if cell.cell_type == "code"]
+        cells = itertools.count(1)
+
+        def executed(**_):
+            self._bar, self._done = None, max(self._done, next(cells) / len(codes))
+            self._tell(self._done)
+
+        self.on_cell_executed = executed
+        super().papermill_execute_cells()
+
+    def process_message(self, message, *cell):
+        content = message["content"]
+        state = content.get("data", {}).get("state") if message["msg_type"] in ("comm_open", "comm_msg") else None
+        if state:
+            self._look_at(content["comm_id"], state)
+        return super().process_message(message, *cell)
+
+    def _look_at(self, bar, state):
+        if state.get("_model_name") == "FloatProgressModel":
+            self._ends[bar] = state.get("max") or 1.0
+            if self._bar is None:
+                self._bar = bar, self._done
+        if self._bar is not None and bar == self._bar[0] and "value" in state:
+            done, before = min(state["value"] / self._ends[bar], 1.0), self._bar[1]
+            self._done = max(self._done, before + 0.7 * (1 - before) * done)
+            self._tell(self._done)
+            if done == 1.0:
+                self._bar = None
+
+
+class _Engine(papermill.engines.NBClientEngine):
+    """papermill's own, with a client of ours."""
+
+    name = "mirnb"
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, *, km, on_progress, start_timeout=60, **_):
+        return _Client(
+            nb_man, km=km, kernel_name=kernel_name, startup_timeout=start_timeout, on_progress=on_progress
+        ).execute()
+
+
+papermill.engines.papermill_engines.register(_Engine.name, _Engine)
+
+
 @contextlib.contextmanager
 def settings_of_our_own():
     """A kernel of the Python that runs this, without the user's start-up files and styles, showing figures in the notebook.
@@ -72,7 +170,7 @@ def settings_of_our_own():
         write_kernel_spec(Path(folder) / "jupyter" / "kernels" / "python3")
         startup = Path(folder) / "ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True)
-        (startup / "style.py").write_text("import matplotlib\nmatplotlib.rcdefaults()\ndel matplotlib\n")
+        (startup / "style.py").write_text(_STYLE)
         (startup.parent / "ipython_config.py").write_text("c.InteractiveShellApp.ignore_cwd = True\n")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(
             [str(Path(folder) / "jupyter"), *filter(None, [kept.get("JUPYTER_PATH")])]

@@ -10,7 +10,7 @@ import papermill
 import pytest
 from lab_browser import CHROMIUM, browser
 
-from mirnb import files, pages, report, running
+from mirnb import caches, files, pages, report, running, stamps
 from mirnb.cli import main
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
@@ -218,30 +218,33 @@ def test_what_users_typed_is_escaped():
     assert page == "&lt;b&gt;&amp;"
 
 
+def _write_notebook(path, *sources):
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in sources])
+    made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(made, path)
+
+
 def test_a_notebook_that_fails_is_kept_and_named(tmp_path, monkeypatch):
-    broken = nbformat.v4.new_notebook()
-    broken.cells = [nbformat.v4.new_code_cell("1 / 0")]
-    broken.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
-    nbformat.write(broken, tmp_path / "notebooks" / "broken.ipynb")
+    _write_notebook(tmp_path / "notebooks" / "broken.ipynb", "1 / 0")
     monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
-    with pytest.raises(InputError, match=r"broken: division by zero \(ZeroDivisionError.*broken\.failed\.ipynb"):
-        running.execute("broken", tmp_path / "run", {})
+    with (
+        running.open_kernel() as kernel,
+        pytest.raises(InputError, match=r"broken: division by zero \(ZeroDivisionError.*broken\.failed\.ipynb"),
+    ):
+        running.execute("broken", tmp_path / "run", {}, kernel)
     assert (tmp_path / "run" / "notebooks" / "broken.failed.ipynb").exists()
     assert not (tmp_path / "run" / "notebooks" / "broken.ipynb").exists()
 
 
 def test_a_kernel_that_dies_is_noticed(tmp_path, monkeypatch):
-    dying = nbformat.v4.new_notebook()
-    dying.cells = [nbformat.v4.new_code_cell("import os; os._exit(1)"), nbformat.v4.new_code_cell("1")]
-    dying.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
-    nbformat.write(dying, tmp_path / "notebooks" / "dying.ipynb")
+    _write_notebook(tmp_path / "notebooks" / "dying.ipynb", "import os; os._exit(1)", "1")
     monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
-    with pytest.raises(InputError, match="dying: the kernel died"):
-        running.execute("dying", tmp_path / "run", {})
+    with running.open_kernel() as kernel, pytest.raises(InputError, match="dying: the kernel died"):
+        running.execute("dying", tmp_path / "run", {}, kernel)
     assert not (tmp_path / "run" / "notebooks" / "dying.ipynb").exists()
 
 
@@ -258,13 +261,16 @@ def three_notebooks(monkeypatch):
     """A report of three notebooks that take no time: what the page says while each of them runs, and what they do."""
     seen, doing = {}, {}
 
-    def execute(notebook, root, parameters, *, on_cell_executed):
+    def execute(notebook, root, parameters, kernel, *, on_progress):
         seen[notebook] = (root / "index.html").read_text(encoding="utf-8")
-        on_cell_executed(cell=None, cell_index=0, execute_reply=None)
+        on_progress(0.5)
         doing.get(notebook, lambda: None)()
+        (root / "tables").mkdir(exist_ok=True)
+        (root / "tables" / f"{notebook}.csv").write_text("1\n")
+        nbformat.write(nbformat.v4.new_notebook(), root / "notebooks" / f"{notebook}.ipynb")
 
     monkeypatch.setattr(report, "execute", execute)
-    monkeypatch.setattr(report, "render_notebook", lambda path: None)
+    monkeypatch.setattr(report, "render_notebook", lambda path: path.with_suffix(".html").write_text(path.stem))
     return seen, doing
 
 
@@ -278,17 +284,20 @@ def test_the_page_stands_from_the_start_and_says_what_runs_and_what_is_to_come(
     page = report.make_report(small_folder, out=tmp_path / "run", only=ONLY)
     first, second, third = (seen[name] for name in ONLY)
     assert all('<meta http-equiv="refresh" content="10">' in text for text in seen.values())
-    assert "Still running: 01_templates" in first
+    assert re.search(r"Running since \d\d:\d\d:\d\d: 01_templates</strong>, which usually takes 0\.\d minutes", first)
+    assert (
+        "it stopped in 01_templates, and the same command goes on there" in first
+    )  # where it is killed, nobody writes that
     assert "nothing yet" in first
-    assert "To come: 03_training (about 1 min), 08_classifiers (about 4 min)." in first
+    assert re.search(r"To come: 03_training \(about [\d.]+ min\), 08_classifiers \(about [\d.]+ min\)\.", first)
     assert "Done: 01_templates." in second
     assert "Done: 01_templates, 03_training." in third
     assert "To come" not in third
     done = page.read_text(encoding="utf-8")
     assert "refresh" not in done
-    assert "Still running" not in done
+    assert "Running since" not in done
     said = capsys.readouterr()
-    assert "3 notebooks, about 5 minutes the first time" in said.out
+    assert re.search(r"3 notebooks to run, about \d minutes the first time", said.out)
     assert "min left" in said.err
 
 
@@ -320,6 +329,94 @@ def test_a_second_report_into_the_same_folder_is_refused(three_notebooks, small_
     page = report.make_report(small_folder, out=tmp_path / "run", only=ONLY)
     assert "Stopped" not in page.read_text(encoding="utf-8")
     report.make_report(small_folder, out=tmp_path / "run", only=("01_templates",))
+
+
+@pytest.fixture
+def its_own(small_folder, tmp_path):
+    """An experiment that a test may change."""
+    return shutil.copytree(small_folder, tmp_path / "own")
+
+
+def test_a_second_report_runs_nothing_that_is_unchanged_and_says_from_when_it_is(three_notebooks, its_own, tmp_path, capsys):
+    seen, _ = three_notebooks
+
+    def again(only=ONLY, **how):
+        seen.clear()
+        page = report.make_report(its_own, out=tmp_path / "run", only=only, **how)
+        return list(seen), page.read_text(encoding="utf-8")
+
+    assert again()[0] == list(ONLY)
+    ran, page = again()
+    assert ran == []
+    assert len(re.findall(r"run \d{4}-\d\d-\d\d \d\d:\d\d and unchanged since", page)) == 3
+    assert "3 unchanged since they were run (--fresh runs them, too); nothing to run" in capsys.readouterr().out
+    assert again(fresh=True)[0] == list(ONLY)
+    assert again(parameters={"epochs": "7"})[0] == ["03_training", "08_classifiers"]  # 01 has no such parameter
+    assert again()[0] == ["03_training", "08_classifiers"]
+    (tmp_path / "run" / "tables" / "08_classifiers.csv").unlink()
+    assert again()[0] == ["08_classifiers"]
+    (tmp_path / "run" / "tables" / "01_templates.csv").write_text("2\n")
+    assert again()[0] == ["01_templates"]
+    (tmp_path / "run" / "notebooks" / "03_training.html").unlink()  # as when it is killed between notebook and page
+    assert again()[0] == []
+    assert (tmp_path / "run" / "notebooks" / "03_training.html").exists()
+
+
+@pytest.mark.parametrize("changed", ["blobs", "notebook", "program", "libraries"])
+def test_other_inputs_cells_or_code_are_run(changed, three_notebooks, its_own, tmp_path, monkeypatch):
+    seen, _ = three_notebooks
+    report.make_report(its_own, out=tmp_path / "run", only=ONLY[:1])
+    seen.clear()
+    if changed == "blobs":
+        lines = (its_own / "blobs.csv").read_text().splitlines()
+        (its_own / "blobs.csv").write_text("\n".join(lines[:-1]) + "\n")
+    elif changed == "notebook":
+        shutil.copytree(files.NOTEBOOK_FOLDER, tmp_path / "notebooks")
+        monkeypatch.setattr(stamps, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
+        text = (tmp_path / "notebooks" / "01_templates.ipynb").read_text()
+        (tmp_path / "notebooks" / "01_templates.ipynb").write_text(text.replace("# 01 Templates", "# 01 Molecules"))
+    elif changed == "program":
+        monkeypatch.setattr(caches, "program_fingerprint", lambda: "another")
+    else:
+        monkeypatch.setattr(stamps, "made_by", lambda: "another Keras")
+    report.make_report(its_own, out=tmp_path / "run", only=ONLY[:1])
+    assert list(seen) == ["01_templates"]
+
+
+def test_a_notebook_finds_nothing_of_the_one_before_in_the_kernel_they_share(tmp_path, monkeypatch):
+    _write_notebook(
+        tmp_path / "first.ipynb",
+        "left = 1\nimport matplotlib.pyplot as plt\nplt.rcParams['lines.linewidth'] = 9",
+        "import os; os.getpid()",
+    )
+    _write_notebook(
+        tmp_path / "second.ipynb",
+        "import matplotlib.pyplot as plt\nassert 'left' not in globals()\nassert plt.rcParams['lines.linewidth'] != 9",
+        "import os; os.getpid()",
+    )
+    (tmp_path / "run" / "notebooks").mkdir(parents=True)
+    monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path)
+    shares = []
+    with running.open_kernel() as kernel:
+        for name in ("first", "second"):
+            running.execute(name, tmp_path / "run", {}, kernel, on_progress=shares.append)
+    done = [nbformat.read(tmp_path / "run" / "notebooks" / f"{name}.ipynb", 4).cells for name in ("first", "second")]
+    assert done[0][1].outputs[0].data == done[1][1].outputs[0].data  # one process
+    assert [[cell.execution_count for cell in cells] for cells in done] == [[1, 2], [1, 2]]
+    assert shares == [0.5, 1.0, 0.5, 1.0]
+
+
+def test_bars_inside_a_cell_are_told_too(tmp_path, monkeypatch):
+    (tmp_path / "run" / "notebooks").mkdir(parents=True)
+    monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path)
+    source = "from tqdm.auto import tqdm\nimport time\nfor _ in tqdm(range(4), mininterval=0):\n    time.sleep(0.05)"
+    _write_notebook(tmp_path / "bars.ipynb", source, "1")
+    shares = []
+    with running.open_kernel() as kernel:
+        running.execute("bars", tmp_path / "run", {}, kernel, on_progress=shares.append)
+    assert shares == sorted(shares)
+    assert len({round(share, 3) for share in shares} & {0.175, 0.35, 0.525}) >= 2  # quarters of seven tenths
+    assert shares[-1] == 1.0
 
 
 def test_the_usual_minutes_are_those_of_the_readme():

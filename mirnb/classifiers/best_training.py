@@ -1,8 +1,8 @@
 """Train the best classifier: on a simulated twin, on single-type samples where there are some, then on the labelled crops.
 
-Three networks (`best.build_best`) that differ in their weights and their twin crops are averaged. The epoch of fine-tuning
+Three networks (`best.build_best`) that differ in their weights learn together and are averaged. The epoch of fine-tuning
 with the lowest validation loss stays, the one before the first included; the temperature follows from validation too.
-Finished networks are kept in the run folder.
+The finished networks are kept in the run folder.
 """
 
 import functools
@@ -18,8 +18,9 @@ from mirnb.caches import cache_key, cached
 from mirnb.classifiers.backend import load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
 from mirnb.classifiers.best import Best, best_input, build_best, plain_view, shaken_view
-from mirnb.classifiers.calibration import apply_temperature, fit_temperature
+from mirnb.classifiers.calibration import apply_temperature, cross_entropy, fit_temperature
 from mirnb.classifiers.dataset import single_type_crops
+from mirnb.classifiers.together import compile_together, join, learn_epoch
 from mirnb.experiments.cutouts import MARGIN_PX
 from mirnb.files import InputError
 from mirnb.imaging.preprocessing import crop_medians
@@ -31,7 +32,7 @@ class Recipe:
     """How `best` is trained. Without a twin the labelled crops are all there is, and are gone through more often."""
 
     n_networks: int = 3
-    twin_crops: int = 60_000  # drawn anew in every epoch
+    twin_crops: int = 30_000  # drawn anew in every epoch
     twin_epochs: int = 8  # 0: no twin
     twin_rate: float = 3e-3  # of Adam, falling to 0 along a cosine; so are the others
     single_epochs: int = 3  # over the crops of single-type samples; 0: none
@@ -43,7 +44,7 @@ class Recipe:
 
 
 _PLAIN_CROPS = 2400  # crops an epoch when there is no twin
-_HISTORY = ("epoch", "loss", "val_loss")
+_HISTORY = ("network", "epoch", "loss", "val_loss")
 QUICK = Recipe(n_networks=1, twin_crops=500, twin_epochs=1, single_epochs=1, tune_epochs=1, plain_epochs=1)
 
 
@@ -52,7 +53,7 @@ class BestTraining:
     """A finished training of all networks."""
 
     model_paths: list  # of each network
-    history: pd.DataFrame  # network, stage, epoch, loss, val_loss
+    history: pd.DataFrame  # stage, network (from 1), epoch, loss, val_loss
     y_prob: np.ndarray  # (n_crops, n_classes) mean of the networks, at the temperature
     temperature: float
     noise_sd: float
@@ -79,32 +80,27 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3) -> BestTraining
     seen = [dataset.wide_crops, dataset.background, dataset.y_true, *rows, *(part for one in singles for part in one)]
     key = cache_key(asdict(recipe), seed, dataset.panel.to_dict(), dataset.noise_sd, *seen)
     folder = run.root / "cache" / f"best_networks-{key}"
-    drawn_from = functools.cache(lambda: twin_of(dataset) if recipe.twin_epochs else None)
-    paths, stored = [], []
-    for k in tqdm(range(recipe.n_networks), desc="networks of best", unit="network", leave=False):
-        paths.append(folder / f"network_{k}.keras")
+    paths = [folder / f"network_{k}.keras" for k in range(recipe.n_networks)]
 
-        def make(k=k, model_path=paths[-1]):
-            start, twin = time.perf_counter(), drawn_from()
-            before = _pretrained(model_path)
-            model, history, chosen = _train_network(dataset, recipe, twin, singles, network_seed(seed, k), before)
-            save_model(model, model_path)
-            crops = best_input(plain_view(dataset.wide_crops, MARGIN_PX, dataset.noise_sd))
-            return {
-                "y_prob": predict(model, crops), "hidden_share": np.zeros(0) if twin is None else twin.hidden_share,
-                "seconds": time.perf_counter() - start, **{name: history[name].to_numpy() for name in _HISTORY},
-                "stage": history["stage"].to_numpy(dtype=str), "tuned": chosen,
-            }  # fmt: skip
+    def make():
+        start, twin = time.perf_counter(), twin_of(dataset) if recipe.twin_epochs else None
+        networks, history, tuned = _train_networks(dataset, recipe, twin, singles, seed, paths)
+        for one, path in zip(networks, paths, strict=True):
+            save_model(one, path)
+        crops = best_input(plain_view(dataset.wide_crops, MARGIN_PX, dataset.noise_sd))
+        return {
+            "y_prob": np.stack([predict(one, crops) for one in networks]), "tuned": tuned,
+            "hidden_share": np.zeros(0) if twin is None else twin.hidden_share, "seconds": time.perf_counter() - start,
+            **{name: history[name].to_numpy() for name in _HISTORY}, "stage": history["stage"].to_numpy(dtype=str),
+        }  # fmt: skip
 
-        stored.append(cached(folder / f"network_{k}.npz", make, beside=[paths[-1], _pretrained(paths[-1])]))
-    mean, validation = np.mean([one["y_prob"] for one in stored], axis=0), dataset.split["validation"]
+    stored = cached(folder / "networks.npz", make, beside=[*paths, *map(_pretrained, paths)])
+    mean, validation = stored["y_prob"].mean(axis=0), dataset.split["validation"]
     temperature = fit_temperature(dataset.y_true[validation], mean[validation])
-    columns = [{name: one[name] for name in ("stage", *_HISTORY)} for one in stored]
-    history = pd.concat([pd.DataFrame(one).assign(network=k) for k, one in enumerate(columns, 1)], ignore_index=True)
-    hidden = dict(zip(dataset.panel.mir_names, stored[-1]["hidden_share"].tolist(), strict=False))
-    seconds, tuned = sum(float(one["seconds"]) for one in stored), [int(one["tuned"]) for one in stored]
-    y_prob = apply_temperature(mean, temperature)
-    return BestTraining(paths, history, y_prob, temperature, dataset.noise_sd, seconds, tuned, hidden)
+    history = pd.DataFrame({name: stored[name] for name in ("stage", *_HISTORY)})
+    hidden = dict(zip(dataset.panel.mir_names, stored["hidden_share"].tolist(), strict=False))
+    y_prob, seconds = apply_temperature(mean, temperature), float(stored["seconds"])
+    return BestTraining(paths, history, y_prob, temperature, dataset.noise_sd, seconds, stored["tuned"].tolist(), hidden)
 
 
 def network_seed(seed, k):
@@ -117,34 +113,41 @@ def _pretrained(model_path):
     return model_path.with_name(f"pretrained_{model_path.name}")
 
 
-def tune_again(dataset, trained, rows, fold, *, recipe=None, seed=3):
-    """The networks of a training with fine-tuning repeated on other crops, from the same pre-trained weights.
+def tune_again(dataset, trained, *, recipe=None, seed=3):
+    """A function that repeats the fine-tuning of a training on other crops, from the same pre-trained weights.
 
     Parameters
     ----------
-    rows : int ndarray
-        Crops to learn from, for as many epochs as the training itself was given.
-    fold : int
-        Draws other views of the crops.
     recipe, seed
         Of the training.
 
     Returns
     -------
-    list of keras.Model
+    callable
+        Takes rows (int ndarray) to learn from, for as many epochs as each network was given in the training, and the number
+        of the fold, which draws other views of the crops; gives the networks (keras.Model), which the next call changes.
     """
-    keras, recipe, models = load_keras(), recipe or Recipe(), []
-    for k, path in enumerate(trained.model_paths):
-        model = load_model(_pretrained(path))
-        model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
-        number = network_seed(seed, k)
+    recipe, networks = recipe or Recipe(), [load_model(_pretrained(path)) for path in trained.model_paths]
+    together = join(networks)
+    compile_together(together, load_keras().optimizers.Adam(1e-3))
+    start = [one.numpy() for one in (*together.variables, *together.optimizer.variables)]
+    stages, number, tuned = set(trained.history["stage"]), network_seed(seed, 0), trained.tuned_epochs
+
+    def tune(rows, fold):
+        for variable, value in zip((*together.variables, *together.optimizer.variables), start, strict=True):
+            variable.assign(value)
         rng = np.random.default_rng([number, 7, fold])
-        stages = set(trained.history["stage"])
         plan = _labelled(dataset, rows, recipe, rng, twin="twin" in stages, learned=len(stages) > 1)
-        for _ in learn(model, number, *plan, n_epochs=trained.tuned_epochs[k]):
-            pass
-        models.append(model)
-    return models
+        weights = [one.get_weights() for one in networks]
+        for epoch, _ in learn(together, number, *plan, n_epochs=max(tuned)):
+            weights = [
+                one.get_weights() if epoch <= last else old for one, old, last in zip(networks, weights, tuned, strict=True)
+            ]
+        for one, values in zip(networks, weights, strict=True):
+            one.set_weights(values)
+        return networks
+
+    return tune
 
 
 def twin_of(dataset):
@@ -158,51 +161,59 @@ def twin_of(dataset):
     return estimate_twin(crops, dataset.y_true[training], dataset.panel, ground)
 
 
-def _train_network(dataset, recipe, twin, singles, seed, pretrained_path):
-    """One network through all stages: (model, history, chosen epoch of fine-tuning); kept before it as well."""
+def _train_networks(dataset, recipe, twin, singles, seed, paths):
+    """All networks through all stages: (networks, history, chosen epoch of fine-tuning of each); kept before it as well."""
     training, validation = dataset.split["training"], dataset.split["validation"]
-    rng = np.random.default_rng([seed, 7])
-    window = dataset.panel.template_window
-    model = build_best((*window.shape, 2), dataset.n_classes, seed=seed)
+    rng, number = np.random.default_rng([network_seed(seed, 0), 7]), network_seed(seed, 0)
+    shape, n_classes = (*dataset.panel.template_window.shape, 2), dataset.n_classes
+    networks = [build_best(shape, n_classes, seed=network_seed(seed, k)) for k in range(recipe.n_networks)]
     checked = best_input(plain_view(dataset.wide_crops[validation], MARGIN_PX, dataset.noise_sd)), dataset.y_true[validation]
-    keras, history = load_keras(), []
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
+    together, history = join(networks), []
+    compile_together(together, load_keras().optimizers.Adam(1e-3))
 
     def watched(name, *plan):
-        for epoch, loss in learn(model, seed, *plan):
-            val_loss = _loss(model, *checked)
-            history.append({"stage": name, "epoch": epoch, "loss": loss, "val_loss": val_loss})
-            yield epoch, val_loss
+        for epoch, losses in tqdm(learn(together, number, *plan), total=plan[0], desc=name, unit="epoch", leave=False):
+            val_losses = [_loss(one, *checked) for one in networks]
+            history.extend((name, k, epoch, *two) for k, two in enumerate(zip(losses, val_losses, strict=True), 1))
+            yield epoch, val_losses
 
     if twin is not None:
-        plan = recipe.twin_epochs, recipe.twin_rate, 256, lambda epoch: twin.draw(recipe.twin_crops, [seed, epoch])
+        plan = recipe.twin_epochs, recipe.twin_rate, 256, lambda epoch: twin.draw(recipe.twin_crops, [number, epoch])
         list(watched("twin", *plan))
     if singles and recipe.single_epochs:
         list(watched("single types", *_single_types(singles, recipe, rng, twin=twin is not None)))
-    save_model(model, pretrained_path)
-    lowest, weights, chosen = _loss(model, *checked), model.get_weights(), 0
+    for one, path in zip(networks, paths, strict=True):
+        save_model(one, _pretrained(path))
+    chosen = [(_loss(one, *checked), 0, one.get_weights()) for one in networks]
     plan = _labelled(dataset, training, recipe, rng, twin=twin is not None, learned=bool(history))
-    for epoch, val_loss in watched("labelled crops", *plan):
-        if val_loss <= lowest:
-            lowest, weights, chosen = val_loss, model.get_weights(), epoch
-    model.set_weights(weights)
-    return model, pd.DataFrame(history), chosen
+    for epoch, val_losses in watched("labelled crops", *plan):
+        now = [(loss, epoch, one.get_weights()) for loss, one in zip(val_losses, networks, strict=True)]
+        chosen = [new if new[0] <= old[0] else old for new, old in zip(now, chosen, strict=True)]
+    for one, (_, _, weights) in zip(networks, chosen, strict=True):
+        one.set_weights(weights)
+    return networks, pd.DataFrame(history, columns=["stage", *_HISTORY]), [epoch for _, epoch, _ in chosen]
 
 
-def learn(model, seed, epochs, rate, batch_size, draw, *, n_epochs=None):
-    """Learn from what `draw` gives for each epoch, at a rate that falls along a cosine: yields (epoch from 1, loss).
+def learn(together, seed, epochs, rate, batch_size, draw, *, n_epochs=None):
+    """Have networks learn together from what `draw` gives for each epoch, at a rate that falls along a cosine.
 
+    Parameters
+    ----------
+    together : keras.Model
+        As `together.join` makes them, compiled.
     draw : callable
         Epoch from 0 -> crops of (n, rows, cols) in units of the noise, and y_true.
-
     n_epochs : int, optional
         Stop after so many of the `epochs` that the rate falls over.
+
+    Yields
+    ------
+    epoch, from 1; losses of each network
     """
-    set_random_seed = load_keras().utils.set_random_seed
     for epoch, (crops, y_true) in enumerate(_ahead(draw, epochs if n_epochs is None else n_epochs)):
-        model.optimizer.learning_rate = rate * (1 + np.cos(np.pi * epoch / epochs)) / 2
-        set_random_seed(1000 * seed + epoch)
-        yield epoch + 1, model.fit(crops, y_true, batch_size=batch_size, verbose=0).history["loss"][0]
+        together.optimizer.learning_rate = rate * (1 + np.cos(np.pi * epoch / epochs)) / 2
+        order = np.random.default_rng([seed, 8, epoch]).permutation(len(crops))
+        yield epoch + 1, learn_epoch(together, crops, y_true, order, batch_size)
 
 
 def _view(twin):
@@ -256,10 +267,7 @@ def _ahead(draw, epochs):
 
 
 def _loss(model, crops, y_true):
-    if not len(y_true):
-        return np.inf
-    y_prob = predict(model, crops)
-    return float(-np.log(np.maximum(y_prob[np.arange(len(y_true)), y_true], 1e-12)).mean())
+    return cross_entropy(y_true, predict(model, crops)) if len(y_true) else np.inf
 
 
 def train_best_rival(dataset, run, *, recipe=None, singles=None, seed=3):
@@ -275,10 +283,12 @@ def train_best_rival(dataset, run, *, recipe=None, singles=None, seed=3):
     singles = single_type_crops(run.experiment) if singles is None else singles
     trained = train_best(dataset, run, recipe=recipe, singles=singles, seed=seed)
 
+    tuning = functools.cache(lambda: tune_again(dataset, trained, recipe=recipe, seed=seed))
+
     def refit(rows, held, fold):
         crops = best_input(plain_view(dataset.wide_crops[held], MARGIN_PX, dataset.noise_sd))
-        models = tune_again(dataset, trained, rows, fold, recipe=recipe, seed=seed)
-        return apply_temperature(np.mean([predict(one, crops) for one in models], axis=0), trained.temperature)
+        mean = np.mean([predict(one, crops) for one in tuning()(rows, fold)], axis=0)
+        return apply_temperature(mean, trained.temperature)
 
     note = f"{len(trained.model_paths)} networks, temperature {trained.temperature:.2f}"
     return Rival(

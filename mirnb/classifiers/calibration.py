@@ -14,6 +14,11 @@ def apply_temperature(y_prob, temperature):
     return scaled / scaled.sum(axis=1, keepdims=True)
 
 
+def cross_entropy(y_true, y_prob):
+    """Mean of -log of the probability of the true class, y_prob (n, n_classes)."""
+    return float(-np.log(np.maximum(y_prob[np.arange(len(y_true)), y_true], 1e-12)).mean())
+
+
 def fit_temperature(y_true, y_prob, *, limit=5.0):
     """The temperature with the lowest cross-entropy (Guo et al. 2017), between 1/limit and limit; 1 without crops.
 
@@ -27,8 +32,7 @@ def fit_temperature(y_true, y_prob, *, limit=5.0):
         return 1.0
 
     def loss(log_temperature):
-        scaled = apply_temperature(y_prob, np.exp(log_temperature))
-        return -np.log(np.maximum(scaled[np.arange(len(y_true)), y_true], 1e-12)).mean()
+        return cross_entropy(y_true, apply_temperature(y_prob, np.exp(log_temperature)))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-np.log(limit), np.log(limit)), method="bounded").x))
 

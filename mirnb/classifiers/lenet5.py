@@ -1,18 +1,23 @@
 """LeNet-5 (thesis 2.2, Fig 3), from network to fitted predictor: ten runs, each kept as soon as it is done (thesis 3)."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb.caches import cache_key, cached, read_arrays, write_arrays
+from mirnb.caches import cache_key, read_arrays, stored, write_arrays
 from mirnb.classifiers.backend import glorot, load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
+from mirnb.classifiers.calibration import cross_entropy
+from mirnb.classifiers.hyperparameters import Hyperparameters
 from mirnb.classifiers.scores import macro_f1_mir, mir_f1, score
+from mirnb.classifiers.side_by_side import learn_side_by_side, predict_side_by_side, weights_of
 from mirnb.classifiers.splits import Scaler, fit_scaler
+
+AT_ONCE = 10  # runs trained together; so many are lost where one is interrupted
 
 
 def build_lenet5(
@@ -110,69 +115,56 @@ class Training:
     settings: dict  # epochs, learning_rate, batch_size, shuffle_seed
 
 
-def train(
-    scaled_crops, y_true, validation, n_classes, *, seed, shuffle_seed=3, epochs=10, learning_rate=2e-3, batch_size=128
-):
-    """Train one LeNet-5 with Adam and categorical cross-entropy (thesis 2.2).
-
-    Parameters
-    ----------
-    scaled_crops : float32 ndarray of shape (n, rows, cols, channels)
-    y_true : int ndarray of shape (n,)
-    validation : (scaled_crops, y_true)
-        Watched, not learned from.
-    seed : int
-        Initial weights.
-    shuffle_seed : int
-        Order of the crops in the batches, the same for all runs.
-
-    Returns
-    -------
-    model : keras.Model
-    history : DataFrame with loss and val_loss, one row an epoch
-        loss is Keras's: the mean over the batches of the epoch, while weights change.
-    """
-    keras = load_keras()
-    model = build_lenet5(scaled_crops.shape[1:], n_classes, seed=seed)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy")
-    keras.utils.set_random_seed(shuffle_seed)
-    fitted = model.fit(
-        scaled_crops, y_true, batch_size=batch_size, epochs=epochs, validation_data=validation, verbose=0
-    )  # fmt: skip
-    return model, pd.DataFrame(fitted.history)
-
-
 def train_runs(dataset, run, *, n_runs=10, seed=3, epochs=10, learning_rate=2e-3, batch_size=128) -> list[Training]:
     """Train several networks that differ in their initial weights alone; finished ones are read from the run folder.
+
+    Each learns with Adam and categorical cross-entropy (thesis 2.2), a few side by side.
 
     Parameters
     ----------
     seed : int
         Run k starts from weights made from (seed, k).
     """
-    settings = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed, "model": "lenet5"}
+    hyper = Hyperparameters(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
     rows = [dataset.split[name] for name in ("training", "validation")]
-    key = cache_key(settings, dataset.crops, dataset.y_true, *rows)
-    folder = run.root / "cache" / f"lenet5-{key}"
+    folder = run.root / "cache" / f"lenet5-{cache_key(asdict(hyper), seed, dataset.crops, dataset.y_true, *rows)}"
+    files = {100 * seed + k: (folder / f"run_{k:02d}.npz", folder / f"run_{k:02d}.keras") for k in range(n_runs)}
+    found = {one: stored(values, beside=[model]) for one, (values, model) in files.items()}
+    missing = [one for one, values in found.items() if values is None]
+    for group in (missing[start : start + AT_ONCE] for start in range(0, len(missing), AT_ONCE)):
+        for one, (model, values) in zip(group, _train(dataset, *rows, hyper, group, seed), strict=True):
+            save_model(model, files[one][1])
+            write_arrays(files[one][0], values)
+            found[one] = values
     how = {"shuffle_seed": seed, "epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
-    runs = []
-    for k in tqdm(range(n_runs), desc="trainings", unit="run", leave=False):
-        model_path, values_path = folder / f"run_{k:02d}.keras", folder / f"run_{k:02d}.npz"
+    return [
+        Training(
+            one, pd.DataFrame({name: values[name] for name in ("loss", "val_loss")}), values["y_prob"], files[one][1],
+            float(values["seconds"]), how,
+        )
+        for one, values in found.items()
+    ]  # fmt: skip
 
-        def make(k=k, model_path=model_path):
-            start = time.perf_counter()
-            crops, y_true = dataset.scaled("training"), dataset.y_true[rows[0]]
-            validation = (dataset.scaled("validation"), dataset.y_true[rows[1]])
-            model, history = train(crops, y_true, validation, dataset.n_classes, seed=100 * seed + k, **how)
-            y_prob = predict(model, dataset.scaler(dataset.crops))
-            save_model(model, model_path)
-            return {"y_prob": y_prob, **history, "seconds": time.perf_counter() - start}
 
-        stored = cached(values_path, make, beside=[model_path])
-        history = pd.DataFrame({"loss": stored["loss"], "val_loss": stored["val_loss"]})
-        seconds = float(stored["seconds"])
-        runs.append(Training(100 * seed + k, history, stored["y_prob"], model_path, seconds, how))
-    return runs
+def _train(dataset, training, validation, hyper, seeds, shuffle_seed):
+    """Networks of some seeds, trained side by side: (model, its arrays) of each."""
+    start, y_true = time.perf_counter(), dataset.y_true
+    scaler = fit_scaler(dataset.crops[training])
+    crops, watched = scaler(dataset.crops), y_true[validation]
+    history = []
+    learning = learn_side_by_side(
+        crops[training], y_true[training], dataset.n_classes, hyper, seeds, shuffle_seed=shuffle_seed
+    )
+    for together, losses in tqdm(learning, total=hyper.epochs, desc="epochs", unit="epoch", leave=False):
+        y_prob = predict_side_by_side(together, crops[validation])
+        val_losses = [cross_entropy(watched, one) for one in y_prob]
+        history.append((losses, val_losses))
+    losses, y_prob = np.array(history), predict_side_by_side(together, crops)  # (n_epochs, 2, n_networks)
+    seconds = np.array((time.perf_counter() - start) / len(seeds))
+    for number, values in enumerate(y_prob):
+        model = build_lenet5(crops.shape[1:], dataset.n_classes)
+        model.set_weights(weights_of(together, number))
+        yield model, {"y_prob": values, "loss": losses[:, 0, number], "val_loss": losses[:, 1, number], "seconds": seconds}
 
 
 def choose_run(runs, dataset):
@@ -213,17 +205,16 @@ def chosen_lenet5(runs, dataset):
     best, _ = choose_run(runs, dataset)
     one = runs[best]
 
+    how = {name: one.settings[name] for name in ("epochs", "learning_rate", "batch_size")}
+
     def refit(rows, held, _):
-        scaler = fit_scaler(dataset.crops[rows])
-        crops, asked = scaler(dataset.crops[rows]), scaler(dataset.crops[held])
-        watched = asked, dataset.y_true[held]
-        again, _ = train(crops, dataset.y_true[rows], watched, dataset.n_classes, seed=one.seed, **one.settings)
-        return predict(again, asked)
+        ((_, values),) = _train(dataset, rows, held, Hyperparameters(**how), [one.seed], one.settings["shuffle_seed"])
+        return values["y_prob"][held]
 
     note, seconds = f"run {best + 1} of {len(runs)}", sum(each.seconds for each in runs)
     return Rival(
         "lenet5", LeNet5(dataset.scaler, load_model(one.model_path)), one.y_prob, seconds, refit,
-        {"n_runs": len(runs), **{name: one.settings[name] for name in ("epochs", "learning_rate", "batch_size")}}, note,
+        {"n_runs": len(runs), **how}, note,
     )  # fmt: skip
 
 

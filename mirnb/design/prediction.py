@@ -14,6 +14,7 @@ from mirnb.caches import cache_key
 from mirnb.classifiers.backend import load_keras, predict
 from mirnb.classifiers.best import best_input, build_best
 from mirnb.classifiers.best_training import learn
+from mirnb.classifiers.together import compile_together, join
 from mirnb.imaging.crops import cut_crops
 from mirnb.simulation.frames import expose, false_detections, frame_light
 from mirnb.simulation.molecules import draw_sample
@@ -155,8 +156,9 @@ def predict_panel(panel, settings, *, effort=None, seed=3):
         return training.expose(share, rng, mirror=True), training.y_true
 
     model = build_best(asked[0].shape[1:], panel.n_mirs + 1, seed=seed)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
-    stages = learn(model, seed, effort.n_epochs, 3e-3, 128, draw)
+    together = join([model])
+    compile_together(together, keras.optimizers.Adam(1e-3))
+    stages = learn(together, seed, effort.n_epochs, 3e-3, 128, draw)
     for _ in tqdm(stages, total=effort.n_epochs, desc=f"learning {panel.name}", unit="epoch", leave=False):
         pass
     y_pred = [predict(model, one).argmax(axis=-1) for one in asked]

@@ -4,6 +4,8 @@ The light at a place is its rank: the share of a frame's pixels with less of it,
 the brightest within a pixel counting. Places at random have a mean rank of a half, blobs one near 1, whatever the noise.
 """
 
+import functools
+
 import numpy as np
 import pandas as pd
 from scipy import ndimage
@@ -75,9 +77,14 @@ def places_of(experiment):
 
 def warn_of_places(experiment):
     """Warn where the table of an experiment does not lie on the light of its stack: every number would be wrong."""
-    wrong = about_places(experiment.stack, places_of(experiment), experiment.pixel_size_nm)
+    wrong = _about(experiment)
     if wrong:
         warn(f"{experiment.blobs_path}: does not fit the light of {experiment.stack.paths[0]}: {wrong}")
+
+
+@functools.lru_cache(maxsize=1)  # of the experiment that is worked on: several splits of it are prepared in a row
+def _about(experiment):
+    return about_places(experiment.stack, places_of(experiment), experiment.pixel_size_nm)
 
 
 def _recorded(stack, frames):

@@ -13,6 +13,7 @@ from scipy import special
 SINGLE = ("background", "log_flux", "y_px", "x_px", "log_sigma_y", "log_sigma_x")
 MODEL_ERROR = 0.05  # share of a blob's light that is not explained
 OUTLIER_SDS = 4.0  # pixels further off count less
+_AT_ONCE = 128  # crops: their derivatives stay near the processor, and their memory is used again
 PAIR = (*SINGLE, "log_ratio", "gap_px", "sideways_px", "log_lower_sigma_y")
 
 
@@ -131,6 +132,13 @@ def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20
     crops = np.asarray(crops, float)
     prior_mean, prior_sd = (np.broadcast_to(one, (len(crops), np.shape(one)[-1])) for one in (prior_mean, prior_sd))
     values = np.array(prior_mean if start is None else start, float)
+    some = [slice(first, first + _AT_ONCE) for first in range(0, max(len(crops), 1), _AT_ONCE)]
+    parts = [_fit(crops[one], rows, cols, prior_mean[one], prior_sd[one], values[one], n_steps) for one in some]
+    return Fit(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _fit(crops, rows, cols, prior_mean, prior_sd, values, n_steps):
+    """What `Fit` holds, of a few crops."""
     sd = pixel_sd(crops)
     n_pixels = len(rows) * len(cols)
 
@@ -148,8 +156,7 @@ def fit_blobs(crops, rows, cols, prior_mean, prior_sd, *, start=None, n_steps=20
 
     limits = 0.7 * np.where(np.arange(values.shape[1]) == 0, 3, 1)
     values, cost, curvature = damped_steps(cost_of, values, n_steps=n_steps, largest_step=limits)
-    errors = np.sqrt(np.einsum("npp->np", np.linalg.inv(curvature)))
-    return Fit(values, errors, cost)
+    return values, np.sqrt(np.einsum("npp->np", np.linalg.inv(curvature))), cost
 
 
 def damped_steps(cost_of, values, *, n_steps, largest_step):

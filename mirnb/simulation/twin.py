@@ -12,6 +12,7 @@ from mirnb.imaging.blob_fit import PAIR, SINGLE, draw_light
 from mirnb.imaging.templates import MIN_MOLECULES
 
 LOWER_FLUX = np.geomspace(3, 300, 20)  # what a lower blob that was not seen may have, units of the noise
+_AT_ONCE = 2048  # crops drawn together: their memory is used again
 _TELLABLE_FLUX = 6.0  # a dimmer lower blob cannot be told from none, units of the noise
 
 
@@ -53,6 +54,10 @@ class Twin:
         y_true : int ndarray of shape (n,)
         """
         rng = np.random.default_rng(seed)
+        parts = [self._draw(min(_AT_ONCE, n - first), rng) for first in range(0, max(n, 1), _AT_ONCE)]
+        return tuple(map(np.concatenate, zip(*parts, strict=True)))
+
+    def _draw(self, n, rng):
         y_true = rng.choice(len(self.shares), n, p=self.shares)
         values = np.zeros((n, len(PAIR)))
         noise = len(self.shares) - 1

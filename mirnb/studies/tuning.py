@@ -17,17 +17,17 @@ from tqdm.auto import tqdm
 
 from mirnb.caches import cache_key, made_by, read_arrays, stored, write_arrays
 from mirnb.classifiers.backend import load_keras
+from mirnb.classifiers.hyperparameters import VALUES, Hyperparameters, from_text, in_text, possible_values, require_possible
 from mirnb.classifiers.scores import confusion, macro_f1_mir, score_confusion
+from mirnb.classifiers.side_by_side import predict_side_by_side, train_side_by_side
 from mirnb.cluster import ask, in_turn, open_client, submit
 from mirnb.files import InputError
-from mirnb.studies.hyperparameters import VALUES, Hyperparameters, from_text, in_text, possible_values, require_possible
-from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side
 
 NETWORK = ("filter1", "filter2", "filter3", "kernel", "pool", "padding")  # in the order the thesis tells of them
 OPTIMIZERS = ("sgd", "adam")
 SETS = ("training", "validation")
 USUAL = Hyperparameters()
-GROUP = 5  # trainings side by side on a processor; more are not faster, and more is lost with a worker
+GROUP = 5  # trainings side by side on one thread; more are not faster, and more is lost with a worker
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 

@@ -28,7 +28,7 @@ def test_networks_are_averaged_and_brought_to_the_temperature_of_validation(tiny
 
 
 def test_a_finished_training_is_read_back(tiny, small_data, small_run, monkeypatch):
-    monkeypatch.setattr(best_training, "_train_network", None)
+    monkeypatch.setattr(best_training, "_train_networks", None)
     again = best_training.train_best(small_data, small_run, recipe=TINY)
     np.testing.assert_array_equal(again.y_prob, tiny.y_prob)
     assert again.seconds == tiny.seconds
@@ -42,7 +42,7 @@ def test_anything_else_is_trained_anew(change, tiny, small_data, small_run, monk
     def ask(*_):
         raise Asked
 
-    monkeypatch.setattr(best_training, "_train_network", ask)
+    monkeypatch.setattr(best_training, "_train_networks", ask)
     data, how = small_data, {"recipe": TINY}
     if change == "seed":
         how["seed"] = 4
@@ -58,23 +58,6 @@ def test_anything_else_is_trained_anew(change, tiny, small_data, small_run, monk
         how["singles"] = [(data.wide_crops[:9], data.y_true[:9], 34.0)]
     with pytest.raises(Asked):
         best_training.train_best(data, small_run, **how)
-
-
-def test_an_interrupted_training_goes_on_with_the_next_network(small_data, small, tmp_path, monkeypatch):
-    run, real, calls = RunFolder(small, tmp_path), best_training._train_network, []
-
-    def stopped(*arguments):
-        if calls:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return real(*arguments)
-
-    monkeypatch.setattr(best_training, "_train_network", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        best_training.train_best(small_data, run, recipe=TINY)
-    monkeypatch.setattr(best_training, "_train_network", lambda *arguments: calls.append(2) or real(*arguments))
-    best_training.train_best(small_data, run, recipe=TINY)
-    assert calls == [1, 2]
 
 
 def test_neither_the_twin_nor_the_networks_see_a_test_crop(small_data, small, tmp_path, monkeypatch):

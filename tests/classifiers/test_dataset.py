@@ -148,7 +148,7 @@ def test_a_preparation_that_stops_in_the_middle_leaves_nothing_in_the_cache(smal
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez_compressed", stop)
+    monkeypatch.setattr(np, "savez", stop)
     with pytest.raises(KeyboardInterrupt):
         dataset.prepare(RunFolder(small, tmp_path / "run"))
     assert everything_in(tmp_path) == {}

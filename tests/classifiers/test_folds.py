@@ -112,7 +112,7 @@ def test_each_kind_says_something_of_crops_it_did_not_see(kind, small_data, smal
 
 def test_folds_of_best_start_from_the_weights_before_the_labels(small_data, small_run):
     trained = train_best(small_data, small_run, recipe=SHORT)
-    models = tune_again(small_data, replace(trained, tuned_epochs=[0, 0]), np.arange(20), 1, recipe=SHORT)
+    models = tune_again(small_data, replace(trained, tuned_epochs=[0, 0]), recipe=SHORT)(np.arange(20), 1)
     for model, path in zip(models, trained.model_paths, strict=True):
         before = load_keras().saving.load_model(path.with_name(f"pretrained_{path.name}"), compile=False)
         for one, other in zip(model.get_weights(), before.get_weights(), strict=True):

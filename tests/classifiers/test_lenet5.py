@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mirnb.classifiers import lenet5
+from mirnb.classifiers.hyperparameters import Hyperparameters
 from mirnb.classifiers.lenet5 import build_lenet5, choose_run, layer_table
 from mirnb.experiments.run_folder import RunFolder
 
@@ -19,7 +20,7 @@ def never_trains(monkeypatch):
     def ask(*_, **settings):
         raise Asked(settings)
 
-    monkeypatch.setattr(lenet5, "train", ask)
+    monkeypatch.setattr(lenet5, "learn_side_by_side", ask)
 
 
 def test_a_run_has_its_losses_its_probabilities_and_a_model_that_gives_them(short_runs, small_data):
@@ -40,27 +41,20 @@ def test_the_stored_model_gives_the_stored_probabilities(small_classifier, short
 def test_runs_differ_in_their_initial_weights_alone(small_data, small, tmp_path, monkeypatch):
     asked = []
 
-    def note(*arguments, **settings):
-        asked.append((arguments, settings))
-        if len(asked) == 2:
-            raise Asked
-        return model, history
+    def note(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed):
+        asked.append((hyper, list(seeds), shuffle_seed))
+        raise Asked
 
-    model, history = lenet5.train(
-        small_data.scaled("training")[:20],
-        small_data.y_true[small_data.split["training"]][:20],
-        (small_data.scaled("validation")[:5], small_data.y_true[small_data.split["validation"]][:5]),
-        4,
-        seed=0,
-        epochs=1,
-    )
-    monkeypatch.setattr(lenet5, "train", note)
+    monkeypatch.setattr(lenet5, "learn_side_by_side", note)
     with pytest.raises(Asked):
         lenet5.train_runs(small_data, RunFolder(small, tmp_path), n_runs=2)
-    (first, with_first), (second, with_second) = asked
-    np.testing.assert_array_equal(first[0], second[0])
-    assert {key for key in with_first if with_first[key] != with_second[key]} == {"seed"}
-    assert (with_first["epochs"], with_first["learning_rate"], with_first["batch_size"]) == (10, 2e-3, 128)
+    assert asked == [(Hyperparameters(), [300, 301], 3)]  # Adam at 2e-3, ten epochs of batches of 128
+
+
+def test_a_run_is_the_same_whichever_runs_beside_it(short_runs, small_data, small, tmp_path):
+    (alone,) = lenet5.train_runs(small_data, RunFolder(small, tmp_path), n_runs=1, epochs=2)
+    np.testing.assert_allclose(alone.y_prob, short_runs[0].y_prob, atol=1e-5)
+    np.testing.assert_allclose(alone.history, short_runs[0].history, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -103,15 +97,15 @@ def test_a_run_of_which_half_is_missing_is_trained_anew(
 def test_test_crops_are_never_shown_to_the_network(small_data, small, tmp_path, monkeypatch):
     shown = {}
 
-    def note(crops, y_true, validation, *_, **__):
-        shown.update(crops=crops, validation=validation)
+    def note(crops, y_true, *_, **__):
+        shown.update(crops=crops, y_true=y_true)
         raise Asked
 
-    monkeypatch.setattr(lenet5, "train", note)
+    monkeypatch.setattr(lenet5, "learn_side_by_side", note)
     with pytest.raises(Asked):
         lenet5.train_runs(small_data, RunFolder(small, tmp_path))
     np.testing.assert_array_equal(shown["crops"], small_data.scaled("training"))
-    np.testing.assert_array_equal(shown["validation"][0], small_data.scaled("validation"))
+    np.testing.assert_array_equal(shown["y_true"], small_data.y_true[small_data.split["training"]])
 
 
 def starts_equal(one, other):

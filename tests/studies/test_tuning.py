@@ -11,13 +11,13 @@ import pytest
 from dask_cluster import kill_after, two_workers
 
 from mirnb.caches import made_by
+from mirnb.classifiers.hyperparameters import Hyperparameters
 from mirnb.classifiers.scores import macro_f1_mir, score
+from mirnb.classifiers.side_by_side import predict_side_by_side, train_side_by_side
 from mirnb.cli import main
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 from mirnb.studies import tuning
-from mirnb.studies.hyperparameters import Hyperparameters
-from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side
 from mirnb.studies.tuning import Sweep, descend, plan, rows_of, summary, tune, write_tables
 
 SHORT = Hyperparameters(epochs=2, batch_size=32)
@@ -86,7 +86,7 @@ def test_another_seed_is_another_sweep(small_data, run, in_process):
 def test_interrupted_trainings_are_kept_and_the_rest_gone_on_with(small_data, run, small, tmp_path, in_process, monkeypatch):
     whole = RunFolder(small, tmp_path / "whole")
     undisturbed = tune([KERNELS], small_data, whole, n_repeats=3)
-    real, calls = np.savez_compressed, []
+    real, calls = np.savez, []
 
     def stopping(*args, **arrays):
         calls.append(1)
@@ -95,7 +95,7 @@ def test_interrupted_trainings_are_kept_and_the_rest_gone_on_with(small_data, ru
         return real(*args, **arrays)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(np, "savez_compressed", stopping)
+        stopped.setattr(np, "savez", stopping)
         with pytest.raises(KeyboardInterrupt):
             tune([KERNELS], small_data, run, n_repeats=3)
     kept = _files(run)
@@ -272,7 +272,7 @@ def test_a_worker_that_is_killed_changes_nothing(small_data, small, tmp_path):
 
 _TRAIN_MANY = """
 import json, numpy as np, psutil
-from mirnb.studies.hyperparameters import Hyperparameters
+from mirnb.classifiers.hyperparameters import Hyperparameters
 from mirnb.studies.tuning import train_group
 rng = np.random.default_rng(0)
 arrays = {}

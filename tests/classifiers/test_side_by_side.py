@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from mirnb.classifiers.backend import load_keras
+from mirnb.classifiers.hyperparameters import Hyperparameters
 from mirnb.classifiers.lenet5 import build_lenet5
 from mirnb.classifiers.scores import mir_f1
-from mirnb.studies.hyperparameters import Hyperparameters
-from mirnb.studies.side_by_side import predict_side_by_side, train_side_by_side, weights_of
+from mirnb.classifiers.side_by_side import learn_side_by_side, predict_side_by_side, train_side_by_side, weights_of
 
 SEEDS = (4, 5, 6, 7, 8)
 
@@ -59,6 +59,25 @@ def test_five_steps_are_those_of_keras(optimizer, crops):
     for start in range(0, 80, 16):
         model.train_on_batch(x[order[start : start + 16]], y[order[start : start + 16]])
     assert _largest_difference(model.get_weights(), together[1]) < 1e-5
+
+
+def test_losses_are_those_that_keras_tells(crops):
+    """Two batches, the last not full: Keras's mean over the crops, each with the weights it met."""
+    x, y = (values[:50] for values in crops["training"])
+    hyper = Hyperparameters(epochs=2, batch_size=32)
+    losses = np.array([one for _, one in learn_side_by_side(x, y, 4, hyper, SEEDS[:3])])
+    assert losses.shape == (2, 3)
+    model = build_lenet5(x.shape[1:], 4, seed=SEEDS[1])
+    model.compile(load_keras().optimizers.Adam(2e-3), loss="sparse_categorical_crossentropy")
+    rng, expected = np.random.default_rng([3, 9]), []
+    for _ in range(2):
+        order, found = rng.permutation(50), []
+        for rows in (order[:32], order[32:]):
+            model.reset_metrics()
+            found.append(len(rows) * model.test_on_batch(x[rows], y[rows]))
+            model.train_on_batch(x[rows], y[rows])
+        expected.append(sum(found) / 50)
+    np.testing.assert_allclose(losses[:, 1], expected, atol=1e-4)
 
 
 def test_a_last_batch_that_is_not_full_counts_as_keras_counts_it(crops):
@@ -122,5 +141,5 @@ def test_a_network_that_explodes_leaves_its_neighbours_alone(crops):
     assert np.isnan(y_prob[0]).all()
     assert np.isfinite(y_prob[1]).all()
     assert _largest_difference(weights_of(model, 1), healthy) == 0
-    model.train_on_batch(x, y)
+    model.train_on_batch(x, y, sample_weight=np.ones(16, np.float32))
     assert np.isfinite(np.concatenate([values.ravel() for values in weights_of(model, 1)])).all()

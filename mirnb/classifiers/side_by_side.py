@@ -1,9 +1,7 @@
-"""Several networks that differ in their seeds alone, trained side by side as one model on the same batches.
+"""LeNet-5 several times, with seeds of their own, side by side in one model: the first convolution of all is one large one.
 
-On a processor this is faster than one after another: the first convolution of all is a single large one, a step's overhead
-is shared, and Keras's own `fit`, whose input pipeline keeps the processor waiting for crops in memory, is left out. Nothing
-that is learned is shared, both optimizers go weight by weight, and sums run over the same numbers in the same order however
-many networks there are: on one machine, what a network learns follows from its seed, bit for bit where we looked.
+Nothing that is learned is shared, both optimizers go weight by weight, and sums run over the same numbers in the same order
+however many networks there are: on one machine, what a network learns follows from its seed, bit for bit where we looked.
 """
 
 import functools
@@ -12,10 +10,17 @@ from dataclasses import replace
 import numpy as np
 
 from mirnb.classifiers.backend import glorot, load_keras
+from mirnb.classifiers.together import batches, compile_together, learn_epoch
 
 
 def train_side_by_side(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed=3):
-    """Train one LeNet-5 (thesis 2.2) a seed, with categorical cross-entropy.
+    """Train one LeNet-5 (thesis 2.2) a seed, with categorical cross-entropy: the model that `learn_side_by_side` yields."""
+    *_, (model, _) = learn_side_by_side(crops, y_true, n_classes, hyper, seeds, shuffle_seed=shuffle_seed)
+    return model
+
+
+def learn_side_by_side(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed=3):
+    """Train one LeNet-5 (thesis 2.2) a seed, with categorical cross-entropy, epoch by epoch.
 
     Parameters
     ----------
@@ -27,10 +32,12 @@ def train_side_by_side(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed=3
     shuffle_seed : int
         Order of the crops in the batches, the same for all networks.
 
-    Returns
-    -------
-    keras.Model
+    Yields
+    ------
+    model : keras.Model
         For `predict_side_by_side` and `weights_of`, until the next training of as many such networks: it is used again.
+    losses : ndarray of shape (n_networks,)
+        Mean over the crops of the epoch, while weights change, as Keras tells it.
     """
     alike = replace(hyper, epochs=1, learning_rate=1.0)  # neither is part of the graph
     model, untrained = _compiled(crops.shape[1:], n_classes, alike, len(seeds))
@@ -41,15 +48,13 @@ def train_side_by_side(crops, y_true, n_classes, hyper, seeds, *, shuffle_seed=3
     _set_weights(model, [_untrained(shapes, seed) for seed in seeds])
     rng = np.random.default_rng([shuffle_seed, 9])
     for _ in range(hyper.epochs):
-        for rows, weights in _batches(rng.permutation(len(crops)), hyper.batch_size):
-            model.train_on_batch(crops[rows], y_true[rows], sample_weight=weights)
-    return model
+        yield model, learn_epoch(model, crops, y_true, rng.permutation(len(crops)), hyper.batch_size)
 
 
 def predict_side_by_side(model, crops, *, batch_size=128):
     """Probabilities of each network for crops in its input form, (n_networks, n, n_classes)."""
     order = np.arange(len(crops))
-    parts = [model.predict_on_batch(crops[rows]) for rows, _ in _batches(order, batch_size)]
+    parts = [model.predict_on_batch(crops[rows]) for rows, _ in batches(order, batch_size)]
     return np.concatenate(parts)[: len(crops)].transpose(1, 0, 2)
 
 
@@ -68,15 +73,6 @@ def _set_weights(model, weights):
         model.get_layer(f"second_{number}").set_weights(one[2:4])
     for name, at in (("dense", 4), ("classes", 6)):
         model.get_layer(name).set_weights([np.stack([np.vstack([one[at], one[at + 1]]) for one in weights])])
-
-
-def _batches(order, batch_size):
-    """Rows and weights of full batches; the last is filled up with rows of weight 0, as another size is another graph."""
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        weights = np.zeros(batch_size, np.float32)
-        weights[: len(rows)] = batch_size / len(rows)
-        yield np.resize(rows, batch_size), weights
 
 
 def _untrained(shapes, seed):
@@ -109,12 +105,6 @@ def _compiled(crop_shape, n_classes, hyper, n_networks):
     values = ops.stack([layers.Flatten()(one) for one in maps], axis=1)  # (batch, n_networks, n_values)
     model = keras.Model(crop, dense(dense(values, hyper.filter3, "relu", "dense"), n_classes, "softmax", "classes"))
 
-    def summed_loss(y_true, y_prob):
-        """Categorical cross-entropy of each crop, summed over the networks: each gets the gradient of its own."""
-        y_true = ops.broadcast_to(ops.reshape(y_true, (-1, 1)), ops.shape(y_prob)[:2])
-        return ops.sum(keras.losses.sparse_categorical_crossentropy(y_true, y_prob), axis=1)
-
     optimizer = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[hyper.optimizer](hyper.learning_rate)
-    model.compile(optimizer, loss=summed_loss)
-    optimizer.build(model.trainable_variables)
+    compile_together(model, optimizer)
     return model, [ops.convert_to_numpy(variable) for variable in optimizer.variables]

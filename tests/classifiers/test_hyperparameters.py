@@ -2,9 +2,7 @@
 
 import pytest
 
-from mirnb.classifiers.lenet5 import build_lenet5
-from mirnb.files import InputError
-from mirnb.studies.hyperparameters import (
+from mirnb.classifiers.hyperparameters import (
     FEW_VALUES,
     VALUES,
     Hyperparameters,
@@ -13,6 +11,8 @@ from mirnb.studies.hyperparameters import (
     possible_values,
     require_possible,
 )
+from mirnb.classifiers.lenet5 import build_lenet5
+from mirnb.files import InputError
 
 CROP = (34, 10, 3)
 

@@ -22,13 +22,13 @@ VALUES = {
     "padding": ("valid", "same"),
 }
 FEW_VALUES = {
-    "filter1": (4, 8, 12, 50, 64),
-    "filter2": (4, 8, 16, 32, 48),
-    "filter3": (5, 10, 20, 30, 80),
-    "kernel": (1, 3, 5, 6, 7),
-    "pool": ((2, 1), (1, 2), (2, 2), (3, 3), (5, 3)),
+    "filter1": (4, 12, 50, 64),
+    "filter2": (4, 16, 32, 48),
+    "filter3": (5, 20, 30, 80),
+    "kernel": (1, 3, 5, 7),
+    "pool": ((1, 2), (2, 2), (3, 3), (5, 3)),
     "sgd": (2e-3, 1e-2, 5e-2, 2e-1, 5e-1),
-    "adam": (1e-4, 5e-4, 2e-3, 5e-3, 2e-2),
+    "adam": (1e-4, 5e-4, 2e-3, 2e-2),
 }
 _RATES = ("sgd", "adam")
 # what else takes time, in multiply-adds that take as long (measured): a value of a feature map on its way through bias,
