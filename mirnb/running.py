@@ -23,7 +23,15 @@ from traitlets.config import Config
 from mirnb.files import NOTEBOOK_FOLDER, InputError
 
 _STYLE = "import matplotlib; matplotlib.rcdefaults(); del matplotlib\n"
-_CLEAR = f"get_ipython().reset(); import matplotlib.pyplot as plt; plt.close('all'); del plt; {_STYLE}"
+_CLEAR = f"""
+def clear(shell):
+    import matplotlib.pyplot as plt
+    plt.close("all")
+    own = {{name: value for name, value in shell.user_ns.items() if name.startswith("__")}}
+    shell.reset()
+    shell.user_ns.update(own)  # __spec__ and the like, which processes ask for that are started here
+clear(get_ipython())
+{_STYLE}"""
 
 
 def parameters_of(notebook):
