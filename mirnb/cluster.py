@@ -6,6 +6,7 @@ web server. Whoever reaches the scheduler of a cluster can run code on its worke
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import tempfile
@@ -22,6 +23,8 @@ from mirnb import __version__
 from mirnb.caches import program_fingerprint
 from mirnb.files import InputError, warn
 
+KEPT = "MIRNB_KEPT_WORKERS"  # in the environment of a report's kernel
+_KEPT_OPEN = contextlib.ExitStack()
 WAIT_S = 6  # for an answer of a scheduler, and again for its first worker
 _WORKER_BYTES = 1.5e9  # what a worker with TensorFlow may need
 _LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # to the client, which then ends workers
@@ -66,6 +69,8 @@ def open_client(scheduler="", *, n_workers=None):
         security = Security()  # as Dask's configuration says
         if scheduler:
             _require_answer(scheduler, security)
+        elif KEPT in os.environ:
+            scheduler, security = _kept_cluster(n_workers or _n_workers())
         else:
             security = Security.temporary()
             scheduler = opened.enter_context(_local_cluster(n_workers or _n_workers(), security))
@@ -75,6 +80,13 @@ def open_client(scheduler="", *, n_workers=None):
         except TimeoutError:
             raise InputError(f"--scheduler {scheduler}: has no worker; start some with `dask worker {scheduler}`") from None
         yield client
+
+
+@functools.cache
+def _kept_cluster(n_workers):
+    """Address and security of processes that stay until this one ends: they have TensorFlow already when asked again."""
+    security = Security.temporary()
+    return _KEPT_OPEN.enter_context(_local_cluster(n_workers, security)), security
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """miRACLE's PCA and SVM (thesis reference 2), from pipeline to fitted predictor."""
 
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,7 +106,8 @@ def train_pca_svm(dataset, run, *, seed=3, candidates=SVM_C):
         start = time.perf_counter()
         training, validation = rows
         checked, y_checked = flat_crops(dataset.wide_crops[validation]), dataset.y_true[validation]
-        fitted = [_fit_pca_svm(dataset, training, one, seed) for one in candidates]
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # libsvm lets others run
+            fitted = list(threads.map(lambda one: _fit_pca_svm(dataset, training, one, seed), candidates))
         scores = [np.nan_to_num(mir_f1(y_checked, one.predict(checked), dataset.n_classes)) for one in fitted]
         chosen = int(np.argmax(scores))
         untempered = PcaSvm(fitted[chosen], 1.0, dataset.noise_sd)
