@@ -268,7 +268,7 @@ def test_pipes_and_devices_elsewhere_are_refused(tmp_path):
                 read(tmp_path / path)
 
 
-@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 10_000, "a." * 50_000 + "b = 1"])
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 10_000, "a." * 5_000 + "b = 1"])
 def test_toml_beyond_all_measure_is_a_sentence(text, tmp_path):
     problems = check_experiment(write_folder(tmp_path / "s", toml=text)).problems
     assert len(problems) >= 1

@@ -98,6 +98,7 @@ def test_a_seed_below_zero_is_refused_in_words(seed, capsys, tmp_path):
 # ------------------------------------------------------------------------------------------------------------ simulate
 
 
+@pytest.mark.slow
 def test_simulate_writes_a_mixture_and_a_single_type_sample_that_check_approves(tmp_path, capsys):
     assert main(["simulate", str(tmp_path / "demo"), "--frames", "1", "--seed", "5"]) == 0
     assert "1 simulated frames" in capsys.readouterr().out

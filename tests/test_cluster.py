@@ -53,6 +53,7 @@ def test_what_answers_but_is_no_scheduler_is_said(monkeypatch, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_scheduler_without_workers_is_said(monkeypatch):
     monkeypatch.setattr(cluster, "WAIT_S", 4)
     empty = LocalCluster(n_workers=0, processes=False, dashboard_address=None, protocol="tcp://")

@@ -21,6 +21,7 @@ _ASK_KERAS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "named"),
     [
@@ -57,6 +58,7 @@ def _settings_of_a_user(home):
     return {"HOME": str(home), "PYTHONSTARTUP": str(home / "start.py"), "XDG_CONFIG_HOME": str(home / ".config")}
 
 
+@pytest.mark.slow
 def test_a_report_runs_by_its_own_settings_whatever_the_user_has(small_settings, tmp_path):
     folder = simulate_experiment(tmp_path / "s", settings=small_settings)
     (tmp_path / "home").mkdir()

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def _python(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     return done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_tensorflows_chatter_is_held_and_its_warnings_are_not():
     out, err = _python(
         "from mirnb.classifiers.backend import load_keras; load_keras(); import tensorflow as tf\n"

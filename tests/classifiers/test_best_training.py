@@ -60,6 +60,7 @@ def test_anything_else_is_trained_anew(change, tiny, small_data, small_run, monk
         best_training.train_best(data, small_run, **how)
 
 
+@pytest.mark.slow
 def test_neither_the_twin_nor_the_networks_see_a_test_crop(small_data, small, tmp_path, monkeypatch):
     """With other test crops and labels everything that is learned stays the same, bit for bit."""
     test = small_data.split["test"]
@@ -95,6 +96,7 @@ def test_without_patches_the_twin_falls_back_on_plain_noise(small_data):
     assert twin.background.std() == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.slow
 def test_single_type_crops_come_between_the_twin_and_the_labels(small_data, small, tmp_path):
     singles = [(small_data.wide_crops[:40], small_data.y_true[:40], small_data.noise_sd)]
     recipe = replace(TINY, n_networks=1)

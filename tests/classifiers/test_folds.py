@@ -94,6 +94,7 @@ def test_only_noise_crops_may_be_hidden_pairs(small_data, small_run):
     assert pairs[noise].sum() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["matched_filter", "pca_svm", "lenet5", "best"])
 def test_each_kind_says_something_of_crops_it_did_not_see(kind, small_data, small_run, short_runs):
     made = {

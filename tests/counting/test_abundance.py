@@ -66,6 +66,7 @@ def test_without_anything_to_confuse_the_limit_is_curries():
     assert table.loc[("one", "red"), "detection_limit"] == pytest.approx(2.71, abs=0.3)
 
 
+@pytest.mark.slow
 def test_an_absent_class_seldom_passes_its_detection_limit():
     confusion = np.array([[900, 10, 90], [20, 850, 130], [60, 30, 5910]])
     correction, rng = Correction(NAMES, confusion, n_resamples=500, seed=3), np.random.default_rng(1)

@@ -41,6 +41,7 @@ def _count(stacks, folder, classifier, out, **options):
     return count_stacks(gather_inputs(stacks, classifier, **options), folder, out)
 
 
+@pytest.mark.slow
 def test_detected_blobs_are_counted_and_written(sample_frames, folder, small_classifier, tmp_path, in_process):
     (one,) = _count([sample_frames / "stack.tif"], folder, small_classifier, tmp_path)
     table = read_blobs(tmp_path / "new" / "blobs_classified.csv")
@@ -80,6 +81,7 @@ def test_blobs_of_a_table_get_the_classes_that_classify_gives(small, folder, sma
     assert set(straight.columns) <= set(counted.columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dispersion", ["left", "up", "right"])
 def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder, small_classifier, tmp_path, in_process):
     turns = {"left": 3, "up": 2, "right": 1}[dispersion]  # as recorded, so that turning it as read brings it back
@@ -122,6 +124,7 @@ def test_a_frame_that_cannot_be_used_fails_its_stack_alone(sample_frames, folder
     assert good.calls.sum() > 0
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_stack_is_not_counted_again(sample_frames, folder, small_classifier, tmp_path, in_process):
     (tmp_path / "copy.tif").write_bytes((sample_frames / "stack.tif").read_bytes())
     first, copy = _count([sample_frames / "stack.tif", tmp_path / "copy.tif"], folder, small_classifier, tmp_path / "out")
@@ -150,6 +153,7 @@ def test_a_stack_without_blobs_counts_none(folder, small_classifier, tmp_path, i
     assert any("density" in words for words in one.unlike)
 
 
+@pytest.mark.slow
 def test_interrupted_work_goes_on_with_what_is_missing(
     sample_frames, folder, small_classifier, tmp_path, in_process, monkeypatch
 ):
@@ -251,6 +255,7 @@ def _stopped_after(n):
     return save
 
 
+@pytest.mark.slow
 def test_a_molecule_that_is_there_twice_counts_once(sample_frames, folder, small_classifier, tmp_path, in_process):
     table = read_blobs(sample_frames / "blobs.csv")
     doubled = pd.concat([table, table.assign(**{"x [nm]": table["x [nm]"] + 20})]).sort_values("frame", kind="stable")
@@ -266,6 +271,7 @@ def test_a_molecule_that_is_there_twice_counts_once(sample_frames, folder, small
     assert counted[1].n_blobs == counted[0].n_blobs == len(table)
 
 
+@pytest.mark.slow
 def test_tables_in_the_order_of_other_stacks_are_unlike(sample_frames, folder, small_classifier, small_settings, tmp_path,
                                                          in_process):  # fmt: skip
     other = simulate_experiment(tmp_path / "other", settings=replace(small_settings, n_frames=20), seed=21)

@@ -56,6 +56,7 @@ def test_samples_that_are_there_are_kept_and_others_drawn_anew(small, tmp_path):
     assert first.stat().st_mtime_ns != made
 
 
+@pytest.mark.slow
 def test_reference_blank_and_replicates_are_put_together(made, classifier, tmp_path, in_process):
     reference, mixture, blank = (str(one / "stack.tif") for one in made)
     samples = tmp_path / "samples.csv"

@@ -121,6 +121,7 @@ def test_places_are_those_of_the_stack_as_it_was_recorded(turns, folder):
     assert about_places(Stack([folder / "stack.tif"], quarter_turns=turns), places, NM) == ""
 
 
+@pytest.mark.slow
 def test_real_molecules_and_their_table_raise_no_alarm(real_data, tmp_path):
     toml = f'name = "mix"\nstack = "{real_data}/cocos_mix/stack_denoised.tif"\npixel_size_nm = 120\n'
     table = read_blobs(real_data / "cocos_mix" / "thunderstorm.csv")

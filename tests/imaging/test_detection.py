@@ -225,6 +225,7 @@ def _table(real_data):
     return table.assign(y_px=table["y [nm]"] / 120, x_px=table["x [nm]"] / 120)
 
 
+@pytest.mark.slow
 def test_real_blobs_in_noise_are_found(real_data):
     table, rng = _table(real_data), np.random.default_rng(3)
     brighter = table["intensity [photon]"] >= table["intensity [photon]"].median()

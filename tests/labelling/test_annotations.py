@@ -256,6 +256,7 @@ _LABEL = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may act as two other accounts")
 def test_two_accounts_label_in_one_folder(small_settings):
     """Group-writable, with the usual umask: the second account is not locked out by what the first one wrote."""

@@ -247,7 +247,7 @@ def test_the_widget_describes_classes_with_keys_and_symbols(labeller):
 @pytest.mark.slow
 def test_the_notebook_runs(sample, tmp_path):
     make_folder(tmp_path / "run" / "notebooks")
-    running.execute(
-        "labelling", tmp_path / "run", {"experiment": sample.folder.as_posix(), "annotator": "anna", "quick": True}
-    )
+    given = {"experiment": sample.folder.as_posix(), "annotator": "anna", "quick": True}
+    with running.open_kernel() as kernel:
+        running.execute("labelling", tmp_path / "run", given, kernel)
     assert (tmp_path / "run" / "notebooks" / "labelling.ipynb").is_file()

@@ -108,6 +108,7 @@ def test_labels_go_to_the_nearest_blob_within_3_px(tmp_path, small_settings):
     assert nearest_blobs(read.iloc[:1], sample).tolist() == [lonely]
 
 
+@pytest.mark.slow
 def test_the_way_round_is_exact_for_four_thousand_blobs(tmp_path, capsys):
     """Labels of a whole simulated experiment, erased ones among them, to ROIs and back on the unlabelled table."""
     sample = load_experiment(simulate_experiment(tmp_path / "labelled", settings=Settings(n_frames=30)))

@@ -57,6 +57,7 @@ def test_separations_tilt_and_widths_are_found_from_the_crops(gap_scale, sideway
         assert twin.sds[k, 7] == pytest.approx(0.3, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_share_of_pairs_among_noise_blobs_is_found():
     crops, y_true = made_crops([100, 100, 100, 500], hidden=0.3)
     hidden = estimate_twin(crops, y_true, THESIS, ground()).hidden_share

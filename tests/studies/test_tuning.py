@@ -34,6 +34,7 @@ def _files(run):
     return {path.name: path.stat().st_mtime_ns for path in (run.root / "cache").rglob("*-seed*.npz")}
 
 
+@pytest.mark.slow
 def test_one_row_a_training_class_and_set_with_the_scores_of_its_predictions(small_data, run, in_process):
     table = tune([KERNELS], small_data, run, n_repeats=2)
     assert len(table) == 2 * 2 * 4 * 2
@@ -54,6 +55,7 @@ def test_one_row_a_training_class_and_set_with_the_scores_of_its_predictions(sma
         np.testing.assert_allclose(own["macro_f1_mir"], macro_f1_mir(scores))
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_trained_again(small_data, run, in_process, monkeypatch):
     first = tune([KERNELS], small_data, run, n_repeats=2)
     with monkeypatch.context() as idle:
@@ -83,6 +85,7 @@ def test_another_seed_is_another_sweep(small_data, run, in_process):
     assert not np.allclose(one["f1"].fillna(0), other["f1"].fillna(0))
 
 
+@pytest.mark.slow
 def test_interrupted_trainings_are_kept_and_the_rest_gone_on_with(small_data, run, small, tmp_path, in_process, monkeypatch):
     whole = RunFolder(small, tmp_path / "whole")
     undisturbed = tune([KERNELS], small_data, whole, n_repeats=3)
@@ -140,6 +143,7 @@ def test_a_diverged_training_is_a_marked_row_without_scores(small_data, run, in_
     assert summary(table)["diverged"].tolist() == [1]
 
 
+@pytest.mark.slow
 def test_a_value_that_fails_costs_its_own_trainings_alone(small_data, run, in_process, monkeypatch):
     real = tuning.train_group
 
@@ -224,6 +228,7 @@ def test_the_descent_goes_to_the_highest_median_on_validation_then_to_the_fewest
     np.testing.assert_allclose(steps["f1 chosen"], [0.9, 0.9])
 
 
+@pytest.mark.slow
 def test_each_sweep_has_its_table(small_data, run, in_process):
     sweeps = [KERNELS, Sweep("kernel", (3,), SHORT.having("filter3", 30))]
     table = tune(sweeps, small_data, run, n_repeats=1)
@@ -232,6 +237,7 @@ def test_each_sweep_has_its_table(small_data, run, in_process):
     assert sum(len(pd.read_csv(run.root / name)) for name in names) == len(table)
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_tables_and_goes_on_where_it_was(small_folder, tmp_path, in_process, capsys):
     command = ["tune", str(small_folder), "--setting", "kernel=1,3", "--repeats", "1", "--out", str(tmp_path / "run")]
     assert main(command) == 0
