@@ -316,6 +316,7 @@ def test_an_unknown_class_is_refused_even_where_rois_are_named(tmp_path):
 # ------------------------------------------------------------------------------------------------- workers and strangers
 
 
+@pytest.mark.slow
 def test_another_program_on_a_worker_is_refused_before_it_counts(monkeypatch):
     """A worker that says it runs other source, and one that is found out when it is given something to do."""
     with open_client(n_workers=1) as client:

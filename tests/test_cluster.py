@@ -70,6 +70,7 @@ def test_processes_of_one_thread_by_default():
         assert threads == "1"
 
 
+@pytest.mark.slow
 def test_two_clusters_at_once_are_no_reason_for_a_warning(recwarn, capfd):
     with open_client(n_workers=1), open_client(n_workers=1):
         pass

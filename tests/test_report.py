@@ -238,6 +238,7 @@ def test_a_notebook_that_fails_is_kept_and_named(tmp_path, monkeypatch):
     assert not (tmp_path / "run" / "notebooks" / "broken.ipynb").exists()
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_noticed(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
@@ -383,6 +384,7 @@ def test_other_inputs_cells_or_code_are_run(changed, three_notebooks, its_own, t
     assert list(seen) == ["01_templates"]
 
 
+@pytest.mark.slow
 def test_a_notebook_finds_nothing_of_the_one_before_in_the_kernel_they_share(tmp_path, monkeypatch):
     _write_notebook(
         tmp_path / "first.ipynb",
@@ -407,6 +409,7 @@ def test_a_notebook_finds_nothing_of_the_one_before_in_the_kernel_they_share(tmp
     assert shares == [0.5, 1.0, 0.5, 1.0]
 
 
+@pytest.mark.slow
 def test_bars_inside_a_cell_are_told_too(tmp_path, monkeypatch):
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
     monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path)

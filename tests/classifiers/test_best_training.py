@@ -10,6 +10,8 @@ from mirnb.experiments import cutouts
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 
+pytestmark = pytest.mark.slow  # trains networks
+
 TINY = replace(best_training.QUICK, n_networks=2)
 
 
@@ -60,7 +62,6 @@ def test_anything_else_is_trained_anew(change, tiny, small_data, small_run, monk
         best_training.train_best(data, small_run, **how)
 
 
-@pytest.mark.slow
 def test_neither_the_twin_nor_the_networks_see_a_test_crop(small_data, small, tmp_path, monkeypatch):
     """With other test crops and labels everything that is learned stays the same, bit for bit."""
     test = small_data.split["test"]
@@ -96,7 +97,6 @@ def test_without_patches_the_twin_falls_back_on_plain_noise(small_data):
     assert twin.background.std() == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.slow
 def test_single_type_crops_come_between_the_twin_and_the_labels(small_data, small, tmp_path):
     singles = [(small_data.wide_crops[:40], small_data.y_true[:40], small_data.noise_sd)]
     recipe = replace(TINY, n_networks=1)

@@ -111,6 +111,7 @@ def test_each_kind_says_something_of_crops_it_did_not_see(kind, small_data, smal
     np.testing.assert_array_equal(y_prob, again)
 
 
+@pytest.mark.slow
 def test_folds_of_best_start_from_the_weights_before_the_labels(small_data, small_run):
     trained = train_best(small_data, small_run, recipe=SHORT)
     models = tune_again(small_data, replace(trained, tuned_epochs=[0, 0]), recipe=SHORT)(np.arange(20), 1)

@@ -19,6 +19,8 @@ from mirnb.pages import score_rows
 from mirnb.plots import draw_rivals
 from mirnb.studies.comparison import about, compare, difference, in_columns, in_words
 
+pytestmark = pytest.mark.slow  # trains networks
+
 
 @pytest.fixture(scope="module")
 def all_rivals(small_data, small_run):

@@ -18,6 +18,8 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError, read_json, write_json
 
+pytestmark = pytest.mark.slow  # trains networks
+
 
 def never(*_, **__):
     raise AssertionError("something was trained")

@@ -9,6 +9,8 @@ from mirnb.classifiers.lenet5 import build_lenet5
 from mirnb.classifiers.scores import mir_f1
 from mirnb.classifiers.side_by_side import learn_side_by_side, predict_side_by_side, train_side_by_side, weights_of
 
+pytestmark = pytest.mark.slow  # trains networks
+
 SEEDS = (4, 5, 6, 7, 8)
 
 
@@ -31,7 +33,6 @@ def _largest_difference(one, other):
     return max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -48,7 +49,6 @@ def test_a_network_does_not_depend_on_those_beside_it(changed, crops):
             assert _largest_difference(weights, together[SEEDS.index(seed)]) < 1e-5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["Adam", "SGD"])
 def test_five_steps_are_those_of_keras(optimizer, crops):
     hyper = Hyperparameters(epochs=1, batch_size=16, optimizer=optimizer.lower(), learning_rate=5e-3)
@@ -63,7 +63,6 @@ def test_five_steps_are_those_of_keras(optimizer, crops):
     assert _largest_difference(model.get_weights(), together[1]) < 1e-5
 
 
-@pytest.mark.slow
 def test_losses_are_those_that_keras_tells(crops):
     """Two batches, the last not full: Keras's mean over the crops, each with the weights it met."""
     x, y = (values[:50] for values in crops["training"])
@@ -92,7 +91,6 @@ def test_a_last_batch_that_is_not_full_counts_as_keras_counts_it(crops):
     assert _largest_difference(model.get_weights(), weights_of(train_side_by_side(x, y, 4, hyper, [4]), 0)) < 1e-5
 
 
-@pytest.mark.slow
 def test_final_scores_do_not_depend_on_how_many_run_together(crops):
     hyper = Hyperparameters(batch_size=32, epochs=20)
     found = {}

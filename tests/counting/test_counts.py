@@ -104,6 +104,7 @@ def test_a_turned_stack_gives_the_same_counts(dispersion, sample_frames, folder,
     np.testing.assert_allclose(seen, np.column_stack(recorded[dispersion]), atol=0.1)
 
 
+@pytest.mark.slow
 def test_a_stack_whose_pairs_lie_another_way_fails_and_the_others_finish(
     sample_frames, folder, small_classifier, tmp_path, in_process
 ):
@@ -115,6 +116,7 @@ def test_a_stack_whose_pairs_lie_another_way_fails_and_the_others_finish(
     assert not (tmp_path / "out" / "upside").exists()
 
 
+@pytest.mark.slow
 def test_a_frame_that_cannot_be_used_fails_its_stack_alone(sample_frames, folder, small_classifier, tmp_path, in_process):
     frames = [np.full((256, 256), 900, np.float32) for _ in range(40)]
     frames[30][5, 5] = np.nan
@@ -132,6 +134,7 @@ def test_a_copy_of_a_stack_is_not_counted_again(sample_frames, folder, small_cla
     assert "same frames as new" in copy.error
 
 
+@pytest.mark.slow
 def test_a_time_series_is_said(sample_frames, folder, small_classifier, tmp_path, in_process):
     frames = [frame for _, frame in Stack([sample_frames / "stack.tif"]).frames([0])] * 6
     write_stack(tmp_path / "series.tif", frames, pixel_size_nm=120)

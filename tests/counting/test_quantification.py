@@ -18,6 +18,8 @@ from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.files import InputError
 from mirnb.simulation.folders import simulate_experiment, simulate_samples
 
+pytestmark = pytest.mark.slow  # trains networks
+
 
 @pytest.fixture(scope="module")
 def classifier(small_settings, tmp_path_factory):
@@ -56,7 +58,6 @@ def test_samples_that_are_there_are_kept_and_others_drawn_anew(small, tmp_path):
     assert first.stat().st_mtime_ns != made
 
 
-@pytest.mark.slow
 def test_reference_blank_and_replicates_are_put_together(made, classifier, tmp_path, in_process):
     reference, mixture, blank = (str(one / "stack.tif") for one in made)
     samples = tmp_path / "samples.csv"
@@ -125,7 +126,6 @@ def test_a_notebook_is_told_what_goes_together(missing, tmp_path):
         plan_notebook("data/demo", given.pop("out"), **given)
 
 
-@pytest.mark.slow
 def test_an_experiment_is_counted_with_its_own_best_classifier(small, tmp_path, in_process):
     plan = plan_notebook(str(small.folder), str(tmp_path / "run"), quick=True)
     found = quantify_plan(plan, n_resamples=500)

@@ -237,6 +237,7 @@ def test_real_blobs_in_noise_are_found(real_data):
     assert np.concatenate(hits).mean() >= 0.9
 
 
+@pytest.mark.slow
 def test_a_denoised_stack_does_not_drown_in_false_blobs(real_data):
     frames = Stack([real_data / "cocos_mix" / "stack_denoised.tif"]).frames()
     assert sum(len(detect_frame(frame)) for _, frame in frames) < 3 * len(_table(real_data))

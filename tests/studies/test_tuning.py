@@ -72,6 +72,7 @@ def test_what_is_finished_is_not_trained_again(small_data, run, in_process, monk
     pd.testing.assert_frame_equal(first, kept)
 
 
+@pytest.mark.slow
 def test_a_value_asked_for_twice_stands_in_the_table_once(small_data, run, in_process):
     once = tune([KERNELS], small_data, run, n_repeats=1)
     twice = tune([KERNELS, Sweep("kernel", (5, 5), SHORT)], small_data, run, n_repeats=1)
