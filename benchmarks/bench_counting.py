@@ -53,7 +53,7 @@ def frames_a_second(folder, path, n_frames, n_workers):
     with open_client(n_workers=n_workers) as client:
         packed = client.submit(dict, files)
         warm = [
-            client.submit(look_at_stack, packed, job, pure=False, workers=[worker])
+            client.submit(look_at_stack, packed, job, None, pure=False, workers=[worker])
             for worker in client.scheduler_info(n_workers=-1)["workers"]
         ]
         client.gather(warm)

@@ -24,6 +24,8 @@ from mirnb.caches import program_fingerprint
 from mirnb.files import InputError, warn
 
 KEPT = "MIRNB_KEPT_WORKERS"  # in the environment of a report's kernel
+# glibc gives large arrays back at once, and with Dask's own setting small ones too: the next step's are faulted in anew
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**28)}
 _KEPT_OPEN = contextlib.ExitStack()
 WAIT_S = 6  # for an answer of a scheduler, and again for its first worker
 _WORKER_BYTES = 1.5e9  # what a worker with TensorFlow may need
@@ -92,11 +94,8 @@ def _kept_cluster(n_workers):
 @contextlib.contextmanager
 def _local_cluster(n_workers, security):
     """Processes of one thread each on this machine; their scratch folder goes when they go."""
-    # Dask has workers give all memory back at once; the arrays of the next step would be faulted in anew
-    usual = {
-        k: v for k, v in dask.config.get("distributed.nanny.pre-spawn-environ").items() if k != "MALLOC_TRIM_THRESHOLD_"
-    }
-    environment = {**usual, **_ONE_THREAD, "PYTHONSAFEPATH": "1"}
+    usual = dask.config.get("distributed.nanny.pre-spawn-environ")
+    environment = {**usual, **KEEP_MEMORY, **_ONE_THREAD, "PYTHONSAFEPATH": "1"}
     here = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
     with (
         tempfile.TemporaryDirectory(prefix="mirnb-") as scratch,

@@ -20,7 +20,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from traitlets.config import Config
 
-from mirnb.cluster import KEPT
+from mirnb.cluster import KEEP_MEMORY, KEPT
 from mirnb.files import NOTEBOOK_FOLDER, InputError
 
 _STYLE = "import matplotlib; matplotlib.rcdefaults(); del matplotlib\n"
@@ -187,7 +187,7 @@ def settings_of_our_own():
         os.environ["IPYTHONDIR"] = str(Path(folder) / "ipython")
         os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(folder) / "runtime")
         os.environ["TMPDIR"] = tempfile.tempdir = folder  # connection files and what kernels leave go when we go
-        os.environ[KEPT] = "1"
+        os.environ.update({KEPT: "1", **KEEP_MEMORY})
         os.environ["PYTHONSAFEPATH"] = "1"  # nor does a file of the working folder stand in for a library
         for name in ("MPLBACKEND", "PYTHONSTARTUP"):
             os.environ.pop(name, None)

@@ -14,7 +14,8 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
-from skimage.feature import peak_local_max
+from skimage.measure import block_reduce
+from skimage.util import view_as_blocks
 from tqdm.auto import tqdm
 
 from mirnb.imaging.blob_fit import damped_steps, profile, profile_derivatives
@@ -23,7 +24,7 @@ THRESHOLD_SDS = 5.0
 FIT_RADIUS_PX = 3
 APART_PX = 1.5  # blobs nearer than this are one
 _MANY_TIMES, _FEW = 20, 10  # as many blobs as the usual threshold finds, or as a few, by which a threshold is too low
-_SPLINE = np.array([1, 4, 6, 4, 1], np.float32) / 16  # cubic B-spline at scale 2
+_MANY_BLOCKS = 10_000  # tell the noise to half a per cent
 _START = np.array([0.5, 0.5, np.log(1.3)])  # y, x from the corner of the middle pixel, log sigma, px
 _LARGEST_STEP = np.array([0.7, 0.7, 0.4, np.inf, np.inf])  # flux and offset enter linearly
 _ASTRAY = np.array([6.0, 6.0, 2.0])  # a fit never goes further from its start
@@ -42,23 +43,35 @@ def wavelet(frame):
     -------
     float32 ndarray of shape (rows, cols), near 0 where there is no blob
     """
-    first = _smooth(np.asarray(frame, np.float32), _SPLINE)
-    holes = np.zeros(2 * len(_SPLINE) - 1, np.float32)
-    holes[::2] = _SPLINE
-    return first - _smooth(first, holes)
+    first = _smooth(np.asarray(frame, np.float32), 1)
+    return first - _smooth(first, 2)
 
 
-def _smooth(image, kernel):
-    return ndimage.convolve1d(ndimage.convolve1d(image, kernel, axis=0, mode="mirror"), kernel, axis=1, mode="mirror")
+def _smooth(image, apart):
+    """Smooth by the cubic B-spline of scale 2, 1 4 6 4 1 sixteenths on each axis, its taps so many pixels apart.
+
+    The frame is mirrored at its border. By slices, as this is a third of the time of `ndimage.convolve1d`.
+    """
+    for axis in (0, 1):
+        padded = np.pad(image, [(2 * apart * (axis == one),) * 2 for one in (0, 1)], mode="reflect")
+        size = image.shape[axis]
+        far, near, middle, nearer, farther = (
+            padded[shift : shift + size] if axis == 0 else padded[:, shift : shift + size]
+            for shift in range(0, 5 * apart, apart)
+        )
+        image = (far + farther) * np.float32(1 / 16)
+        image += (near + nearer) * np.float32(4 / 16)
+        image += middle * np.float32(6 / 16)
+    return image
 
 
 def filtered_noise(filtered):
     """Standard deviation of a filtered frame away from blobs: of blocks of 4x4 pixels with none in or beside them."""
-    rows, cols = (size // 4 for size in filtered.shape)
-    blocks = filtered[: 4 * rows, : 4 * cols].reshape(rows, 4, cols, 4).swapaxes(1, 2)
-    highest = ndimage.maximum_filter(blocks.max(axis=(2, 3)), 3)
-    quiet = blocks[highest <= 5 * _lower_sd(filtered[::2, ::2])]  # every fourth pixel is enough to tell blobs
-    return _lower_sd(quiet if len(quiet) else filtered)
+    whole = filtered[: filtered.shape[0] // 4 * 4, : filtered.shape[1] // 4 * 4]
+    highest = ndimage.maximum_filter(block_reduce(block_reduce(whole, (4, 1), np.max), (1, 4), np.max), 3)
+    quiet = np.argwhere(highest <= 5 * _lower_sd(filtered[::2, ::2]))  # every fourth pixel is enough to tell blobs
+    rows, cols = quiet[:: max(len(quiet) // _MANY_BLOCKS, 1)].T
+    return _lower_sd(view_as_blocks(whole, (4, 4))[rows, cols] if len(rows) else filtered)
 
 
 def _lower_sd(values):
@@ -93,7 +106,7 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None):
         noise = filtered_noise(filtered)
         if noise > 0:
             least = threshold_sds * noise if threshold_wave_f1 is None else threshold_wave_f1 * _first_plane_sd(frame)
-            peaks = peak_local_max(filtered, min_distance=1, threshold_abs=least, exclude_border=border)
+            peaks = _maxima(filtered, least, border)
             _warn_of_many(filtered[tuple(np.transpose(peaks))] / noise, least / noise)
     if not len(peaks):
         return pd.DataFrame(columns=list(COLUMNS), dtype=float)
@@ -102,9 +115,20 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None):
     return _merged(found).sort_values(["y_px", "x_px"], ignore_index=True)
 
 
+def _maxima(filtered, least, border):
+    """Pixels higher than `least`, and as high as each of their eight neighbours, not nearer to the border: (n, 2).
+
+    Only what is high enough is compared: a filter over the whole frame takes as long as finding and fitting all blobs.
+    """
+    high = np.argwhere(filtered[border:-border, border:-border] > least) + border
+    rows, cols = high.T
+    beside = [filtered[rows + down, cols + right] for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return high[filtered[rows, cols] >= np.max(beside, axis=0)]
+
+
 def _first_plane_sd(frame):
     image = np.asarray(frame, np.float32)
-    return float(np.std(image - _smooth(image, _SPLINE)))
+    return float(np.std(image - _smooth(image, 1)))
 
 
 def _warn_of_many(heights_sds, least_sds):
