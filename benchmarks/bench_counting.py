@@ -33,7 +33,7 @@ from mirnb.imaging.crops import cut_crops, fits
 from mirnb.simulation.frames import simulate_frames
 from mirnb.simulation.settings import Settings
 
-FRAMES = 120  # of the speed runs
+FRAMES = 160  # of the speed runs: as many parts for each of two workers
 
 
 def thesis_seconds(frames, blobs, templates):
