@@ -15,8 +15,8 @@ from mirnb.studies.thesis import printed_scores
 
 NOTEBOOKS = tuple(path.stem for path in listed(NOTEBOOK_FOLDER, "[0-9][0-9]_*.ipynb") if "-" not in path.stem)  # no copy
 MINUTES = {  # each usually takes, the first time, on two cores
-    "01_templates": 0.3, "02_correlation_comparison": 0.3, "03_training": 1, "04_evaluation": 0.3, "05_roc_pr": 0.2,
-    "06_tuning": 2, "07_optimizers": 0.5, "08_classifiers": 4, "09_quantification": 1, "10_panel_design": 1,
+    "01_templates": 0.1, "02_correlation_comparison": 0.1, "03_training": 0.4, "04_evaluation": 0.1, "05_roc_pr": 0.1,
+    "06_tuning": 1.7, "07_optimizers": 0.4, "08_classifiers": 2.5, "09_quantification": 0.5, "10_panel_design": 0.3,
 }  # fmt: skip
 # thesis figure, our figure file, notebook, what it shows; the first of a thesis figure stands on the index page
 FIGURES = (

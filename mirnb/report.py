@@ -21,7 +21,7 @@ from mirnb.experiments.tiff_files import is_address
 from mirnb.files import ROOT, InputError, make_folder, require_in_range, shared_lock
 from mirnb.pages import MINUTES, NOTEBOOKS, Ran, is_rendered, render_notebook, write_index
 from mirnb.running import execute, open_kernel, parameters_of
-from mirnb.stamps import key_of, stamp, stamp_of, written_in
+from mirnb.stamps import keys_of, stamp, stamp_of, written_in
 
 
 def make_report(folder, *, out=None, only=(), quick=False, fresh=False, parameters=None):
@@ -81,7 +81,7 @@ def _report(chosen, run, given, folder, *, quick, fresh):
     set_by_user = {key: value for values in given.values() for key, value in values.items()}
     run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
     parameters = {notebook: {**fixed, **given[notebook]} for notebook in chosen}
-    keys = {notebook: key_of(notebook, run, parameters[notebook]) for notebook in chosen}
+    keys = keys_of(parameters, run.experiment)
     stamps = {notebook: stamp_of(run.root / "notebooks" / f"{notebook}.ipynb") for notebook in chosen}
     kept = [one for one in chosen if not fresh and stamps[one] is not None and stamps[one].key == keys[one]]
     to_run = [one for one in chosen if one not in kept]

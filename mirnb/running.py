@@ -43,7 +43,7 @@ def parameters_of(notebook):
 @contextlib.contextmanager
 def open_kernel():
     """Yields a kernel for `execute`: TensorFlow is imported once for all the notebooks that run in it."""
-    with settings_of_our_own(), _ended_by_signals():
+    with settings_of_our_own():
         config = Config({"KernelManager": {"transport_encryption": "auto"}})
         kernel = AsyncKernelManager(kernel_name="python3", config=config)
         try:
@@ -67,11 +67,12 @@ def execute(notebook, root, parameters, kernel, *, on_progress=None):
     failed = target.with_suffix(".failed.ipynb")
     running = target.with_name(f".{notebook}.running.ipynb")
     try:
-        _clear(kernel)
-        papermill.execute_notebook(
-            _papermill_path(NOTEBOOK_FOLDER / f"{notebook}.ipynb"), _papermill_path(running), parameters=parameters,
-            kernel_name="python3", engine_name=_Engine.name, progress_bar=False, km=kernel, on_progress=on_progress,
-        )  # fmt: skip
+        with _ended_by_signals():
+            _clear(kernel)
+            papermill.execute_notebook(
+                _papermill_path(NOTEBOOK_FOLDER / f"{notebook}.ipynb"), _papermill_path(running), parameters=parameters,
+                kernel_name="python3", engine_name=_Engine.name, progress_bar=False, km=kernel, on_progress=on_progress,
+            )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         running.replace(failed)
         message = re.sub(r"\x1b\[[0-9;]*m", "", str(error.evalue)).strip()

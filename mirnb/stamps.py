@@ -26,15 +26,28 @@ class Stamp:
     files: dict  # path in the run folder of what it wrote -> fingerprint; empty where other notebooks write into it, too
 
 
-def key_of(notebook, run, parameters):
-    """Names what a notebook follows from: its cells, its parameters, the files they name, the experiment, this program."""
-    experiment = run.experiment
+def keys_of(parameters, experiment):
+    """Name what notebooks follow from: their cells, parameters and the files these name, the experiment, this program.
+
+    Parameters
+    ----------
+    parameters : dict of dict
+        Notebook -> its parameters.
+
+    Returns
+    -------
+    dict of str
+    """
     singles = [load_experiment(folder).fingerprints() for folder in experiment.pretrain]
-    given = {name: value for name, value in parameters.items() if name not in ("experiment", "out")}
+    inputs = [experiment.name, experiment.fingerprints(), singles, made_by()]
+    return {notebook: _key(notebook, given, inputs) for notebook, given in parameters.items()}
+
+
+def _key(notebook, parameters, inputs):
+    given = {name: value for name, value in parameters.items() if name not in ("experiment", "out", "scheduler")}
     named = [one for value in given.values() for one in (value if isinstance(value, list) else [value])]
     files = [_content(one) for one in named if isinstance(one, str) and one]
-    source = NOTEBOOK_FOLDER / f"{notebook}.ipynb"
-    return cache_key(source, given, files, experiment.fingerprints(), singles, experiment.name, made_by())
+    return cache_key(NOTEBOOK_FOLDER / f"{notebook}.ipynb", given, files, inputs)
 
 
 def _content(name):

@@ -76,3 +76,27 @@ def test_two_clusters_at_once_are_no_reason_for_a_warning(recwarn, capfd):
         pass
     assert not [one for one in recwarn if "Port" in str(one.message)]
     assert "Port" not in capfd.readouterr().err
+
+
+def test_workers_keep_their_memory_and_have_no_setting_of_dasks_to_give_it_back():
+    with open_client(n_workers=1) as client:
+        told = client.submit(lambda: {name: __import__("os").environ.get(name) for name in cluster.KEEP_MEMORY}).result()
+    assert told == cluster.KEEP_MEMORY
+    assert min(map(int, told.values())) >= 2**25  # a frame of 1024x1024 in doubles is 2**23 bytes
+
+
+def test_in_a_reports_kernel_workers_stay_for_the_next_notebook(monkeypatch):
+    def pid(client):
+        return client.submit(lambda: __import__("os").getpid(), pure=False).result()
+
+    with contextlib.ExitStack() as kept:
+        monkeypatch.setattr(cluster, "_KEPT_OPEN", kept)
+        monkeypatch.setenv(cluster.KEPT, "1")
+        with open_client(n_workers=1) as client:
+            first = pid(client)
+        with open_client(n_workers=1) as client:
+            assert pid(client) == first
+        monkeypatch.delenv(cluster.KEPT)
+        with open_client(n_workers=1) as client:
+            assert pid(client) != first
+    cluster._kept_cluster.cache_clear()

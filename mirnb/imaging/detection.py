@@ -50,7 +50,7 @@ def wavelet(frame):
 def _smooth(image, apart):
     """Smooth by the cubic B-spline of scale 2, 1 4 6 4 1 sixteenths on each axis, its taps so many pixels apart.
 
-    The frame is mirrored at its border. By slices, as this is a third of the time of `ndimage.convolve1d`.
+    The frame is mirrored at its border. By slices, which takes a third of the time of SciPy's convolve1d.
     """
     for axis in (0, 1):
         padded = np.pad(image, [(2 * apart * (axis == one),) * 2 for one in (0, 1)], mode="reflect")
