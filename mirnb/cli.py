@@ -117,6 +117,16 @@ def _add_simulate(parser):
     parser.add_argument("--only", metavar="MIR", help="only this miR and noise: a single-type sample")
 
 
+def _add_new(parser):
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder that gets the experiment.toml")
+    parser.add_argument(
+        "--stack", metavar="FILE", nargs="+", required=True, help="TIFF files, folders of them, or addresses"
+    )
+    parser.add_argument("--blobs", metavar="FILE", type=Path, help="blob table of ThunderSTORM, Picasso or rapidSTORM")
+    parser.add_argument("--pixel-size", type=_above_0, metavar="NM", help="nm a pixel (default: as the file says)")
+    parser.add_argument("--panel", default="thesis", help="thesis, six, twelve or a panel file (default thesis)")
+
+
 def _add_check(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
 
@@ -231,6 +241,7 @@ class _KindsHelp(str):
 
 _COMMANDS = {  # what each is for, what it takes, what it does
     "simulate": ("write a simulated experiment, with its truth", _add_simulate, commands.run_simulate),
+    "new": ("write the experiment.toml of your own stack", _add_new, commands.run_new),
     "check": ("say what an experiment folder holds, and every problem at once", _add_check, commands.run_check),
     "report": ("run the notebooks and write the report", _add_report, commands.run_report),
     "tune": ("vary the network's settings over many trainings; goes on where it was stopped", _add_tune, commands.run_tune),

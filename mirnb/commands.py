@@ -25,6 +25,16 @@ def run_simulate(options):
     return 0
 
 
+def run_new(options):
+    from mirnb.experiments.experiment_file import write_new_experiment
+
+    how = {"blobs": options.blobs, "pixel_size_nm": options.pixel_size, "panel": options.panel}
+    toml = write_new_experiment(options.folder, options.stack, **how)
+    print(toml.read_text(encoding="utf-8"), end="")
+    print(f"{toml}: written; next: mirnb check {options.folder}")
+    return 0
+
+
 def run_check(options):
     from mirnb.experiments.check import check_experiment
 

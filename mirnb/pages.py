@@ -63,6 +63,10 @@ _SHOWN = (
 
 
 REFRESH_S = 10
+_FOLDED = """{% extends "basic/index.html.j2" %}
+{% block input_group %}{% set tags = cell.metadata.get("tags", []) %}<details class="code"><summary>{{
+"parameters" if "parameters" in tags else "set for this run" if "injected-parameters" in tags else "code"
+}}</summary>{{ super() }}</details>{% endblock %}"""
 _PAGES = Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
@@ -82,10 +86,11 @@ def _write_page(path, template, **values):
 def render_notebook(path, *, has_index=True):
     """Render an executed notebook as a page of its own, without scripts; `has_index`: of a report, whose index it names."""
     notebook = nbformat.read(path, as_version=4)
-    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
+    exporter = HTMLExporter(raw_template=_FOLDED, exclude_anchor_links=True)
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     body, _ = exporter.from_notebook_node(notebook)
-    style = HtmlFormatter(style="default").get_style_defs(".highlight")
+    light, dark = (HtmlFormatter(style=one).get_style_defs(".highlight") for one in ("default", "github-dark"))
+    style = f"{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}"
     page = path.with_suffix(".html")
     date = notebook.metadata.get("mirnb", {}).get("date")
     _write_page(page, "notebook.html", title=path.stem, body=body, has_index=has_index, pygments=style, date=date)

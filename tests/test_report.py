@@ -6,6 +6,7 @@ import shutil
 from html.parser import HTMLParser
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 from lab_browser import CHROMIUM, browser
@@ -70,6 +71,51 @@ def test_pages_load_in_a_browser_without_an_error_or_a_broken_picture(reported):
             assert shown.evaluate(broken) == []
             assert shown.locator("img").count() > 3
     assert said == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
+@pytest.mark.parametrize("width_px", [400, 1400])
+def test_no_page_has_to_be_scrolled_sideways(width_px, reported):
+    _, page = reported
+    with browser() as opened:
+        shown = opened.new_page(viewport={"width": width_px, "height": 800})
+        for path in [page, *(page.parent / "notebooks").glob("*.html")]:
+            shown.goto(path.as_uri(), wait_until="load")
+            assert shown.evaluate("document.documentElement.scrollWidth") <= width_px, path.name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
+def test_code_is_folded_and_text_can_be_read_in_the_dark_and_on_paper(reported):
+    _, page = reported
+    color = "one => getComputedStyle(one).color"
+    with browser() as opened:
+        shown = opened.new_page(color_scheme="dark")
+        shown.goto((page.parent / "notebooks" / "03_training.html").as_uri())
+        ground = shown.locator("body").evaluate("one => getComputedStyle(one).backgroundColor")
+        assert _contrast(shown.locator("h1").evaluate(color), ground) > 7
+        assert _contrast(shown.locator("summary").first.evaluate(color), ground) > 4.5
+        assert [shown.locator("summary").nth(k).inner_text() for k in range(3)] == ["parameters", "set for this run", "code"]
+        assert not shown.locator(".highlight").first.is_visible()
+        shown.locator("summary").first.click()
+        assert shown.locator(".highlight").first.is_visible()
+        for word in shown.locator(".highlight").first.locator("span[class]").all()[:40]:
+            code = shown.locator(".highlight pre").first.evaluate("one => getComputedStyle(one).backgroundColor")
+            assert _contrast(word.evaluate(color), code) > 4.5, word.inner_text()
+        shown.emulate_media(media="print")
+        assert not shown.locator("summary").first.is_visible()
+
+
+def _contrast(one, other):
+    """Contrast of two colours as WCAG 2 has it, from 1 to 21."""
+
+    def luminance(color):
+        shares = np.array([int(value) for value in re.findall(r"\d+", color)[:3]]) / 255
+        return np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Read and check experiment.toml and all that it names."""
 
 import functools
+import os
 import re
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from mirnb.experiments.blobs import UNLABELLED, blob_pixels, read_blobs, read_la
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
 from mirnb.experiments.panel_file import load_panel, panel_files
 from mirnb.experiments.stacks import Stack, find_files, read_image
-from mirnb.files import InputError, read_toml, whole_file
+from mirnb.experiments.tiff_files import is_address
+from mirnb.files import InputError, make_folder, read_toml, whole_file, write_toml
 
 _KEYS = {
     "name": str, "stack": (str, list), "blobs": str, "pixel_size_nm": float, "panel": str, "dispersion": str,
@@ -40,6 +42,55 @@ def load_experiment(folder) -> Experiment:
     return experiment
 
 
+def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, panel="thesis"):
+    """Write the experiment.toml of a stack and, where there is one, its blob table; they stay where they are.
+
+    Parameters
+    ----------
+    stacks : sequence of path or address
+    blobs : path, optional
+    pixel_size_nm : float, optional
+        As the file says by default.
+
+    Returns
+    -------
+    path of experiment.toml
+
+    Raises
+    ------
+    InputError
+        If there is one already, a file cannot be read, or nobody says how large a pixel is.
+    """
+    folder, names = Path(folder), [str(one) for one in stacks]
+    toml = folder / "experiment.toml"
+    if toml.exists():
+        raise InputError(f"{toml}: is there already; change it by hand, or name another folder")
+    load_panel(panel)
+    stack = Stack([path for one in names for path in find_files(Path(), one)])
+    size = pixel_size_nm or stack.pixel_size_nm
+    if not size:
+        raise InputError(f"{names[0]}: does not say how large its pixels are; add --pixel-size NM")
+    if blobs:
+        read_blobs(blobs, pixel_size_nm=size)
+    make_folder(folder)
+
+    def from_folder(name):
+        if is_address(name):
+            return name
+        whole = Path(name).resolve()
+        same_drive = whole.anchor == folder.resolve().anchor
+        return (Path(os.path.relpath(whole, folder.resolve())) if same_drive else whole).as_posix()
+
+    values = {
+        "name": re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name).strip("-")[:80] or "experiment",
+        "stack": from_folder(names[0]) if len(names) == 1 else [from_folder(one) for one in names],
+        **({"blobs": from_folder(blobs)} if blobs else {}),
+        "pixel_size_nm": round(float(size), 3), "panel": from_folder(panel) if Path(panel).is_file() else panel,
+    }  # fmt: skip
+    write_toml(toml, values)
+    return toml
+
+
 def inspect_experiment(folder):
     """Read an experiment folder and gather its problems instead of stopping at the first.
 
@@ -53,7 +104,7 @@ def inspect_experiment(folder):
     if not folder.is_dir():
         return None, [f"{folder}: there is no such folder; an experiment is a folder with experiment.toml"]
     toml, attempt = folder / "experiment.toml", functools.partial(_attempt, problems)
-    values = attempt(read_toml, toml)
+    values = attempt(_read_settings, toml)
     if values is None:
         return None, problems
     values, wrong = _checked_values(toml, values)
@@ -88,6 +139,12 @@ def inspect_experiment(folder):
     if not problems:
         experiment.warn_of_rows()
     return experiment, problems
+
+
+def _read_settings(toml):
+    if not toml.exists():
+        raise InputError(f"{toml}: there is no such file; mirnb new {toml.parent} --stack FILE [--blobs FILE] writes it")
+    return read_toml(toml)
 
 
 def _attempt(problems, read, *args, **kwargs):

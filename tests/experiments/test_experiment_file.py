@@ -1,15 +1,18 @@
 """Experiment folders: what experiment.toml may say, and stacks, blobs and masks turned together."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from by_hand import PIXEL_NM, blobs_text, everything_in, grey_frames, middle_nm, toml_text, write_folder
 
+from mirnb.cli import main
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.experiment_file import inspect_experiment, load_experiment, write_mask
 from mirnb.experiments.panel_file import THESIS
+from mirnb.experiments.stacks import write_stack
 from mirnb.files import InputError, write_toml
 from mirnb.simulation.folders import simulate_experiment
 
@@ -293,3 +296,55 @@ def test_no_path_of_this_machine_stands_in_the_fingerprints(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (folder / "stack.tif").rename(tmp_path / "elsewhere" / "a.tif")
     assert list(load_experiment(folder).fingerprints()) == ["../elsewhere/a.tif", "blobs.csv", "experiment.toml"]
+
+
+# ---------------------------------------------------------------------------------------------- experiment.toml of one's own
+
+
+@pytest.fixture
+def own_files(tmp_path):
+    """A stack and a table as somebody has them, in a folder of their own."""
+    write_folder(tmp_path / "their files")
+    (tmp_path / "their files" / "experiment.toml").unlink()
+    return tmp_path / "their files"
+
+
+def test_a_new_experiment_is_that_of_the_files_where_they_are(own_files, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    files = ["--stack", "their files/stack.tif", "--blobs", "their files/blobs.csv"]
+    assert main(["new", "data/my first!", *files, "--pixel-size", "80"]) == 0
+    assert "next: mirnb check data/my first!" in capsys.readouterr().out
+    experiment = load_experiment("data/my first!")
+    assert experiment.name == "my-first"
+    assert experiment.pixel_size_nm == 80
+    assert [path.resolve() for path in experiment.stack.paths] == [own_files / "stack.tif"]
+    assert experiment.blobs_path.resolve() == own_files / "blobs.csv"
+    before = Path("data/my first!/experiment.toml").read_text()
+    assert main(["new", "data/my first!", *files]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert Path("data/my first!/experiment.toml").read_text() == before
+
+
+def test_the_pixel_size_is_the_files_and_where_it_says_none_is_asked_for(tmp_path, capsys):
+    write_stack(tmp_path / "says.tif", [np.zeros((64, 64), np.uint16)], pixel_size_nm=104)
+    tifffile.imwrite(tmp_path / "silent.tif", np.zeros((64, 64), np.uint16))
+    assert main(["new", str(tmp_path / "a"), "--stack", str(tmp_path / "says.tif")]) == 0
+    assert load_experiment(tmp_path / "a").pixel_size_nm == pytest.approx(104)
+    assert main(["new", str(tmp_path / "b"), "--stack", str(tmp_path / "silent.tif")]) == 1
+    assert "silent.tif: does not say how large its pixels are; add --pixel-size NM" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(("option", "words"), [("--stack", "nowhere"), ("--blobs", "nowhere"), ("--panel", "nowhere")])
+def test_what_a_new_experiment_cannot_be_made_of_is_named(option, words, own_files, tmp_path, capsys):
+    given = {"--stack": str(own_files / "stack.tif"), "--blobs": str(own_files / "blobs.csv"), "--pixel-size": "120"}
+    given[option] = str(tmp_path / "nowhere")
+    arguments = [part for pair in given.items() for part in pair]
+    assert main(["new", str(tmp_path / "new"), *arguments]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_without_experiment_toml_is_told_how_to_get_one(tmp_path):
+    with pytest.raises(InputError, match=r"there is no such file; mirnb new .* --stack FILE \[--blobs FILE\] writes it"):
+        load_experiment(tmp_path)
