@@ -20,6 +20,7 @@ _KEYS = {
     "pretrain": list, "masks": dict, "simulated": dict,
 }  # fmt: skip
 _ASTRAY_PX, _MOST_ASTRAY = 3, 0.05  # a fit may end so far off the frame, and such a share of fits further
+_NEW = "--stack FILE [--blobs FILE]"
 _TYPE_WORDS = {str: "text in quotes", list: "a list", float: "a number", dict: "a table"}
 
 
@@ -102,7 +103,7 @@ def inspect_experiment(folder):
     """
     folder, problems = Path(folder), []
     if not folder.is_dir():
-        return None, [f"{folder}: there is no such folder; an experiment is a folder with experiment.toml"]
+        return None, [f"{folder}: there is no such folder; mirnb new {folder} {_NEW} makes one"]
     toml, attempt = folder / "experiment.toml", functools.partial(_attempt, problems)
     values = attempt(_read_settings, toml)
     if values is None:
@@ -143,7 +144,7 @@ def inspect_experiment(folder):
 
 def _read_settings(toml):
     if not toml.exists():
-        raise InputError(f"{toml}: there is no such file; mirnb new {toml.parent} --stack FILE [--blobs FILE] writes it")
+        raise InputError(f"{toml}: there is no such file; mirnb new {toml.parent} {_NEW} writes it")
     return read_toml(toml)
 
 
