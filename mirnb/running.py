@@ -79,10 +79,11 @@ def execute(notebook, root, parameters, kernel, *, on_progress=None):
         kept = "" if error.ename == "InputError" else f" ({error.ename}; the notebook as far as it came: {failed})"
         raise InputError(f"{notebook}: {message}{kept}") from None
     except (DeadKernelError, CellTimeoutError) as error:
-        running.replace(failed)
-        raise InputError(
-            f"{notebook}: the kernel died ({error}), perhaps for want of memory; as far as it came: {failed}"
-        ) from None
+        kept = ""
+        if running.exists():  # it had begun
+            running.replace(failed)
+            kept = f"; as far as it came: {failed}"
+        raise InputError(f"{notebook}: the kernel died ({error}), perhaps for want of memory{kept}") from None
     except BaseException:
         running.unlink(missing_ok=True)
         raise

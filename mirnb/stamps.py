@@ -13,7 +13,7 @@ from mirnb.experiments.tiff_files import is_address
 from mirnb.files import NOTEBOOK_FOLDER, ROOT, whole_file
 
 _ALONE = ("figures", "tables", "templates")  # folders of a run whose files have one notebook each that writes them
-_NOT_WRITTEN = ("cache", "classifier", "notebooks", "index.html", "settings.json")  # by notebooks, or not for long
+_SHARED = ("classifiers", "counted", "metrics.json", "samples")  # what several write, or change afterwards
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def _content(name):
 
 def written_in(root):
     """Files of a run folder that notebooks write, and when each was written: path -> ns."""
-    files = (one for one in Path(root).rglob("[!.]*") if one.is_file())
-    return {one: one.stat().st_mtime_ns for one in files if one.relative_to(root).parts[0] not in _NOT_WRITTEN}
+    inside = (one for name in (*_ALONE, *_SHARED) for one in [root / name, *(root / name).rglob("[!.]*")])
+    return {one: one.stat().st_mtime_ns for one in inside if one.is_file()}
 
 
 def stamp(path, key, *, begun, before):

@@ -456,6 +456,17 @@ def test_a_notebook_finds_nothing_of_the_one_before_in_the_kernel_they_share(tmp
 
 
 @pytest.mark.slow
+def test_a_kernel_that_dies_between_two_notebooks_is_one_sentence(tmp_path, monkeypatch):
+    _write_notebook(tmp_path / "first.ipynb", "import os; os.getpid()")
+    (tmp_path / "run" / "notebooks").mkdir(parents=True)
+    monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path)
+    with running.open_kernel() as kernel:
+        running.execute("first", tmp_path / "run", {}, kernel)
+        running._end_kernels()
+        with pytest.raises(InputError, match=r"first: the kernel died .*perhaps for want of memory$"):
+            running.execute("first", tmp_path / "run", {}, kernel)
+
+
 def test_bars_inside_a_cell_are_told_too(tmp_path, monkeypatch):
     (tmp_path / "run" / "notebooks").mkdir(parents=True)
     monkeypatch.setattr(running, "NOTEBOOK_FOLDER", tmp_path)

@@ -1,6 +1,6 @@
 """What can be set in the thesis's network and its training, which values make a network, what each costs.
 
-The sweep over them (thesis 2.3) is in `tuning`.
+The sweep over them (thesis 2.3) is in `tuning`, among the studies.
 """
 
 import math

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mirnb.imaging import blob_fit
 from mirnb.imaging.blob_fit import PAIR, SINGLE, draw_light, fit_blobs, light_derivatives
 
 ROWS, COLS = np.arange(-6, 18) - 0.5, np.arange(-5, 5) - 0.5
@@ -61,3 +62,14 @@ def test_where_there_is_no_light_the_prior_stays():
     np.testing.assert_allclose(fit.values[0], prior, atol=0.02)
     np.testing.assert_allclose(fit.sd[0, 2:], 0.1, rtol=0.05)
     assert fit_blobs(np.zeros((0, 24, 10)), ROWS, COLS, prior, np.full(6, 0.1)).values.shape == (0, 6)
+
+
+def test_fits_do_not_depend_on_those_done_with_them(rng, monkeypatch):
+    values = np.tile(TRUE, (30, 1)) + 0.1 * rng.standard_normal((30, len(TRUE)))
+    crops = draw_light(values, ROWS, COLS) + rng.standard_normal((30, len(ROWS), len(COLS)))
+    together = fit_blobs(crops, ROWS, COLS, TRUE, WIDE_SD)
+    monkeypatch.setattr(blob_fit, "_AT_ONCE", 7)
+    apart = fit_blobs(crops, ROWS, COLS, TRUE, WIDE_SD)
+    for one, other in zip(vars(together).values(), vars(apart).values(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+    assert fit_blobs(crops[:0], ROWS, COLS, TRUE, WIDE_SD).values.shape == (0, len(TRUE))

@@ -10,6 +10,7 @@ from skimage.feature import peak_local_max
 from mirnb.experiments.blobs import read_blobs, write_table
 from mirnb.experiments.panel_file import THESIS
 from mirnb.experiments.stacks import Stack, write_stack
+from mirnb.imaging import detection
 from mirnb.imaging.detection import (
     COLUMNS,
     as_thunderstorm,
@@ -141,6 +142,24 @@ def test_the_wavelet_is_symmetric_and_sums_to_nothing():
         np.testing.assert_allclose(plane, turned, atol=1e-7)
     assert plane.sum() == pytest.approx(0, abs=1e-6)
     assert plane.argmax() == 15 * 31 + 15
+
+
+def test_maxima_are_those_of_scikit_image(rng):
+    filtered = wavelet(rng.normal(900, NOISE_SD, (200, 170)))
+    least = 2 * filtered_noise(filtered)
+    theirs = peak_local_max(filtered, min_distance=1, threshold_abs=least, exclude_border=3)
+    ours = detection._maxima(filtered, least, 3)
+    assert len(ours) > 50
+    # two that touch at a corner are one to them: where both are maxima, the lower one is missing
+    assert {tuple(one) for one in theirs} <= {tuple(one) for one in ours}
+    assert len(ours) <= 1.01 * len(theirs)
+
+
+def test_part_of_a_large_frame_tells_its_noise_as_well_as_the_whole(rng, monkeypatch):
+    filtered = wavelet(rng.normal(900, NOISE_SD, (1024, 1024)))
+    part = filtered_noise(filtered)
+    monkeypatch.setattr(detection, "_MANY_BLOCKS", 10**9)
+    assert part == pytest.approx(filtered_noise(filtered), rel=0.01)
 
 
 def test_blobs_hardly_raise_the_noise():
