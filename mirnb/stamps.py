@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from mirnb.caches import cache_key, fingerprint, made_by
+from mirnb.caches import fingerprint, made_by, program_fingerprint
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.stacks import path_fingerprint
 from mirnb.experiments.tiff_files import is_address
@@ -47,7 +47,7 @@ def _key(notebook, parameters, inputs):
     given = {name: value for name, value in parameters.items() if name not in ("experiment", "out", "scheduler")}
     named = [one for value in given.values() for one in (value if isinstance(value, list) else [value])]
     files = [_content(one) for one in named if isinstance(one, str) and one]
-    return cache_key(NOTEBOOK_FOLDER / f"{notebook}.ipynb", given, files, inputs)
+    return fingerprint(NOTEBOOK_FOLDER / f"{notebook}.ipynb", given, files, inputs, program_fingerprint())
 
 
 def _content(name):

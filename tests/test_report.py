@@ -11,7 +11,7 @@ import papermill
 import pytest
 from lab_browser import CHROMIUM, browser
 
-from mirnb import caches, files, pages, report, running, stamps
+from mirnb import files, pages, report, running, stamps
 from mirnb.cli import main
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
@@ -423,7 +423,7 @@ def test_other_inputs_cells_or_code_are_run(changed, three_notebooks, its_own, t
         text = (tmp_path / "notebooks" / "01_templates.ipynb").read_text()
         (tmp_path / "notebooks" / "01_templates.ipynb").write_text(text.replace("# 01 Templates", "# 01 Molecules"))
     elif changed == "program":
-        monkeypatch.setattr(caches, "program_fingerprint", lambda: "another")
+        monkeypatch.setattr(stamps, "program_fingerprint", lambda: "another")
     else:
         monkeypatch.setattr(stamps, "made_by", lambda: "another Keras")
     report.make_report(its_own, out=tmp_path / "run", only=ONLY[:1])
