@@ -3,7 +3,7 @@
     python -m benchmarks.bench_classes [PANEL ...]
 
 Each panel's experiment is the default, 30 frames of 1024x1024, in a process of its own. One LeNet-5 is trained, and one
-network of `best`, for one epoch on the twin. About five minutes.
+network of `twin_cnn`, for one epoch on the twin. About five minutes.
 """
 
 import multiprocessing
@@ -18,10 +18,10 @@ import pandas as pd
 
 from mirnb.classifiers import dataset
 from mirnb.classifiers.backend import load_keras
-from mirnb.classifiers.best_training import Recipe, train_best_rival
 from mirnb.classifiers.lenet5 import train_runs
 from mirnb.classifiers.matched_filter import train_matched_filter
 from mirnb.classifiers.pca_svm import train_pca_svm
+from mirnb.classifiers.twin_cnn_training import Recipe, train_twin_cnn_rival
 from mirnb.counting.correction import Correction
 from mirnb.design.prediction import Effort, predict_panel
 from mirnb.experiments.experiment_file import load_experiment
@@ -50,7 +50,7 @@ def measure(name, folder, results):
     step("matched filter", lambda: train_matched_filter(data, run))
     step("PCA + SVM", lambda: train_pca_svm(data, run))
     recipe = Recipe(n_networks=1, twin_epochs=1, tune_epochs=1)
-    step("best, one network", lambda: train_best_rival(data, run, recipe=recipe))
+    step("twin-trained CNN, one network", lambda: train_twin_cnn_rival(data, run, recipe=recipe))
     counts = np.full(panel.n_mirs + 1, 100)
     step("corrected counts", lambda: Correction(panel.names, 10 + 90 * np.eye(len(counts)), seed=3).draws(counts))
     step("design, one angle", lambda: predict_panel(panel, settings_of(panel), effort=Effort(6000, 4)))

@@ -1,10 +1,10 @@
 """Detect, classify and count side by side with the thesis's own way; two workers against one; memory of long stacks.
 
-    python -m benchmarks.bench_counting reports/demo/classifiers/best
+    python -m benchmarks.bench_counting reports/demo/classifiers/twin_cnn
 
 The thesis's way, written anew from its cells 2, 4 and 9: `correlate2d` of the preprocessed frame with three templates,
 `blob_log` on every response, LeNet-5 on the crops of ThunderSTORM's blobs (which its users find by hand; here they are
-given). Ours: `mirnb quantify` without its start-up, `best` on detected blobs. Frames are simulated. All in one run.
+given). Ours: `mirnb quantify` without its start-up, `twin_cnn` on detected blobs. Frames are simulated. All in one run.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def peak_mib(folder, path, out, answer):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("classifier", help="folder of a classifier of kind best")
+    parser.add_argument("classifier", help="folder of a classifier of kind twin_cnn")
     parser.add_argument("--memory-frames", type=int, nargs=2, default=[100, 1000])
     options = parser.parse_args()
     frames, blobs = [], []

@@ -2,7 +2,7 @@
 
     python -m benchmarks.judge_counts --out /tmp/judged
 
-Four experiments are simulated and `best` is trained on each; then 200 samples of about 2,000 miRs, shares drawn from
+Four experiments are simulated and `twin_cnn` is trained on each; then 200 samples of about 2,000 miRs, shares drawn from
 Dirichlet(3, 3, 3), are simulated at normal density, detected, classified and counted, 50 with each classifier, and 40 more
 with the shares of the training data. Truth is the rate a sample was drawn with, of molecules a person would have labelled,
 times the share of such molecules that is detected at all (printed apart). About 35 minutes on 2 cores.

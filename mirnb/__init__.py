@@ -2,9 +2,9 @@
 
     run = mirnb.open_run("data/demo")            # an experiment and its run folder; the demo is made when it is missing
     data = mirnb.prepare(run)                    # crops, split, templates (thesis 2.1)
-    best = mirnb.best_classifier(run)            # trained once, then read back
-    best.classify(run.experiment)                # a table: a class and probabilities for each blob
-    mirnb.quantify(best, ["new/a.tif"], out="counted").abundance
+    ours = mirnb.best_classifier(run)            # trained once, then read back
+    ours.classify(run.experiment)                # a table: a class and probabilities for each blob
+    mirnb.quantify(ours, ["new/a.tif"], out="counted").abundance
     mirnb.detect("new/a.tif")
     mirnb.check("data/mine")
     mirnb.simulate("data/next", panel="twelve")

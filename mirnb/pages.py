@@ -48,7 +48,7 @@ FIGURES = (
     ("–", "learning_curve", "08_classifiers", "F1 against the number of labels, with and without pre-training"),
     ("–", "reliability_rivals", "08_classifiers", "Are the probabilities of each classifier right?"),
     ("–", "crosstalk", "08_classifiers", "Crosstalk between miRs against the share of calls rejected"),
-    ("–", "mistakes_best", "08_classifiers", "Mistakes of the best classifier looked at"),
+    ("–", "mistakes_twin_cnn", "08_classifiers", "Mistakes of the twin-trained CNN looked at"),
     ("–", "confusion_folds", "09_quantification", "Confusion out of fold, which counts are corrected with"),
     ("–", "abundance", "09_quantification", "miRs counted in new samples, with intervals"),
     ("–", "design_profiles", "10_panel_design", "Light of each pair, and separations as they would be measured"),

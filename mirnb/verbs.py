@@ -94,7 +94,7 @@ def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", see
 
     Examples
     --------
-    >>> counted = mirnb.quantify(best, ["new/a.tif"], out="counted")
+    >>> counted = mirnb.quantify(ours, ["new/a.tif"], out="counted")
     >>> list(counted.abundance["class"])
     ['red', 'green', 'blue']
     """

@@ -200,7 +200,7 @@ def test_a_classifier_is_read_or_refused_in_words(data, value, model, saved):
         part = part[key]
     part[key] = value
     if model:
-        changed["kind"] = data.draw(st.sampled_from(["lenet5", "best", "pca_svm", "none"]))
+        changed["kind"] = data.draw(st.sampled_from(["lenet5", "twin_cnn", "pca_svm", "none"]))
     (folder / "classifier.json").write_text(json.dumps(changed))
     found = read_or_refused("classifier", lambda: load_classifier(folder), str(folder))
     if found is not None:

@@ -185,10 +185,10 @@ def test_the_classifier_of_a_report_classifies_an_unlabelled_experiment(reported
 def test_the_best_kind_is_copied_and_another_may_be_chosen(reported, tmp_path, capsys):
     sample, page = reported
     classifiers = {path.name for path in (page.parent / "classifiers").iterdir()}
-    assert classifiers == {"best", "lenet5", "pca_svm", "matched_filter"}
+    assert classifiers == {"twin_cnn", "lenet5", "pca_svm", "matched_filter"}
     metrics = json.loads((page.parent / "metrics.json").read_text())
     assert {kind for kind, sets in metrics["classifiers"].items() if "ece" in sets["test"]} == classifiers
-    assert json.loads((page.parent / "classifier" / "classifier.json").read_text())["kind"] == "best"
+    assert json.loads((page.parent / "classifier" / "classifier.json").read_text())["kind"] == "twin_cnn"
     target = str(tmp_path / "classified.csv")
     for kind in sorted(classifiers):
         assert main(["classify", str(page.parent / "classifier"), str(sample), "--kind", kind, "--out", target]) == 0
@@ -196,7 +196,7 @@ def test_the_best_kind_is_copied_and_another_may_be_chosen(reported, tmp_path, c
     assert main(["classify", str(page.parent), str(sample), "--min-probability", "0.99", "--out", target]) == 0
     assert re.search(r"unsure +\d+", capsys.readouterr().out)
     assert main(["classify", str(page.parent / "classifier"), str(sample), "--kind", "oracle", "--out", target]) == 1
-    assert "known are best, lenet5, pca_svm, matched_filter" in capsys.readouterr().err
+    assert "known are twin_cnn, lenet5, pca_svm, matched_filter" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from mirnb.files import InputError, read_json, whole_folder, write_json
 from mirnb.imaging.neighbours import find_crowded
 
 UNSURE = "unsure"
+_FORMER_KINDS = {"best": "twin_cnn"}  # until 0.5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,7 +155,7 @@ def load_classifier(folder, *, kind=""):
     folder : path
         A classifier folder, or a run folder of a report.
     kind : str
-        Another kind of the same report than the one the folder holds: best, lenet5, pca_svm or matched_filter.
+        Another kind of the same report than the one the folder holds: twin_cnn, lenet5, pca_svm or matched_filter.
 
     Raises
     ------
@@ -168,6 +169,7 @@ def load_classifier(folder, *, kind=""):
         raise InputError(f"{folder}: no classifier here (classifier.json is missing); mirnb report writes one")
     values = read_json(folder / "classifier.json")
     require_form(folder / "classifier.json", values)
+    values["kind"] = _FORMER_KINDS.get(values["kind"], values["kind"])
     if values["kind"] not in KINDS:
         raise InputError(
             f"{folder / 'classifier.json'}: a classifier of kind {values['kind']!r}; known are {', '.join(KINDS)}"

@@ -13,9 +13,9 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from tqdm.auto import tqdm
 
 from mirnb.caches import fingerprint
-from mirnb.classifiers.best_training import twin_of
 from mirnb.classifiers.likeness import profile_of, training_ranges
 from mirnb.classifiers.scores import confusion
+from mirnb.classifiers.twin_cnn_training import twin_of
 
 N_FOLDS = 5
 

@@ -7,11 +7,11 @@ counts) and writes its own files (none of them a pickle), and a function that tr
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mirnb.classifiers.best import Best
-from mirnb.classifiers.best_training import train_best_rival
 from mirnb.classifiers.lenet5 import LeNet5, train_lenet5
 from mirnb.classifiers.matched_filter import MatchedFilter, train_matched_filter
 from mirnb.classifiers.pca_svm import PcaSvm, train_pca_svm
+from mirnb.classifiers.twin_cnn import TwinCnn
+from mirnb.classifiers.twin_cnn_training import train_twin_cnn_rival
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Kind:
 
 
 _ALL = (
-    Kind(Best, "best", train_best_rival),
+    Kind(TwinCnn, "twin-trained CNN", train_twin_cnn_rival),
     Kind(LeNet5, "LeNet-5 (thesis)", train_lenet5),
     Kind(PcaSvm, "PCA + SVM", train_pca_svm),
     Kind(MatchedFilter, "matched filter", train_matched_filter),

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from mirnb import __version__
-from mirnb.classifiers.best_training import QUICK, train_best_rival
 from mirnb.classifiers.classifier import Classifier, add_facts, is_of, load_classifier
 from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.folds import train_folds
 from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.scores import summarise, summarise_test
+from mirnb.classifiers.twin_cnn_training import QUICK, train_twin_cnn_rival
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError, plain
@@ -79,16 +79,16 @@ def best_classifier(run, *, seed=3, quick=False) -> Classifier:
 
     Examples
     --------
-    >>> best = mirnb.best_classifier(run, quick=True)  # without: as good as it gets, in minutes
-    >>> table = best.classify(run.experiment)
+    >>> ours = mirnb.best_classifier(run, quick=True)  # without: as good as it gets, in minutes
+    >>> table = ours.classify(run.experiment)
     >>> list(table)[-5:]
     ['p_red', 'p_green', 'p_blue', 'p_noise', 'crowded']
     """
-    folder = run.root / "classifiers" / "best"
+    folder = run.root / "classifiers" / "twin_cnn"
     if is_of(folder, run.experiment) and (saved := load_classifier(folder)).trained_on["preparation"]["quick"] == quick:
         return saved
     data = prepare(run, seed=seed, quick=quick)
-    return save_rival(train_best_rival(data, run, recipe=QUICK if quick else None, seed=seed), data, run)
+    return save_rival(train_twin_cnn_rival(data, run, recipe=QUICK if quick else None, seed=seed), data, run)
 
 
 def train_facts(classifier):

@@ -2,7 +2,7 @@
 
 Frames are drawn without noise, as `frames` does, and the light about each labelled blob is cut out; noise is added to
 these crops. So the same molecules are seen again in other noise, or with more or less light, at hardly any cost. Labels are
-those of the simulation: a person who overlooks pairs. The network is that of `best`; it learns from truly drawn crops here.
+those of the simulation: a person who overlooks pairs. The network is that of `twin_cnn`, here with truly drawn crops.
 """
 
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from tqdm.auto import tqdm
 
 from mirnb.caches import cache_key
 from mirnb.classifiers.backend import load_keras, predict
-from mirnb.classifiers.best import best_input, build_best
-from mirnb.classifiers.best_training import learn
 from mirnb.classifiers.together import compile_together, join
+from mirnb.classifiers.twin_cnn import build_twin_cnn, twin_cnn_input
+from mirnb.classifiers.twin_cnn_training import learn
 from mirnb.imaging.crops import cut_crops
 from mirnb.simulation.frames import expose, false_detections, frame_light
 from mirnb.simulation.molecules import draw_sample
@@ -147,7 +147,7 @@ def predict_panel(panel, settings, *, effort=None, seed=3):
     crops = draw_crops(panel, settings, effort.n_crops, seed)
     is_test = crops.frames > (1 - _TEST_SHARE) * crops.frames.max()
     training, test = crops[~is_test], crops[is_test]
-    asked = [best_input(test.expose(share, np.random.default_rng([seed, 5, k]))) for k, share in enumerate(FLUX_SHARES)]
+    asked = [twin_cnn_input(test.expose(share, np.random.default_rng([seed, 5, k]))) for k, share in enumerate(FLUX_SHARES)]
 
     def draw(epoch):
         rng = np.random.default_rng([seed, 6, epoch])
@@ -155,7 +155,7 @@ def predict_panel(panel, settings, *, effort=None, seed=3):
         share = np.where(rng.random(len(any_light)) < 0.5, 1.0, any_light)
         return training.expose(share, rng, mirror=True), training.y_true
 
-    model = build_best(asked[0].shape[1:], panel.n_mirs + 1, seed=seed)
+    model = build_twin_cnn(asked[0].shape[1:], panel.n_mirs + 1, seed=seed)
     together = join([model])
     compile_together(together, keras.optimizers.Adam(1e-3))
     stages = learn(together, seed, effort.n_epochs, 3e-3, 128, draw)

@@ -82,7 +82,12 @@ def in_words(rivals, dataset):
     sentences = [
         "Mean F1 over the miRs, same test crops: " + ", ".join(f"{KINDS[kind].title} {f1[kind]:.3f}" for kind in order) + "."
     ]
-    for ours, theirs in (("best", "lenet5"), ("best", "pca_svm"), ("lenet5", "pca_svm"), ("lenet5", "matched_filter")):
+    for ours, theirs in (
+        ("twin_cnn", "lenet5"),
+        ("twin_cnn", "pca_svm"),
+        ("lenet5", "pca_svm"),
+        ("lenet5", "matched_filter"),
+    ):
         gain, low, high = difference(rivals, dataset, ours, theirs)
         word = "is better than" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
         sentences.append(f"{KINDS[ours].title} {word} {KINDS[theirs].title}: {with_interval(gain, low, high, '{:+.3f}')}.")

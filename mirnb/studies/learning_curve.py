@@ -1,4 +1,4 @@
-"""How good best becomes with more labels, with and without each kind of pre-training; how much a split decides."""
+"""The twin-trained CNN with more labels, with and without each kind of pre-training; how much a split decides."""
 
 from dataclasses import replace
 
@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mirnb.classifiers.best_training import QUICK, Recipe, train_best
 from mirnb.classifiers.calibration import expected_calibration_error, reliability
 from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.kinds import KINDS, train_rivals
 from mirnb.classifiers.scores import mir_f1, paired_difference
 from mirnb.classifiers.splits import MIN_FRAMES
+from mirnb.classifiers.twin_cnn_training import QUICK, Recipe, train_twin_cnn
 
 WAYS = {  # name -> (draw a twin?, single-type samples first?)
     "labels alone": (False, False),
@@ -43,7 +43,7 @@ def measure_learning_curve(run, *, shares, ways, recipe, singles, n_repeats=1, s
         Of the training labels.
     ways : sequence of str
         Keys of WAYS.
-    recipe : best_training.Recipe
+    recipe : twin_cnn_training.Recipe
     singles : sequence
         As `dataset.single_type_crops` gives them.
     n_repeats : int
@@ -62,7 +62,7 @@ def measure_learning_curve(run, *, shares, ways, recipe, singles, n_repeats=1, s
         data = prepare(run, seed=one_seed, training_share=share, **preparation)
         has_twin, has_singles = WAYS[way]
         own = recipe if has_twin else replace(recipe, twin_epochs=0)
-        trained = train_best(data, run, recipe=own, singles=singles if has_singles else (), seed=one_seed)
+        trained = train_twin_cnn(data, run, recipe=own, singles=singles if has_singles else (), seed=one_seed)
         test = data.split["test"]
         f1 = mir_f1(data.y_true[test], trained.y_prob[test].argmax(axis=1), data.n_classes)
         labels = len(data.split["training"])
@@ -75,18 +75,18 @@ def compare_splits(run, *, split_by, seeds, settings, **preparation):
 
     Returns
     -------
-    table : DataFrame, one row a seed: mean F1 over the miRs of each kind on test, and the calibration error of best
+    table : DataFrame, one row a seed: mean F1 over the miRs of each kind on test, the calibration error of twin_cnn
     differences : DataFrame, one row a pair of kinds: difference, low and high at 95 %, over all splits together
     """
-    rows, pairs = [], {("best", "lenet5"): [], ("best", "pca_svm"): [], ("lenet5", "pca_svm"): []}
+    rows, pairs = [], {("twin_cnn", "lenet5"): [], ("twin_cnn", "pca_svm"): [], ("lenet5", "pca_svm"): []}
     for seed in tqdm(seeds, desc=f"split by {split_by}", unit="split", leave=False):
         data = prepare(run, seed=seed, split_by=split_by, **preparation)
         found = train_rivals(data, run, seed=seed, **settings)
         test = data.split["test"]
         calls = {kind: [one.y_prob[test].argmax(axis=1)] for kind, one in found.items()}
         f1 = {KINDS[kind].title: mir_f1(data.y_true[test], one[0], data.n_classes) for kind, one in calls.items()}
-        error = expected_calibration_error(reliability(data.y_true[test], found["best"].y_prob[test]))
-        rows.append({"split seed": seed, **f1, "ECE of best": error})
+        error = expected_calibration_error(reliability(data.y_true[test], found["twin_cnn"].y_prob[test]))
+        rows.append({"split seed": seed, **f1, "ECE of the twin-trained CNN": error})
         for (ours, theirs), sets in pairs.items():
             sets.append(
                 {"y_true": data.y_true[test], "frames": data.frames[test], "ours": calls[ours], "theirs": calls[theirs]}

@@ -166,7 +166,7 @@ def test_whole_numbers_of_the_table_stay_whole(small_classifier, small, tmp_path
         ("profile", [[1, 2]], "profile"),
         ("ranges", {"noise_sd_counts": [30, 35]}, "ranges"),
         ("trained_on", {"pixel_size_nm": 120, "noise_sd_counts": 34.0, "dispersion": "out"}, "trained_on.dispersion"),
-        ("kind", "oracle", "kind 'oracle'; known are best"),
+        ("kind", "oracle", "kind 'oracle'; known are twin_cnn"),
     ],
 )
 def test_a_classifier_json_that_was_edited_is_refused_with_the_key(key, value, named, small_classifier, tmp_path):
@@ -176,8 +176,8 @@ def test_a_classifier_json_that_was_edited_is_refused_with_the_key(key, value, n
     with pytest.raises(InputError, match=re.escape(named)):
         load_classifier(tmp_path / "classifier")
     write_json(path, [])
-    for kind in ("", "best"):
-        with pytest.raises(InputError, match=r"not a classifier this version reads|there is no classifiers/best"):
+    for kind in ("", "twin_cnn"):
+        with pytest.raises(InputError, match=r"not a classifier this version reads|there is no classifiers/twin_cnn"):
             load_classifier(tmp_path / "classifier", kind=kind)
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from mirnb.classifiers import folds
 from mirnb.classifiers.backend import load_keras
-from mirnb.classifiers.best_training import Recipe, train_best, train_best_rival, tune_again
 from mirnb.classifiers.folds import count_folds, fold_rows, hidden_pairs, out_of_fold
 from mirnb.classifiers.lenet5 import chosen_lenet5
 from mirnb.classifiers.likeness import N_BINS
 from mirnb.classifiers.matched_filter import train_matched_filter
 from mirnb.classifiers.pca_svm import train_pca_svm
+from mirnb.classifiers.twin_cnn_training import Recipe, train_twin_cnn, train_twin_cnn_rival, tune_again
 
 SHORT = Recipe(n_networks=2, twin_crops=400, twin_epochs=1, single_epochs=0, tune_epochs=2)
 
@@ -95,13 +95,13 @@ def test_only_noise_crops_may_be_hidden_pairs(small_data, small_run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["matched_filter", "pca_svm", "lenet5", "best"])
+@pytest.mark.parametrize("kind", ["matched_filter", "pca_svm", "lenet5", "twin_cnn"])
 def test_each_kind_says_something_of_crops_it_did_not_see(kind, small_data, small_run, short_runs):
     made = {
         "matched_filter": lambda: train_matched_filter(small_data, small_run),
         "pca_svm": lambda: train_pca_svm(small_data, small_run),
         "lenet5": lambda: chosen_lenet5(short_runs, small_data),
-        "best": lambda: train_best_rival(small_data, small_run, recipe=SHORT),
+        "twin_cnn": lambda: train_twin_cnn_rival(small_data, small_run, recipe=SHORT),
     }[kind]()
     rows, y_prob = out_of_fold(small_data, small_run, kind, made.refit, made.y_prob, seed=3)
     np.testing.assert_allclose(y_prob.sum(axis=1), 1, rtol=1e-5)
@@ -113,7 +113,7 @@ def test_each_kind_says_something_of_crops_it_did_not_see(kind, small_data, smal
 
 @pytest.mark.slow
 def test_folds_of_best_start_from_the_weights_before_the_labels(small_data, small_run):
-    trained = train_best(small_data, small_run, recipe=SHORT)
+    trained = train_twin_cnn(small_data, small_run, recipe=SHORT)
     models = tune_again(small_data, replace(trained, tuned_epochs=[0, 0]), recipe=SHORT)(np.arange(20), 1)
     for model, path in zip(models, trained.model_paths, strict=True):
         before = load_keras().saving.load_model(path.with_name(f"pretrained_{path.name}"), compile=False)

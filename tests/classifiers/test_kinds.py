@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mirnb.classifiers import best_training, making, pca_svm
+from mirnb.classifiers import making, pca_svm, twin_cnn_training
 from mirnb.classifiers.base import Rival
-from mirnb.classifiers.best import Best
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.kinds import KINDS, Kind, train_rivals
 from mirnb.classifiers.matched_filter import MatchedFilter
+from mirnb.classifiers.twin_cnn import TwinCnn
 from mirnb.cli import main
 from mirnb.experiments import cutouts
 from mirnb.experiments.run_folder import RunFolder
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow  # trains networks
 
 @pytest.fixture(scope="module")
 def all_rivals(small_data, small_run):
-    settings = {"lenet5": {"n_runs": 2, "epochs": 2}, "best": {"recipe": best_training.QUICK}}
+    settings = {"lenet5": {"n_runs": 2, "epochs": 2}, "twin_cnn": {"recipe": twin_cnn_training.QUICK}}
     return train_rivals(small_data, small_run, **settings)
 
 
@@ -76,13 +76,13 @@ class _Level:
 @pytest.mark.parametrize("noise_sd", [0.0, 10.0, 33.9, 34.0, 80.0])
 def test_whatever_the_noise_of_a_stack_the_network_sees_the_noise_it_was_trained_in(noise_sd, rng):
     crops = 900 + noise_sd * rng.standard_normal((300, 28, 14))
-    y_prob = Best(_Level(), 1.0, 34.0).predict(crops, noise_sd=noise_sd)
+    y_prob = TwinCnn(_Level(), 1.0, 34.0).predict(crops, noise_sd=noise_sd)
     seen = y_prob[:, 0] / y_prob[:, 1]
     assert seen.mean() == pytest.approx(1, abs=0.06)
 
 
 def test_noise_that_is_added_is_the_same_every_time(all_rivals, small_data):
-    for kind in ("best", "pca_svm"):
+    for kind in ("twin_cnn", "pca_svm"):
         one, two = (all_rivals[kind].predictor.predict(small_data.wide_crops[:20], noise_sd=5.0) for _ in range(2))
         np.testing.assert_array_equal(one, two)
         assert not np.allclose(one, all_rivals[kind].y_prob[:20], atol=1e-3)
@@ -101,8 +101,8 @@ def test_rivals_are_compared_on_the_test_crops_alone(all_rivals, small_data):
     hits = all_rivals["pca_svm"].y_prob[test].argmax(axis=1) == small_data.y_true[test]
     own = table[(table["classifier"] == "PCA + SVM") & (table["class"] == "noise")]
     assert own["recall"].item() == pytest.approx(hits[small_data.y_true[test] == 3].mean())
-    assert difference(all_rivals, small_data, "best", "best")[0] == 0
-    assert in_columns(table).loc[("best", "mean of the miRs"), "recall"] == "–"
+    assert difference(all_rivals, small_data, "twin_cnn", "twin_cnn")[0] == 0
+    assert in_columns(table).loc[("twin-trained CNN", "mean of the miRs"), "recall"] == "–"
     told = about(all_rivals, small_data)
     assert told.loc["LeNet-5 (thesis)", "trained numbers"] == 10952
     assert told.loc["matched filter", "trained numbers"] == 2
@@ -126,8 +126,8 @@ def test_every_kind_gets_a_folder_and_scores_in_one_form(all_rivals, small, smal
         (tmp_path / "classifiers" / kind / one.predictor.files[0]).write_bytes(b"edited")
         with pytest.raises(InputError, match="is not the file this classifier was saved with"):
             load_classifier(tmp_path / "classifiers" / kind)
-    with pytest.raises(InputError, match="known are best, lenet5, pca_svm, matched_filter"):
-        load_classifier(tmp_path / "classifiers" / "best", kind="oracle")
+    with pytest.raises(InputError, match="known are twin_cnn, lenet5, pca_svm, matched_filter"):
+        load_classifier(tmp_path / "classifiers" / "twin_cnn", kind="oracle")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,15 @@ def test_a_fifth_kind_needs_one_line_in_the_registry(
     making.save_rivals(found, small_data, run, n_resamples=50)
     assert "a toy" in [row["classifier"] for row in score_rows(read_json(run.root / "metrics.json"), small.panel)]
     target = tmp_path / "classified.csv"
-    given = ["classify", str(run.root / "classifiers" / "best"), str(small_folder), "--kind", "toy", "--out", str(target)]
+    given = [
+        "classify",
+        str(run.root / "classifiers" / "twin_cnn"),
+        str(small_folder),
+        "--kind",
+        "toy",
+        "--out",
+        str(target),
+    ]
     assert main(given) == 0
     assert "classifier: toy\n" in capsys.readouterr().out
     assert set(np.genfromtxt(target, delimiter=",", names=True, dtype=None, encoding="utf-8")["class"]) == {"green", ""}

@@ -8,12 +8,12 @@ import pytest
 
 from mirnb.classifiers import making
 from mirnb.classifiers.base import Rival
-from mirnb.classifiers.best_training import QUICK
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.lenet5 import chosen_lenet5
 from mirnb.classifiers.making import best_classifier, save_rival, train_facts
 from mirnb.classifiers.matched_filter import train_matched_filter
+from mirnb.classifiers.twin_cnn_training import QUICK
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError, read_json, write_json
@@ -109,9 +109,9 @@ def test_when_its_experiment_has_changed_the_way_out_is_told(own):
 def test_the_best_is_trained_once_and_then_read_back(own, monkeypatch):
     run, _, _ = own
     first = best_classifier(run, quick=True)
-    assert first.kind == "best"
+    assert first.kind == "twin_cnn"
     assert first.trained_on["training"]["recipe"]["n_networks"] == QUICK.n_networks
-    monkeypatch.setattr(making, "train_best_rival", never)
+    monkeypatch.setattr(making, "train_twin_cnn_rival", never)
     assert best_classifier(run, quick=True).folder == first.folder
     with pytest.raises(AssertionError, match="something was trained"):
         best_classifier(run)  # a quick one never passes for the best

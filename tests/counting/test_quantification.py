@@ -129,7 +129,7 @@ def test_a_notebook_is_told_what_goes_together(missing, tmp_path):
 def test_an_experiment_is_counted_with_its_own_best_classifier(small, tmp_path, in_process):
     plan = plan_notebook(str(small.folder), str(tmp_path / "run"), quick=True)
     found = quantify_plan(plan, n_resamples=500)
-    assert plan.classifier.kind == "best"
+    assert plan.classifier.kind == "twin_cnn"
     assert found.abundance["sample"].unique().tolist() == ["reference", "mixture", "blank"]
     assert plan.results.simulated
     assert (tmp_path / "run" / "tables" / "abundance.csv").exists()

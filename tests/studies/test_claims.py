@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirnb.classifiers import best_training, kinds
+from mirnb.classifiers import kinds, twin_cnn_training
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 from mirnb.simulation.settings import Settings, settings_of_experiment
@@ -62,7 +62,7 @@ def test_the_settings_of_a_simulation_are_read_from_its_experiment(small, small_
 def test_every_claim_is_measured_on_a_simulated_experiment_and_said_where_it_cannot_be(
     small, small_data, small_run, short_runs, tmp_path
 ):
-    settings = {"lenet5": {"n_runs": 2, "epochs": 2}, "best": {"recipe": best_training.QUICK}}
+    settings = {"lenet5": {"n_runs": 2, "epochs": 2}, "twin_cnn": {"recipe": twin_cnn_training.QUICK}}
     found = kinds.train_rivals(small_data, small_run, **settings)
     table = claims.measure_claims(RunFolder(small, tmp_path), small_data, short_runs, found, n_runs=1)
     assert len(table) == 8
@@ -82,7 +82,7 @@ def test_the_learning_curve_uses_the_share_it_says_and_leaves_out_what_there_is_
         small_run,
         shares=[0.5, 1.0],
         ways=list(learning_curve.WAYS),
-        recipe=best_training.QUICK,
+        recipe=twin_cnn_training.QUICK,
         singles=[],
         n_repeats=1,
     )
@@ -99,7 +99,7 @@ def test_splits_are_compared_by_crop_and_by_frame(small_settings, tmp_path):
 
     sample = load_experiment(simulate_experiment(tmp_path / "s", settings=replace(small_settings, n_frames=8)))
     run = RunFolder(sample, tmp_path / "run")
-    settings = {"lenet5": {"n_runs": 1}, "best": {"recipe": best_training.QUICK}}
+    settings = {"lenet5": {"n_runs": 1}, "twin_cnn": {"recipe": twin_cnn_training.QUICK}}
     means, differences = learning_curve.compare_both_splits(run, seeds=[3], settings=settings)
     assert means.index.tolist() == ["crop", "frame"]
     by_crop = differences.loc["crop"]

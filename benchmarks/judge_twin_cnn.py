@@ -1,11 +1,11 @@
 """How near is the best classifier to what the light allows? Simulated experiments, split seeds, the same test crops for all.
 
-    python -m benchmarks.judge_best default
-    python -m benchmarks.judge_best wider narrower broken --out /tmp/judged
-    python -m benchmarks.judge_best twelve --splits 3 4
+    python -m benchmarks.judge_twin_cnn default
+    python -m benchmarks.judge_twin_cnn wider narrower broken --out /tmp/judged
+    python -m benchmarks.judge_twin_cnn twelve --splits 3 4
 
 L is the mean of LeNet-5's ten runs, S is PCA + SVM with C chosen on validation, T the mean prediction of three networks
-of best's own architecture trained on 100,000 crops drawn with the experiment's true settings (another seed). An experiment
+of its own architecture trained on 100,000 crops drawn with the experiment's true settings (another seed). An experiment
 says nothing of its scaled separations: its panel is named "thesis", and the twin has to find them. About 20 minutes each.
 With other named panels, M is the matched filter, and T is trained on 50,000 crops.
 """
@@ -20,12 +20,12 @@ from tqdm.auto import tqdm
 
 from mirnb.classifiers import dataset, scores
 from mirnb.classifiers.backend import load_keras, predict
-from mirnb.classifiers.best import best_input, build_best, plain_view
-from mirnb.classifiers.best_training import Recipe, train_best_rival
 from mirnb.classifiers.calibration import chance_calibration_error, expected_calibration_error, reliability
 from mirnb.classifiers.lenet5 import train_runs
 from mirnb.classifiers.matched_filter import train_matched_filter
 from mirnb.classifiers.pca_svm import train_pca_svm
+from mirnb.classifiers.twin_cnn import build_twin_cnn, plain_view, twin_cnn_input
+from mirnb.classifiers.twin_cnn_training import Recipe, train_twin_cnn_rival
 from mirnb.experiments import cutouts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import load_panel
@@ -98,11 +98,11 @@ def ceiling(drawn, sample, noise_sd, wide_crops, *, epochs=8):
     """T: probabilities of an experiment's crops by three networks that knew the true settings."""
     keras, n_crops = load_keras(), drawn.n_true_crops
     crops, y_true = draw_crops(drawn.panel, drawn.settings, n_crops, drawn.seed + 5000)
-    shown = best_input(crops.astype(np.float32) / noise_sd)
-    asked = best_input(plain_view(wide_crops, cutouts.MARGIN_PX, noise_sd))
+    shown = twin_cnn_input(crops.astype(np.float32) / noise_sd)
+    asked = twin_cnn_input(plain_view(wide_crops, cutouts.MARGIN_PX, noise_sd))
     y_prob = []
     for k in tqdm(range(3), desc="ceiling", leave=False):
-        model = build_best(shown.shape[1:], sample.panel.n_mirs + 1, seed=900 + k)
+        model = build_twin_cnn(shown.shape[1:], sample.panel.n_mirs + 1, seed=900 + k)
         schedule = keras.optimizers.schedules.CosineDecay(3e-3, epochs * -(-n_crops // 256))
         model.compile(optimizer=keras.optimizers.Adam(schedule), loss="sparse_categorical_crossentropy")
         keras.utils.set_random_seed(900 + k)
@@ -128,7 +128,7 @@ def judge(name, out, split_seeds):
         )["y_prob"]
     for seed in tqdm(split_seeds, desc=name):
         data = dataset.prepare(run, seed=seed)
-        found = {"best": train_best_rival(data, run, seed=seed).y_prob}
+        found = {"twin_cnn": train_twin_cnn_rival(data, run, seed=seed).y_prob}
         runs = train_runs(data, run, seed=seed) if "L" in drawn.rivals else []
         if "T" in drawn.rivals:
             found["T"] = true_prob
@@ -137,10 +137,10 @@ def judge(name, out, split_seeds):
         if "M" in drawn.rivals:
             found["M"] = train_matched_filter(data, run).y_prob
         if name == "broken":  # there the question is another one: does pre-training harm?
-            found["plain"] = train_best_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
+            found["plain"] = train_twin_cnn_rival(data, run, seed=seed, recipe=Recipe(twin_epochs=0)).y_prob
         if name == "default":
             quarter = dataset.prepare(run, seed=seed, training_share=0.25)
-            found["quarter"] = train_best_rival(quarter, run, seed=seed).y_prob
+            found["quarter"] = train_twin_cnn_rival(quarter, run, seed=seed).y_prob
         test = data.split["test"]
         y_true = data.y_true[test]
         called = {kind: [y_prob[test].argmax(axis=1)] for kind, y_prob in found.items()}
@@ -151,19 +151,19 @@ def judge(name, out, split_seeds):
             for kind, calls in called.items()
         }
         for kind in set(sets) & set(called):
-            against = {"ours": called["best"], "theirs": called[kind]}
+            against = {"ours": called["twin_cnn"], "theirs": called[kind]}
             if kind == "quarter":
                 against = {"ours": called["quarter"], "theirs": called["L"]}
             sets[kind].append({"y_true": y_true, "frames": data.frames[test], **against})
-        ece = expected_calibration_error(reliability(y_true, found["best"][test]))
-        rows.append({"split": seed, **f1, "ece": ece, "ece by chance": chance_calibration_error(found["best"][test])})
+        ece = expected_calibration_error(reliability(y_true, found["twin_cnn"][test]))
+        rows.append({"split": seed, **f1, "ece": ece, "ece by chance": chance_calibration_error(found["twin_cnn"][test])})
         print(pd.Series(rows[-1]).round(4).to_dict(), flush=True)
     table = pd.DataFrame(rows).set_index("split")
     table.to_csv(out / f"{name}.csv")
     mean, verdict = table.mean(), {}
     for kind in drawn.rivals.removesuffix("T"):
         verdict[f"T - {kind}"] = mean["T"] - mean[kind]
-        verdict[f"closes of T - {kind}"] = (mean["best"] - mean[kind]) / (mean["T"] - mean[kind])
+        verdict[f"closes of T - {kind}"] = (mean["twin_cnn"] - mean[kind]) / (mean["T"] - mean[kind])
     for kind, one in sets.items():
         if one:
             who = "quarter - L" if kind == "quarter" else f"best - {kind}"

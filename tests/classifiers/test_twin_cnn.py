@@ -3,7 +3,7 @@
 import numpy as np
 from by_hand import blob
 
-from mirnb.classifiers.best import plain_view, shaken_view
+from mirnb.classifiers.twin_cnn import plain_view, shaken_view
 
 SHAPE = (28, 14)  # 24x10 and a margin of 2; the blob's pixel is row 8, column 7
 

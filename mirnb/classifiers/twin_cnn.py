@@ -1,4 +1,4 @@
-"""The best classifier we know: its network, the views of a crop it learns from and sees, the fitted predictor."""
+"""The twin-trained CNN, the best we know: its network, the views of a crop it learns from and sees, the fitted predictor."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from mirnb.files import read_json, write_json
 from mirnb.imaging.preprocessing import crop_medians
 
 
-def build_best(crop_shape, n_classes, *, seed=0):
-    """The network we know as best: three convolutions on raw crops as `best_input` shows them.
+def build_twin_cnn(crop_shape, n_classes, *, seed=0):
+    """Its network: three convolutions on raw crops as `twin_cnn_input` shows them.
 
     For crops of (24, 10, 2) and 4 classes it has 28,608 weights. Dropout and weights follow from `seed`.
 
@@ -49,12 +49,12 @@ def build_best(crop_shape, n_classes, *, seed=0):
             layers.Dropout(0.2, seed=1000 * seed + 6),
             dense(7, n_classes, "softmax"),
         ],
-        name="best",
+        name="twin_cnn",
     )
 
 
-def best_input(crops):
-    """Crops as `best` takes them: near the background in full detail, and all of the light on a logarithmic scale.
+def twin_cnn_input(crops):
+    """Crops as `twin_cnn` takes them: near the background in full detail, and all of the light on a logarithmic scale.
 
     Parameters
     ----------
@@ -123,18 +123,18 @@ def load_networks(paths):
     crops = keras.Input(networks[0].input_shape[1:])
     for k, network in enumerate(networks):
         network.name = f"network_{k}"
-    return keras.Model(crops, keras.layers.Average()([network(crops) for network in networks]), name="best")
+    return keras.Model(crops, keras.layers.Average()([network(crops) for network in networks]), name="twin_cnn")
 
 
 @dataclass(frozen=True)
-class Best(RawCrops):
+class TwinCnn(RawCrops):
     """The best we know: the mean of networks trained on a twin and on labels, at a temperature."""
 
     model: object  # keras.Model
     temperature: float
     noise_sd: float
 
-    kind, reads, files = "best", "raw crops", ("model.keras", "model.json")
+    kind, reads, files = "twin_cnn", "raw crops", ("model.keras", "model.json")
 
     @property
     def size(self):
@@ -143,11 +143,11 @@ class Best(RawCrops):
 
     @classmethod
     def from_training(cls, training):
-        """Of a finished `best_training.BestTraining`."""
+        """Of a finished `twin_cnn_training.TwinCnnTraining`."""
         return cls(load_networks(training.model_paths), training.temperature, training.noise_sd)
 
     def _probabilities(self, wide_crops, scale):
-        crops = best_input(plain_view(wide_crops, MARGIN_PX, self.noise_sd / scale))
+        crops = twin_cnn_input(plain_view(wide_crops, MARGIN_PX, self.noise_sd / scale))
         return apply_temperature(predict(self.model, crops), self.temperature)
 
     def write(self, folder):

@@ -1,8 +1,8 @@
-"""Train the best classifier: on a simulated twin, on single-type samples where there are some, then on the labelled crops.
+"""Train the twin-trained CNN: on a simulated twin, on single-type samples where there are some, then on the labelled crops.
 
-Three networks (`best.build_best`) that differ in their weights learn together and are averaged. The epoch of fine-tuning
-with the lowest validation loss stays, the one before the first included; the temperature follows from validation too.
-The finished networks are kept in the run folder.
+Three networks (`twin_cnn.build_twin_cnn`) that differ in their weights learn together and are averaged. The epoch of
+fine-tuning with the lowest validation loss stays, the one before the first included; the temperature follows from
+validation too. The finished networks are kept in the run folder.
 """
 
 import functools
@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 from mirnb.caches import cache_key, cached
 from mirnb.classifiers.backend import load_keras, load_model, predict, save_model
 from mirnb.classifiers.base import Rival
-from mirnb.classifiers.best import Best, best_input, build_best, plain_view, shaken_view
 from mirnb.classifiers.calibration import apply_temperature, cross_entropy, fit_temperature
 from mirnb.classifiers.dataset import single_type_crops
 from mirnb.classifiers.together import compile_together, join, learn_epoch
+from mirnb.classifiers.twin_cnn import TwinCnn, build_twin_cnn, plain_view, shaken_view, twin_cnn_input
 from mirnb.experiments.cutouts import MARGIN_PX
 from mirnb.files import InputError
 from mirnb.imaging.preprocessing import crop_medians
@@ -29,7 +29,7 @@ from mirnb.simulation.twin_estimate import estimate_twin
 
 @dataclass(frozen=True)
 class Recipe:
-    """How `best` is trained. Without a twin the labelled crops are all there is, and are gone through more often."""
+    """How `twin_cnn` is trained. Without a twin the labelled crops are all there is, and are gone through more often."""
 
     n_networks: int = 3
     twin_crops: int = 30_000  # drawn anew in every epoch
@@ -49,7 +49,7 @@ QUICK = Recipe(n_networks=1, twin_crops=500, twin_epochs=1, single_epochs=1, tun
 
 
 @dataclass(frozen=True, eq=False)
-class BestTraining:
+class TwinCnnTraining:
     """A finished training of all networks."""
 
     model_paths: list  # of each network
@@ -62,8 +62,8 @@ class BestTraining:
     hidden_share: dict  # miR -> share of the crops labelled noise that the twin takes for its pairs; empty without a twin
 
 
-def train_best(dataset, run, *, recipe=None, singles=(), seed=3) -> BestTraining:
-    """Train the best classifier, or read it back.
+def train_twin_cnn(dataset, run, *, recipe=None, singles=(), seed=3) -> TwinCnnTraining:
+    """Train the twin-trained CNN, or read it back.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3) -> BestTraining
     rows = [dataset.split[name] for name in ("training", "validation")]
     seen = [dataset.wide_crops, dataset.background, dataset.y_true, *rows, *(part for one in singles for part in one)]
     key = cache_key(asdict(recipe), seed, dataset.panel.to_dict(), dataset.noise_sd, *seen)
-    folder = run.root / "cache" / f"best_networks-{key}"
+    folder = run.root / "cache" / f"twin_cnn_networks-{key}"
     paths = [folder / f"network_{k}.keras" for k in range(recipe.n_networks)]
 
     def make():
@@ -87,7 +87,7 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3) -> BestTraining
         networks, history, tuned = _train_networks(dataset, recipe, twin, singles, seed, paths)
         for one, path in zip(networks, paths, strict=True):
             save_model(one, path)
-        crops = best_input(plain_view(dataset.wide_crops, MARGIN_PX, dataset.noise_sd))
+        crops = twin_cnn_input(plain_view(dataset.wide_crops, MARGIN_PX, dataset.noise_sd))
         return {
             "y_prob": np.stack([predict(one, crops) for one in networks]), "tuned": tuned,
             "hidden_share": np.zeros(0) if twin is None else twin.hidden_share, "seconds": time.perf_counter() - start,
@@ -100,7 +100,7 @@ def train_best(dataset, run, *, recipe=None, singles=(), seed=3) -> BestTraining
     history = pd.DataFrame({name: stored[name] for name in ("stage", *_HISTORY)})
     hidden = dict(zip(dataset.panel.mir_names, stored["hidden_share"].tolist(), strict=False))
     y_prob, seconds = apply_temperature(mean, temperature), float(stored["seconds"])
-    return BestTraining(paths, history, y_prob, temperature, dataset.noise_sd, seconds, stored["tuned"].tolist(), hidden)
+    return TwinCnnTraining(paths, history, y_prob, temperature, dataset.noise_sd, seconds, stored["tuned"].tolist(), hidden)
 
 
 def network_seed(seed, k):
@@ -166,8 +166,11 @@ def _train_networks(dataset, recipe, twin, singles, seed, paths):
     training, validation = dataset.split["training"], dataset.split["validation"]
     rng, number = np.random.default_rng([network_seed(seed, 0), 7]), network_seed(seed, 0)
     shape, n_classes = (*dataset.panel.template_window.shape, 2), dataset.n_classes
-    networks = [build_best(shape, n_classes, seed=network_seed(seed, k)) for k in range(recipe.n_networks)]
-    checked = best_input(plain_view(dataset.wide_crops[validation], MARGIN_PX, dataset.noise_sd)), dataset.y_true[validation]
+    networks = [build_twin_cnn(shape, n_classes, seed=network_seed(seed, k)) for k in range(recipe.n_networks)]
+    checked = (
+        twin_cnn_input(plain_view(dataset.wide_crops[validation], MARGIN_PX, dataset.noise_sd)),
+        dataset.y_true[validation],
+    )
     together, history = join(networks), []
     compile_together(together, load_keras().optimizers.Adam(1e-3))
 
@@ -255,7 +258,7 @@ def _ahead(draw, epochs):
 
     def ready(epoch):
         crops, y_true = draw(epoch)
-        return best_input(crops), y_true
+        return twin_cnn_input(crops), y_true
 
     with ThreadPoolExecutor(1) as background:
         coming = background.submit(ready, 0) if epochs else None
@@ -270,27 +273,27 @@ def _loss(model, crops, y_true):
     return cross_entropy(y_true, predict(model, crops)) if len(y_true) else np.inf
 
 
-def train_best_rival(dataset, run, *, recipe=None, singles=None, seed=3):
-    """The kind best.
+def train_twin_cnn_rival(dataset, run, *, recipe=None, singles=None, seed=3):
+    """The kind twin_cnn.
 
     Parameters
     ----------
     recipe : Recipe, or dict of its fields, optional
     singles : sequence, optional
-        As `train_best` takes them; those the experiment names under `pretrain` by default.
+        As `train_twin_cnn` takes them; those the experiment names under `pretrain` by default.
     """
     recipe = Recipe(**recipe) if isinstance(recipe, dict) else recipe or Recipe()
     singles = single_type_crops(run.experiment) if singles is None else singles
-    trained = train_best(dataset, run, recipe=recipe, singles=singles, seed=seed)
+    trained = train_twin_cnn(dataset, run, recipe=recipe, singles=singles, seed=seed)
 
     tuning = functools.cache(lambda: tune_again(dataset, trained, recipe=recipe, seed=seed))
 
     def refit(rows, held, fold):
-        crops = best_input(plain_view(dataset.wide_crops[held], MARGIN_PX, dataset.noise_sd))
+        crops = twin_cnn_input(plain_view(dataset.wide_crops[held], MARGIN_PX, dataset.noise_sd))
         mean = np.mean([predict(one, crops) for one in tuning()(rows, fold)], axis=0)
         return apply_temperature(mean, trained.temperature)
 
     note = f"{len(trained.model_paths)} networks, temperature {trained.temperature:.2f}"
     return Rival(
-        "best", Best.from_training(trained), trained.y_prob, trained.seconds, refit, {"recipe": asdict(recipe)}, note
+        "twin_cnn", TwinCnn.from_training(trained), trained.y_prob, trained.seconds, refit, {"recipe": asdict(recipe)}, note
     )
