@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from mirnb.classifiers.classifier import copy_classifier, is_of
 from mirnb.classifiers.kinds import KINDS
+from mirnb.contents import MINUTES, NOTEBOOKS
 from mirnb.design.prediction import Effort
 from mirnb.experiments.check import require_dispersion
 from mirnb.experiments.experiment_file import load_experiment
@@ -19,7 +20,8 @@ from mirnb.experiments.placement import warn_of_places
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.tiff_files import is_address
 from mirnb.files import ROOT, InputError, make_folder, require_in_range, shared_lock
-from mirnb.pages import MINUTES, NOTEBOOKS, Ran, is_rendered, render_notebook, write_index
+from mirnb.notebook_pages import is_rendered, render_notebook
+from mirnb.pages import write_index
 from mirnb.running import execute, open_kernel, parameters_of
 from mirnb.stamps import keys_of, stamp, stamp_of, written_in
 
@@ -78,24 +80,25 @@ def _alone(root):
 def _report(chosen, run, given, folder, *, quick, fresh):
     """Run notebooks with what they are given, all in the run folder: path of index.html."""
     fixed = {"experiment": _from_root(folder), "out": _from_root(run.root), "quick": quick}
-    set_by_user = {key: value for values in given.values() for key, value in values.items()}
-    run.write_settings(**{**_defaults(chosen), **set_by_user, "quick": quick})
+    usual = _defaults(chosen)
+    set_by_user = {**{key: value for values in given.values() for key, value in values.items()}, "quick": quick}
+    changed = {key: value for key, value in set_by_user.items() if value != usual.get(key, False)}
+    run.write_settings({**usual, **set_by_user}, changed)
     parameters = {notebook: {**fixed, **given[notebook]} for notebook in chosen}
     keys = keys_of(parameters, run.experiment)
     stamps = {notebook: stamp_of(run.root / "notebooks" / f"{notebook}.ipynb") for notebook in chosen}
     kept = [one for one in chosen if not fresh and stamps[one] is not None and stamps[one].key == keys[one]]
     to_run = [one for one in chosen if one not in kept]
     print(_plan_in_words(to_run, kept, run), flush=True)
-    ran = [Ran(one, stamps[one].seconds, stamps[one].date, True) for one in kept]
     for one in kept:
         if not is_rendered(run.root / "notebooks" / f"{one}.ipynb"):  # the report was killed just then
             render_notebook(run.root / "notebooks" / f"{one}.ipynb")
     if to_run:
-        ran += _run_all(to_run, run, parameters, keys, ran)
+        _run_all(to_run, run, parameters, keys, kept)
     kinds = [kind for kind in KINDS if is_of(run.root / "classifiers" / kind, run.experiment)]
     if kinds:  # they are listed with the best first
         copy_classifier(run.root / "classifiers" / kinds[0], run.root / "classifier")
-    return write_index(run, ran)
+    return write_index(run, done=chosen)
 
 
 def _plan_in_words(to_run, kept, run):
@@ -110,26 +113,25 @@ def _plan_in_words(to_run, kept, run):
 
 
 def _run_all(notebooks, run, parameters, keys, kept):
-    """Run notebooks one after another, the page and a bar growing with them: list of Ran."""
-    ran, progress = [], _Progress(notebooks)
+    """Run notebooks one after another, the page and a bar growing with them."""
+    done, progress = list(kept), _Progress(notebooks)
     try:
         with open_kernel() as kernel:
             for k, notebook in enumerate(notebooks):
-                write_index(run, kept + ran, now=notebook, to_come=notebooks[k + 1 :])
+                write_index(run, done=done, now=notebook, to_come=notebooks[k + 1 :])
                 path = run.root / "notebooks" / f"{notebook}.ipynb"
                 begun, before = time.time(), written_in(run.root)
                 execute(notebook, run.root, parameters[notebook], kernel, on_progress=progress.of(notebook))
-                made = stamp(path, keys[notebook], begun=begun, before=before)
+                stamp(path, keys[notebook], begun=begun, before=before)
                 render_notebook(path)
-                ran.append(Ran(notebook, made.seconds, made.date, False))
+                done.append(notebook)
     except BaseException as error:
         why = str(error) if isinstance(error, InputError) else f"in the middle of {notebook}."
         with contextlib.suppress(InputError):
-            write_index(run, kept + ran, stopped=why)
+            write_index(run, done=done, stopped=why)
         raise
     finally:
         progress.bar.close()
-    return ran
 
 
 class _Progress:

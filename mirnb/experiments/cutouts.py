@@ -1,8 +1,11 @@
 """Crops, background and noise cut from an experiment's frames (thesis 2.1)."""
 
+import itertools
+
 import numpy as np
 from tqdm.auto import tqdm
 
+from mirnb.experiments.panel import NOISE
 from mirnb.experiments.stacks import evenly_spread
 from mirnb.imaging.correlation import Correlator
 from mirnb.imaging.crops import cut_crops, fits
@@ -128,6 +131,43 @@ def cut_response_crops(stack, blobs, templates, window, *, background_percentile
         clean = preprocess(frame, background_percentile=background_percentile, cap_sds=cap_sds)
         crops[here] = cut_crops(correlator.cross_correlate(clean), blobs["row"][here], blobs["col"][here], window)
     return crops
+
+
+def busiest_corner(rows, cols, shape, side_px):
+    """First pixel (row, col) of the square part of a frame, in half steps, that holds most blobs."""
+    steps = (range(0, max(size - side_px, 0) + 1, max(side_px // 2, 1)) for size in shape)
+    corners = list(itertools.product(*steps))
+    counts = [np.sum((rows >= r) & (rows < r + side_px) & (cols >= c) & (cols < c + side_px)) for r, c in corners]
+    return corners[int(np.argmax(counts))]
+
+
+def part_with_calls(stack, blobs, *, side_px=320):
+    """The part of a stack where most molecules were called, to be shown with its calls.
+
+    Parameters
+    ----------
+    stack : Stack or HeldFrames
+    blobs : DataFrame
+        frame (from 0), row, col, class (name; "noise" is no molecule).
+    side_px : int
+
+    Returns
+    -------
+    part : ndarray of shape (side_px, side_px) at most, counts
+    own : DataFrame
+        Its blobs: row and col in the part, class.
+    frame : int
+        Where it is from, from 0.
+    """
+    called = blobs[blobs["class"] != NOISE]
+    frame = int((called if len(called) else blobs)["frame"].mode()[0])
+    ((_, image),) = stack.frames([frame])
+    here = called[called["frame"] == frame]
+    top, left = busiest_corner(here["row"], here["col"], image.shape, side_px)
+    part = image[top : top + side_px, left : left + side_px]
+    own = blobs[blobs["frame"] == frame].assign(row=lambda one: one["row"] - top, col=lambda one: one["col"] - left)
+    inside = own["row"].between(0, part.shape[0] - 1) & own["col"].between(0, part.shape[1] - 1)
+    return part, own[inside][["row", "col", "class"]].reset_index(drop=True), frame
 
 
 def _frames_with_blobs(stack, blobs, doing):

@@ -81,11 +81,11 @@ class RunFolder(Results):
         key = cache_key(settings, self.experiment.fingerprints())
         return cached(self.root / "cache" / f"{kind}-{key}.npz", make)
 
-    def write_settings(self, **parameters):
-        """Write settings.json: parameters, versions, fingerprints of the inputs."""
+    def write_settings(self, parameters, changed):
+        """Write settings.json: all parameters, those that are not as usual, versions, fingerprints of the inputs."""
         values = {
             "experiment": self.experiment.name, "simulated": self.experiment.simulated, "parameters": parameters,
-            "fingerprints": self.experiment.fingerprints(), "date": time.strftime("%Y-%m-%d %H:%M"),
+            "changed": changed, "fingerprints": self.experiment.fingerprints(), "date": time.strftime("%Y-%m-%d %H:%M"),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         }  # fmt: skip
         write_json(self.root / "settings.json", values)

@@ -83,10 +83,8 @@ def _network_beats_miracle(rivals, data):
     gain = difference(rivals, data, "lenet5", "pca_svm")
     printed = ""
     if thesis.is_thesis_panel(data.panel):
-        ours, theirs = (
-            np.mean([2 * r[k] * p[k] / (r[k] + p[k]) for k in r])
-            for r, p in ((thesis.RECALL, thesis.PRECISION), (thesis.MIRACLE_RECALL, thesis.MIRACLE_PRECISION))
-        )
+        ours = thesis.mean_f1(thesis.RECALL, thesis.PRECISION)
+        theirs = thesis.mean_f1(thesis.MIRACLE_RECALL, thesis.MIRACLE_PRECISION)
         printed = f": mean F1 {ours:.3f} against miRACLE's published {theirs:.3f}"
     return Verdict(
         "The network is better than miRACLE",

@@ -1,5 +1,7 @@
 """Every kind of classifier compared on the same test crops."""
 
+import itertools
+
 import pandas as pd
 
 from mirnb.classifiers.calibration import apply_temperature, expected_calibration_error, fit_temperature, reliability
@@ -71,6 +73,12 @@ def difference(rivals, dataset, ours, theirs):
     calls = {kind: [rivals[kind].y_prob[test].argmax(axis=1)] for kind in (ours, theirs)}
     one = {"y_true": dataset.y_true[test], "frames": dataset.frames[test], "ours": calls[ours], "theirs": calls[theirs]}
     return paired_difference([one], dataset.n_classes)
+
+
+def differences(rivals, dataset):
+    """`difference` of every two kinds, both ways round: "a less b" -> [difference, low, high]."""
+    pairs = itertools.permutations(rivals, 2)
+    return {f"{ours} less {theirs}": list(difference(rivals, dataset, ours, theirs)) for ours, theirs in pairs}
 
 
 def in_words(rivals, dataset):

@@ -1,13 +1,12 @@
 """Cross-correlation and cosine similarity of one frame compared in numbers (thesis 2.1, Fig 1)."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from mirnb.experiments.cutouts import kept_blobs
+from mirnb.experiments.cutouts import busiest_corner, kept_blobs
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.imaging.correlation import Correlator
 from mirnb.imaging.preprocessing import preprocess
@@ -68,16 +67,8 @@ def compare_techniques(sample, k, template, *, field_px=256, background_percenti
     peak = ((template.shape[0] - 1) // 2 - window.above, (template.shape[1] - 1) // 2 - window.left)
     shift = {"cosine similarity": peak, "cross-correlation": peak, "original": (0, 0)}
     pixels = (own["row"], own["col"], blobs["row"], blobs["col"])
-    corner = _busiest_part(own["row"], own["col"], frame.shape, field_px)
+    corner = busiest_corner(own["row"], own["col"], frame.shape, field_px)
     return Techniques(images, signal_to_background(images, pixels, shift=shift), len(own), which, corner)
-
-
-def _busiest_part(rows, cols, shape, side_px):
-    """First pixel of the square tile, in half steps, that holds most blobs."""
-    steps = (range(0, max(size - side_px, 0) + 1, max(side_px // 2, 1)) for size in shape)
-    corners = list(itertools.product(*steps))
-    counts = [np.sum((rows >= r) & (rows < r + side_px) & (cols >= c) & (cols < c + side_px)) for r, c in corners]
-    return corners[int(np.argmax(counts))]
 
 
 def signal_to_background(images, pixels, *, shift, reach_px=20):

@@ -43,6 +43,11 @@ def judge(low, high):
     return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
 
+def mean_f1(recall, precision):
+    """Mean over the miRs of F1, of printed recall and precision by miR."""
+    return float(np.mean([2 * recall[k] * precision[k] / (recall[k] + precision[k]) for k in recall]))
+
+
 def tally(verdicts):
     """How many verdicts of each word there are, as text; "holds for red" counts as one that holds."""
     counts = {word: sum(one.startswith(word) for one in verdicts) for word in (HOLDS, FAILS, OPEN, NOT_MEASURED)}

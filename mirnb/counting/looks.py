@@ -1,0 +1,104 @@
+"""What counted stacks look like: a frame with its calls, blobs of each called class, the result in a sentence."""
+
+import numpy as np
+import pandas as pd
+
+from mirnb.classifiers.kinds import KINDS
+from mirnb.classifiers.scores import with_interval
+from mirnb.experiments.cutouts import cut_raw_crops, part_with_calls, without_margin
+from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.experiment_file import turned_pixels
+from mirnb.experiments.stacks import evenly_spread
+from mirnb.imaging.crops import fits
+
+N_FRAMES = 24  # of a stack, evenly spread, are looked at
+
+
+def first_counted(plan, found):
+    """The first stack that was counted, a sample before references and blanks: (samples.Input, its classified blobs).
+
+    Returns
+    -------
+    one : samples.Input
+    blobs : DataFrame
+        Of up to `N_FRAMES` frames, crops inside the frame and partners left out: frame (from 0), row, col, class, p (of it).
+    """
+    good = [one for one, row in zip(plan.inputs, found.stacks["verdict"], strict=True) if row != "failed"]
+    one = min(good, key=lambda given: given.role != "sample")
+    experiment, path = one.experiment, plan.stacks / one.name / "blobs_classified.csv"
+    table = pd.read_csv(path, keep_default_na=True)
+    table = table[table["frame"].isin(np.array(evenly_spread(len(experiment.stack), N_FRAMES)) + 1)].reset_index(drop=True)
+    turns = QUARTER_TURNS[experiment.dispersion]
+    rows, cols, _ = turned_pixels(table, path, experiment.stack, experiment.pixel_size_nm, turns)
+    names = experiment.panel.names
+    blobs = pd.DataFrame({"frame": table["frame"] - 1, "row": rows, "col": cols, "class": table["class"],
+                          "p": table[[f"p_{name}" for name in names]].max(axis=1)})  # fmt: skip
+    inside = fits(experiment.stack.frame_shape, blobs["row"], blobs["col"], experiment.panel.crop_window)
+    return one, blobs[inside & table["partner"].isna() & table["class"].notna()].reset_index(drop=True)
+
+
+def frame_with_calls(plan, found):
+    """A part of a frame with the calls on it, as `cutouts.part_with_calls` gives it, and the name of its stack."""
+    one, blobs = first_counted(plan, found)
+    return *part_with_calls(one.experiment.stack, blobs), one.name
+
+
+def molecules_by_class(plan, found, *, n_each=8):
+    """Raw crops of each called class: "<class>, brightest" and "<class>, least sure" -> list of crops, counts."""
+    one, blobs = first_counted(plan, found)
+    crops = without_margin(cut_raw_crops(one.experiment.stack, blobs, one.experiment.panel))
+    window, rows = one.experiment.panel.template_window, {}
+    light = crops[:, window.above - 1 : window.above + 2, window.left - 1 : window.left + 2].mean(axis=(1, 2))
+    for name in one.experiment.panel.names:
+        own = np.flatnonzero(blobs["class"] == name)
+        if len(own):
+            rows[f"{name}, brightest"] = list(crops[own[np.argsort(-light[own], kind="stable")][:n_each]])
+            rows[f"{name}, least sure"] = list(crops[own[np.argsort(blobs["p"].to_numpy()[own], kind="stable")][:n_each]])
+    return rows
+
+
+def next_steps(plan):
+    """What to do with calls that nobody has checked: a list of sentences; nothing where all stacks are labelled."""
+    own = [one.experiment for one in plan.inputs if one.experiment is not None and not one.experiment.labelled.any()]
+    if not own:
+        return []
+    return [
+        "How often these calls are right on these frames, nobody has measured: label some fifty molecules of each class "
+        "(mirnb lab DIR opens labelling.ipynb), then mirnb report DIR says it.",
+        "The calls can be looked at in ImageJ: mirnb export-rois DIR --calls FILE.csv --out FILE.zip.",
+    ]
+
+
+def first_sight(run):
+    """What a report without labels says first, from its tables of counts.
+
+    Returns
+    -------
+    sentences, badges : list of str
+    cards : list of (value, what it is)
+    """
+    paths = [run.root / "tables" / f"{name}.csv" for name in ("abundance", "stacks")]
+    if not all(path.exists() for path in paths):
+        return [_uncounted(run.experiment)], [], []
+    abundance, stacks = map(pd.read_csv, paths)
+    kind = abundance["classifier"][0].split()[0]
+    classifier = KINDS[kind].title if kind in KINDS else kind
+    n_blobs, n_frames = int(stacks["blobs"].sum()), int(stacks["frames"].sum())
+    numbers = abundance[["class", "molecules", "low", "high"]].itertuples(index=False)
+    told = ", ".join(f"{with_interval(*ends, '{:,.0f}')} {name}" for name, *ends in numbers)
+    sentences = [f"Among {n_blobs:,} blobs on {n_frames} frames the {classifier} counts {told} molecules (95 %)."]
+    sentences += [f"Is the stack like the training data? {verdict}." for verdict in stacks["verdict"].str.capitalize()]
+    badges = ["classifier trained on simulated frames"] if stacks["trained_on_simulated"].any() else []
+    cards = [
+        (f"{row['molecules']:,.0f}", f"{row['class']} (95 %: {row['low']:,.0f} to {row['high']:,.0f})")
+        for row in abundance.to_dict("records")
+    ]
+    return sentences, badges, cards
+
+
+def _uncounted(experiment):
+    n = 0 if experiment.table is None else len(experiment.table)
+    return (
+        f"{n:,} blobs on {len(experiment.stack)} frames, not yet told apart: nobody has labelled them and no classifier has "
+        f"called them. mirnb report {experiment.folder} -p classifier CLASSIFIER_DIR does, such as reports/demo/classifier."
+    )
