@@ -41,7 +41,8 @@ def write_index(run, *, done=(), now="", to_come=(), stopped=""):
         result, badges, cards = headline.in_one_sentence(metrics, panel), [], headline.cards(metrics, panel)
     values = {
         "experiment": run.experiment, "labelled": labelled, "metrics": metrics,
-        "settings": read_json(root / "settings.json"), "result": result, "badges": badges, "cards": cards, "columns": columns, "rows": rows,
+        "settings": read_json(root / "settings.json"), "result": result, "badges": badges, "cards": cards,
+        "columns": columns, "rows": rows,
         "frame": next((there[name] for name in _FRAMES if name in there), None),
         "molecules": next((there[name] for name in (_MOLECULES[::-1] if labelled else _MOLECULES) if name in there), None),
         "alike": [there[name] for name in _ALIKE if name in there], "more": [there[name] for name in _MORE if name in there],
