@@ -10,6 +10,7 @@ from mirnb.classifiers.calibration import expected_calibration_error, reliabilit
 
 MIN_FRAMES = 3  # resampling fewer says nothing of chance
 ENDS = (50 * (1 - 0.95), 50 * (1 + 0.95))  # percentiles of a 95 % interval
+HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"  # verdicts
 
 
 def confusion(y_true, y_pred, n_classes):
@@ -66,12 +67,13 @@ def bootstrap_intervals(y_true, y_pred, frames, n_classes, *, n_resamples=2000, 
     Returns
     -------
     dict of float ndarrays of shape (2, n_classes)
-        Low and high end of recall, precision, f1 and, of shape (2,), macro_f1_mir.
+        Low and high end of recall, precision, f1 and, of shape (2,), macro_f1_mir; NaN with fewer than MIN_FRAMES frames.
     """
     weights = _frame_weights(frames, n_resamples, seed)
     scores = score_confusion(_resampled_confusions(y_true, y_pred, frames, n_classes, weights)[1:])
     scores["macro_f1_mir"] = macro_f1_mir(scores)
-    return {name: percentiles(values) for name, values in scores.items()}
+    told = 1.0 if len(weights[0]) >= MIN_FRAMES else np.nan
+    return {name: told * percentiles(values) for name, values in scores.items()}
 
 
 def paired_difference(sets, n_classes, *, n_resamples=2000, seed=3):
@@ -224,6 +226,25 @@ def area_table(roc, pr, y_true, mir_names):
     shares = {name: np.mean(y_true == k) for k, name in enumerate(mir_names) if name in roc}
     rows = [{"class": name, "roc_auc": roc[name][1], "average_precision": pr[name][1]} for name in shares]
     return pd.DataFrame(rows).assign(**{"share (chance)": shares.values()}).set_index("class")
+
+
+def judge(low, high):
+    """The verdict on a difference that should lie above 0, by its interval; NaN where there is none."""
+    return HOLDS if low > 0 else FAILS if high < 0 else OPEN
+
+
+def sort_out(verdicts):
+    """Names by verdict, as text: "holds for red, blue; cannot be told for green"; the verdict alone where it is everybody's.
+
+    Parameters
+    ----------
+    verdicts : dict
+        Name -> verdict.
+    """
+    found = {word: [name for name, one in verdicts.items() if one == word] for word in (HOLDS, FAILS, OPEN)}
+    if len(verdicts) > 1 and len(set(verdicts.values())) == 1:
+        return f"{next(iter(verdicts.values()))} for all {len(verdicts)}"
+    return "; ".join(f"{word} for {', '.join(names)}" for word, names in found.items() if names)
 
 
 def as_text(value, form):

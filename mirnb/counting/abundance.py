@@ -1,4 +1,4 @@
-"""Abundances of the miRs of samples: blanks subtracted, replicates pooled, shares, detection limits, ratios of samples."""
+"""Abundances of the miRs of samples: blanks subtracted, replicates pooled, shares, detection limits."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ class Sample:
     calls: np.ndarray  # (n_frames, n_classes) blobs called each class, partners left out
     replicate: np.ndarray  # (n_frames,) number of the replicate each frame belongs to
     area_um2: float  # of all frames together, where blobs are counted
+    truth: np.ndarray | None = None  # (n_mirs,) molecules of a simulated sample, as `truth.true_molecules` counts them
 
     @property
     def n_frames(self):
@@ -39,6 +40,7 @@ class Abundance:
     draws: np.ndarray  # (n_resamples, n_classes)
     limit: np.ndarray  # (n_classes,) molecules, detection limit
     spread: np.ndarray  # (n_classes,) standard deviation between replicates of molecules a frame; NaN with one
+    replicate_rates: np.ndarray  # (n_replicates, n_classes) molecules a frame of each, blanks subtracted
 
 
 def estimate_abundances(samples, correction):
@@ -61,29 +63,34 @@ def estimate_abundances(samples, correction):
     found = []
     for number, one in enumerate(samples, 2):
         molecules, draws = correction.estimate(one.counts), correction.draws(one.counts, stream=number)
-        spread, factor = _differences(one, correction, number)
+        rates = _replicate_rates(one, correction)
+        spread, factor = _differences(one, rates, correction, number)
         draws = draws * factor
         blank = one.role != "blank" and len(blanks)
         limit = _detection_limit(one, molecules, correction, np.std(blank_draws * one.n_frames, axis=0) if blank else 0.0)
         if blank:
             molecules = np.maximum(molecules - blank_rate * one.n_frames, 0)
             draws = np.maximum(draws - blank_draws * one.n_frames, 0)
-        found.append(Abundance(one, molecules, draws, limit, spread))
+            rates = np.maximum(rates - blank_rate, 0)
+        found.append(Abundance(one, molecules, draws, limit, spread, rates))
     return found
 
 
-def _differences(sample, correction, stream):
+def _replicate_rates(sample, correction):
+    """Molecules a frame of each replicate, (n_replicates, n_classes)."""
+    each = [sample.calls[sample.replicate == number] for number in np.unique(sample.replicate)]
+    return np.array([correction.estimate(one.sum(axis=0)) / len(one) for one in each])
+
+
+def _differences(sample, rates, correction, stream):
     """Spread between replicates (n_classes,), and what draws are multiplied by for differences beyond chance."""
     rng, n = np.random.default_rng([correction.seed, 13, stream]), correction.n_resamples
-    numbers = np.unique(sample.replicate)
-    if len(numbers) > 1:
-        each = [sample.calls[sample.replicate == number] for number in numbers]
-        rates = np.array([correction.estimate(one.sum(axis=0)) / len(one) for one in each])
-        mean, n_each = rates.mean(axis=0), len(sample.calls) / len(numbers)
+    if len(rates) > 1:
+        mean, n_each = rates.mean(axis=0), len(sample.calls) / len(rates)
         with np.errstate(invalid="ignore", divide="ignore"):
             extra = rates.var(axis=0, ddof=1) / mean**2 - 1 / (mean * n_each)
-        extra = np.sqrt(np.maximum(np.nan_to_num(extra, posinf=0.0, neginf=0.0), 0) / len(numbers))
-        return rates.std(axis=0, ddof=1), np.exp(rng.standard_t(len(numbers) - 1, (n, 1)).clip(-20, 20) * extra)
+        extra = np.sqrt(np.maximum(np.nan_to_num(extra, posinf=0.0, neginf=0.0), 0) / len(rates))
+        return rates.std(axis=0, ddof=1), np.exp(rng.standard_t(len(rates) - 1, (n, 1)).clip(-20, 20) * extra)
     totals = sample.calls[:, :-1].sum(axis=1)
     extra = 0.0
     if len(totals) >= MIN_FRAMES and totals.mean() > 0:
@@ -113,10 +120,10 @@ def abundance_table(found, correction, *, reference=None):
     Returns
     -------
     DataFrame
-        sample, role, class, frames, counted, counted_share, molecules, low, high, share, share_low, share_high, per_frame,
-        per_frame_low, per_frame_high, per_um2, per_um2_low, per_um2_high, detection_limit, spread_per_frame (standard
-        deviation between replicates), relative_share, relative_low, relative_high (against the reference; NaN without
-        one), remark.
+        sample, role, class, frames, counted, counted_share, molecules, low, high, true (of simulated samples, as
+        `truth.true_molecules` counts them), share, share_low, share_high, true_share, per_frame, per_frame_low,
+        per_frame_high, per_um2, per_um2_low, per_um2_high, detection_limit, spread_per_frame (standard deviation between
+        replicates), relative_share, relative_low, relative_high (against the reference; NaN without one), remark.
     """
     n_mirs, rows = len(correction.names) - 1, []
     for one in found:
@@ -125,6 +132,7 @@ def abundance_table(found, correction, *, reference=None):
         share = _share(mirs)
         shares = interval(share, _share(drawn))
         counted = sample.counts[:n_mirs]
+        true = np.full(n_mirs, np.nan) if sample.truth is None else np.asarray(sample.truth, float)
         relative = dict.fromkeys(("value", "low", "high"), np.full(n_mirs, np.nan))
         if reference is not None and sample.role == "sample":
             relative = relative_shares(one, reference, n_mirs)
@@ -133,7 +141,8 @@ def abundance_table(found, correction, *, reference=None):
                 "sample": sample.name, "role": sample.role, "class": name, "frames": sample.n_frames,
                 "counted": int(counted[k]), "counted_share": _share(counted)[k],
                 "molecules": mirs[k], "low": molecules["low"][k], "high": molecules["high"][k],
-                "share": share[k], "share_low": shares["low"][k], "share_high": shares["high"][k],
+                "true": true[k], "share": share[k], "share_low": shares["low"][k], "share_high": shares["high"][k],
+                "true_share": _share(true)[k],
             }  # fmt: skip
             for unit, size in (("per_frame", sample.n_frames), ("per_um2", sample.area_um2)):
                 row |= {unit: mirs[k] / size, f"{unit}_low": molecules["low"][k] / size,
@@ -169,25 +178,30 @@ def relative_shares(one, reference, n_mirs):
     return {"value": value, **{key: np.where(np.isnan(value), np.nan, end) for key, end in ends.items()}}
 
 
-def fold_changes(found, correction):
-    """How many times more of each miR there is on a frame's area of one sample than of another, for every two samples.
-
-    Returns
-    -------
-    DataFrame
-        sample, against, class, fold_change, low, high; infinite where the other sample may have none. Blanks are left out.
-    """
-    n_mirs, rows = len(correction.names) - 1, []
-    measured = [one for one in found if one.sample.role != "blank"]
-    for place, against in enumerate(measured):
-        for one in measured[place + 1 :]:
-            area = against.sample.area_um2 / one.sample.area_um2
-            with np.errstate(invalid="ignore", divide="ignore"):
-                value = area * one.molecules[:n_mirs] / against.molecules[:n_mirs]
-                ends = interval(value, area * one.draws[:, :n_mirs] / against.draws[:, :n_mirs])
-            for k, name in enumerate(correction.names[:n_mirs]):
-                rows.append((one.sample.name, against.sample.name, name, value[k], ends["low"][k], ends["high"][k]))
-    return pd.DataFrame(rows, columns=["sample", "against", "class", "fold_change", "low", "high"])
+def in_words(table):
+    """What an `abundance_table` says, in plain sentences: a list of text."""
+    sentences, measured = [], table[table["role"] != "blank"]
+    for name, own in measured.groupby("sample", sort=False):
+        if own["share"].isna().all():
+            sentences.append(f"{name}: no molecule of any miR.")
+            continue
+        most = own.loc[own["share"].idxmax()]
+        share = with_interval(*most[["share", "share_low", "share_high"]], "{:.1%}")
+        n = with_interval(*most[["molecules", "low", "high"]], "{:.0f}")
+        of_all = f", {share} of all miRs" if len(own) > 1 else ""
+        sentences.append(f"{name}: most molecules are of {most['class']}, {n}{of_all}.")
+    below = table[table["molecules"] < table["detection_limit"]]
+    listed = "; ".join(f"{name}: {', '.join(own['class'])}" for name, own in below.groupby("sample", sort=False))
+    sentences.append(f"Below their detection limit, not told from none: {listed or 'none'}.")
+    known = table[table["true"].notna()]
+    if len(known):
+        inside = known["true"].between(known["low"], known["high"])
+        outside = ", ".join(f"{one['class']} of {one['sample']}" for one in known[~inside].to_dict("records"))
+        sentences.append(
+            f"True numbers of molecules inside their 95 % intervals: {inside.sum()} of {len(known)}"
+            + (f"; outside: {outside}." if outside else ".")
+        )
+    return sentences
 
 
 def in_columns(table):
@@ -196,6 +210,10 @@ def in_columns(table):
     shown["molecules (95 %)"] = _with_ends(table, "molecules", "low", "high", "{:.0f}")
     shown["share (95 %)"] = _with_ends(table, "share", "share_low", "share_high", "{:.1%}")
     shown["share as counted"] = table["counted_share"].map(_formatted("{:.1%}"))
+    if table["true"].notna().any():
+        shown["true"], shown["true share"] = (
+            table[key].map(_formatted(form)) for key, form in (("true", "{:.0f}"), ("true_share", "{:.1%}"))
+        )
     below = np.where(table["molecules"] < table["detection_limit"], ", below", "")
     shown["detection limit"] = table["detection_limit"].map(_formatted("{:.0f}")) + below
     return shown.set_index(["sample", "class"])
@@ -216,12 +234,6 @@ def relative_in_columns(table):
     own = table[table["relative_share"].notna()]
     text = _with_ends(own, "relative_share", "relative_low", "relative_high", "{:.1%}")
     return own[["sample", "class"]].assign(**{"relative share (95 %)": text}).set_index(["sample", "class"])
-
-
-def folds_in_columns(changes):
-    """`fold_changes` with intervals as text."""
-    text = _with_ends(changes, "fold_change", "low", "high", "{:.2f}")
-    return changes[["sample", "against", "class"]].assign(**{"fold change (95 %)": text}).set_index(["sample", "against"])
 
 
 def _with_ends(table, key, low, high, form, *, times=1):

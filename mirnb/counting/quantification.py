@@ -8,10 +8,13 @@ import pandas as pd
 
 from mirnb.classifiers.classifier import Classifier, classifier_fingerprint, load_classifier
 from mirnb.classifiers.making import best_classifier, train_facts
-from mirnb.counting.abundance import Sample, abundance_table, estimate_abundances, fold_changes
+from mirnb.counting import abundance, changes
+from mirnb.counting.abundance import Sample, abundance_table, estimate_abundances
+from mirnb.counting.changes import fold_changes, replicate_changes
 from mirnb.counting.correction import Correction
 from mirnb.counting.counts import count_stacks
-from mirnb.counting.samples import gather_inputs
+from mirnb.counting.samples import gather_inputs, is_simulated
+from mirnb.counting.truth import true_molecules
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.run_folder import Results
 from mirnb.files import InputError, make_folder
@@ -34,8 +37,7 @@ def plan_files(classifier, stacks, out, *, blobs=(), samples=""):
     """Count given stacks, all results below `out` (see `samples.gather_inputs`). classifier : Classifier"""
     make_folder(out)
     inputs = gather_inputs(stacks, classifier, blobs=blobs, samples=samples or None)
-    own = any(one.experiment is not None and one.experiment.simulated is not None for one in inputs)
-    results = Results(out, out, simulated=own or classifier.trained_on["simulated"])
+    results = _results(out, out, inputs, classifier)
     if any(one.experiment is not None for one in inputs):
         classifier = train_facts(classifier)
     return Plan(classifier, inputs, Path(out), results)
@@ -55,7 +57,13 @@ def plan_run(run, *, seed=3, quick=False):
         write_table(samples, pd.DataFrame({"stack": [one.name for one in made], "sample": [one.name for one in made],
                                            "role": ["reference", "sample", "blank"], "replicate": 1}))  # fmt: skip
     inputs = gather_inputs(stacks, classifier, samples=samples)
-    return Plan(train_facts(classifier), inputs, run.root / "counted", run)
+    results = _results(run.root / "tables", run.root / "figures", inputs, classifier)
+    return Plan(train_facts(classifier), inputs, run.root / "counted", results)
+
+
+def _results(tables, figures, inputs, classifier):
+    facts = {"simulated": any(map(is_simulated, inputs)), "trained_on_simulated": bool(classifier.trained_on["simulated"])}
+    return Results(tables, figures, **facts)
 
 
 def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", seed=3, quick=False):
@@ -78,6 +86,7 @@ class Quantified:
     stacks: pd.DataFrame  # one row a stack: what it is like, and whether that is like the training data
     abundance: pd.DataFrame  # one row a sample and miR
     fold_changes: pd.DataFrame
+    replicate_changes: pd.DataFrame  # of samples with several replicates
     remark: str  # on the matrix of confusion
 
 
@@ -99,17 +108,22 @@ def quantify_plan(plan, *, scheduler="", n_resamples=10_000, seed=3):
     stacks = stack_table(plan.inputs, counted, classifier.panel)
     found = estimate_abundances(_samples(plan.inputs, counted), correction)
     reference = next((one for one in found if one.sample.role == "reference"), None)
-    abundance = abundance_table(found, correction, reference=reference)
+    table = abundance_table(found, correction, reference=reference)
     trusted = stacks.groupby("sample")["verdict"].agg(lambda one: "; ".join(dict.fromkeys(one)))
-    made_with = f"{classifier.kind} {classifier_fingerprint(classifier.folder)}"
-    abundance = abundance.assign(
-        verdict=abundance["sample"].map(trusted), classifier=made_with, simulated=plan.results.simulated
-    )
-    changes = fold_changes(found, correction)
-    plan.results.table(stacks, "stacks")
-    plan.results.table(abundance, "abundance")
-    plan.results.table(changes, "fold_changes")
-    return Quantified(stacks, abundance, changes, correction.remark)
+    facts = {"trained_on_simulated": plan.results.trained_on_simulated}
+    stacks = stacks.assign(**facts)
+    made = Quantified(
+        stacks,
+        table.assign(
+            verdict=table["sample"].map(trusted),
+            classifier=f"{classifier.kind} {classifier_fingerprint(classifier.folder)}",
+            simulated=table["sample"].map(stacks.groupby("sample")["simulated"].any()), **facts,
+        ),
+        fold_changes(found, correction), replicate_changes(found, correction), correction.remark,
+    )  # fmt: skip
+    for name in ("stacks", "abundance", "fold_changes", "replicate_changes"):
+        plan.results.table(getattr(made, name), name)
+    return made
 
 
 def _samples(inputs, counted):
@@ -124,15 +138,18 @@ def _samples(inputs, counted):
         replicate = [np.full(len(stack.calls), numbers[one.replicate]) for one, stack in parts]
         area_um2 = sum(len(stack.calls) * stack.frame_um2 for _, stack in parts)
         calls = np.concatenate([stack.calls for _, stack in parts])
-        samples.append(Sample(name, parts[0][0].role, calls, np.concatenate(replicate), area_um2))
+        truths = [true_molecules(one.experiment, one.experiment.panel) for one, _ in parts]
+        truth = None if any(one is None for one in truths) else np.sum(truths, axis=0)
+        samples.append(Sample(name, parts[0][0].role, calls, np.concatenate(replicate), area_um2, truth))
     return samples
 
 
 def stack_table(inputs, counted, panel):
-    """One row a stack: sample, role, replicate, frames, blobs, partners, calls, what it is like, verdict, error."""
+    """One row a stack: its sample, whether simulated, frames, blobs, partners, calls, what it is like, verdict, error."""
     rows = []
     for one, stack in zip(inputs, counted, strict=True):
-        row = {"stack": one.name, "sample": one.sample, "role": one.role, "replicate": one.replicate}
+        row = {"stack": one.name, "sample": one.sample, "role": one.role, "replicate": one.replicate,
+               "simulated": is_simulated(one)}  # fmt: skip
         if stack.error:
             rows.append({**row, "verdict": "failed", "error": stack.error})
             continue
@@ -152,3 +169,11 @@ def in_words(stacks):
         failed = row["verdict"] == "failed"
         sentences.append(f"{row['stack']}: " + (f"not counted: {row['error']}" if failed else row["verdict"]))
     return sentences
+
+
+def conclude(found):
+    """What was counted, in plain sentences: a list of text. found : Quantified"""
+    verdicts = found.stacks["verdict"]
+    like, failed = (verdicts == "like the training data").sum(), (verdicts == "failed").sum()
+    stacks = f"Stacks like the training data: {like} of {len(verdicts)}" + (f"; not counted: {failed}." if failed else ".")
+    return [stacks, *abundance.in_words(found.abundance), *changes.in_words(found.fold_changes)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mirnb.counting.truth import simulated_beside
 from mirnb.experiments.blobs import UNLABELLED, read_blobs, separator_of
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
 from mirnb.experiments.experiment_file import load_experiment, turned_pixels
@@ -29,6 +30,11 @@ class Input:
     sample: str = ""
     role: str = "sample"
     replicate: str = ""
+
+
+def is_simulated(one):
+    """Whether the stack of an `Input` is simulated; one that could not be read is not known to be."""
+    return one.experiment is not None and one.experiment.simulated is not None
 
 
 def gather_inputs(stacks, classifier, *, blobs=(), samples=None) -> list[Input]:
@@ -102,11 +108,11 @@ def _open(given, name, classifier, blobs):
     else:
         stack = Stack([given if is_address else Path(given)], quarter_turns=QUARTER_TURNS[trained["dispersion"]])
         stack.warn_of_pixel_size(trained["pixel_size_nm"], "the classifier was trained at")
-        nothing = np.zeros(0, int)
+        nothing, simulated = np.zeros(0, int), simulated_beside(Path(given)) if not is_address else None
         experiment = Experiment(
             folder=Path(given).parent, name=name, stack=stack, table=None, blobs_path=None, rows=nothing, cols=nothing,
             labels=nothing, pixel_size_nm=trained["pixel_size_nm"], panel=classifier.panel,
-            dispersion=trained["dispersion"], masks=None,
+            dispersion=trained["dispersion"], masks=None, simulated=simulated and simulated.simulated,
         )  # fmt: skip
     crop, frame = classifier.panel.crop_window.shape, experiment.stack.frame_shape
     if frame[0] < crop[0] or frame[1] < crop[1]:

@@ -16,10 +16,25 @@ _PACKAGES = (
 
 
 class Results:
-    """Folders of tables and figures; figures say "simulated" where they are."""
+    """Folders of tables and figures; figures say "simulated" where they are.
 
-    def __init__(self, tables, figures, *, simulated):
+    Parameters
+    ----------
+    simulated : bool
+        What the figures show was simulated.
+    trained_on_simulated : bool
+        What they show was seen by a classifier that learned from simulated frames: another fact, which says its own words.
+    """
+
+    def __init__(self, tables, figures, *, simulated, trained_on_simulated=False):
         self._tables, self._figures, self.simulated = Path(tables), Path(figures), simulated
+        self.trained_on_simulated = trained_on_simulated
+
+    @property
+    def badges(self):
+        """What figures and pages are to say of themselves, a few words each."""
+        said = {"simulated": self.simulated, "classifier trained on simulated frames": self.trained_on_simulated}
+        return [words for words, is_so in said.items() if is_so]
 
     def table(self, frame, name):
         """Save a table as <name>.csv."""
@@ -27,8 +42,9 @@ class Results:
 
     def show(self, figure, name):
         """Save a figure as <name>.png and .svg."""
-        if self.simulated:
-            figure.text(0.995, -0.005, "simulated", ha="right", va="top", fontsize=8, color="0.45", style="italic")
+        if self.badges:
+            said = "; ".join(self.badges)
+            figure.text(0.995, -0.005, said, ha="right", va="top", fontsize=8, color="0.45", style="italic")
         for suffix in ("png", "svg"):
             with whole_file(self._figures / f"{name}.{suffix}") as temporary:
                 metadata = {"Date": None} if suffix == "svg" else None

@@ -14,7 +14,17 @@ from tqdm.auto import tqdm
 from mirnb.caches import cache_key
 from mirnb.classifiers.dataset import QUICK_FRAMES, prepare
 from mirnb.classifiers.lenet5 import train_runs
-from mirnb.classifiers.scores import mean_f1, paired_difference, recall_less_precision, with_interval
+from mirnb.classifiers.scores import (
+    FAILS,
+    HOLDS,
+    NOT_MEASURED,
+    OPEN,
+    judge,
+    mean_f1,
+    paired_difference,
+    recall_less_precision,
+    with_interval,
+)
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
@@ -25,7 +35,6 @@ from mirnb.simulation.settings import settings_of_experiment
 from mirnb.studies import thesis
 from mirnb.studies.comparison import difference
 from mirnb.studies.techniques import compare_techniques, single_type_sample
-from mirnb.studies.thesis import FAILS, HOLDS, NOT_MEASURED, OPEN
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ def _network_beats_miracle(rivals, data):
         "The network is better than miRACLE",
         f"yes{printed}",
         f"LeNet-5 less PCA + SVM, same crops: {_gain(*gain)}",
-        thesis.judge(*gain[1:]),
+        judge(*gain[1:]),
     )
 
 
@@ -113,7 +122,7 @@ def _cosine_raises_background(experiment, data):
     numbers = compare_techniques(sample, k, data.templates[k], **data.cleaning).numbers["contrast"]
     cross, cosine = numbers["cross-correlation"], numbers["cosine similarity"]
     text = f"molecules stand {cosine:.1f} sd above the background, with cross-correlation {cross:.1f}"
-    verdict = thesis.judge(cross - cosine, cross - cosine)
+    verdict = judge(cross - cosine, cross - cosine)
     return Verdict("Cosine similarity raises the background", "yes, by eye", text, verdict)
 
 
@@ -167,7 +176,7 @@ def _other_samples(run, data, runs, how, preparation):
         parts = {better: found[better], "as it is": as_it_is, **({worse: found[worse]} if worse else {})}
         gain = _unpaired(found[better], found[worse] if worse else as_it_is)
         text = ", ".join(f"{name} {mean:.3f} ± {error:.3f}" for name, (mean, error) in parts.items())
-        verdicts.append(Verdict(claim, "expected", f"F1: {text}; {_gain(*gain)}", thesis.judge(*gain[1:])))
+        verdicts.append(Verdict(claim, "expected", f"F1: {text}; {_gain(*gain)}", judge(*gain[1:])))
     return verdicts
 
 
@@ -195,7 +204,7 @@ def _label_errors(run, data, runs, how, *, shares=(0.05, 0.10)):
     gain = paired_difference([against], data.n_classes)
     text = ", ".join(f"{share:.0%} wrong {value:.3f}" for share, value in f1.items())
     measured = f"F1: {text}; none less most {_gain(*gain)}"
-    return Verdict("Fewer label errors raise accuracy", "expected", measured, thesis.judge(*gain[1:]))
+    return Verdict("Fewer label errors raise accuracy", "expected", measured, judge(*gain[1:]))
 
 
 def _with_wrong_labels(data, share, seed):
@@ -236,7 +245,7 @@ def _single_type_templates(experiment, data, seed, *, n_draws=200):
         parts.append(f"{name} {seen:.3f} (chance {chance:.3f})")
         apart += [name] if seen < chance else []
     text = "correlation of the two templates, and what it stays above by chance: " + ", ".join(parts)
-    verdict = f"{HOLDS} for {', '.join(apart)}" if apart else FAILS
+    verdict = f"{HOLDS} for {', '.join(apart)}" if apart else OPEN
     return Verdict(claim, says, text, verdict if parts else NOT_MEASURED)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mirnb.classifiers.scores import judge
 from mirnb.studies import thesis
 
 
@@ -80,4 +81,4 @@ def _difference(at, beyond):
     low = high = np.nan
     if min(len(at), len(beyond)) > 1:
         low, high = stats.ttest_ind(beyond, at, equal_var=False).confidence_interval(0.95)
-    return {"difference": beyond.mean() - at.mean(), "low": low, "high": high, "verdict": thesis.judge(-high, -low)}
+    return {"difference": beyond.mean() - at.mean(), "low": low, "high": high, "verdict": judge(-high, -low)}

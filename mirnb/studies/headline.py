@@ -3,7 +3,7 @@
 import math
 
 from mirnb.classifiers.kinds import KINDS
-from mirnb.classifiers.scores import as_text, with_interval
+from mirnb.classifiers.scores import as_text, judge, with_interval
 from mirnb.studies import thesis
 
 _IN_WORDS = {"twin_cnn": "the twin-trained CNN", "lenet5": "the thesis's network", "pca_svm": "miRACLE's way"}
@@ -37,7 +37,7 @@ def in_one_sentence(metrics, panel):
     for kind in others:
         gain = _difference(metrics, first, kind)
         if kind in _IN_WORDS and gain:
-            word = thesis.judge(*gain[1:])
+            word = judge(*gain[1:])
             told.append(f"That it is better than {_IN_WORDS[kind]} {word}: {with_interval(*gain, '{:+.3f}')}.")
     return told
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mirnb.classifiers.scores import FAILS, HOLDS, NOT_MEASURED, OPEN, as_text
 from mirnb.experiments.panel_file import THESIS
 
 LOSS = (0.902, 0.569, 0.410, 0.365, 0.330, 0.307, 0.281, 0.261, 0.245, 0.232)  # training, one run of ten epochs
@@ -15,7 +16,6 @@ PRECISION = {"red": 0.90, "green": 0.82, "blue": 0.74}
 N_WEIGHTS = 10952
 MIRACLE_RECALL = {"red": 0.869, "green": 0.657, "blue": 0.672}  # reference 2, on nearly the same labels
 MIRACLE_PRECISION = {"red": 0.841, "green": 0.758, "blue": 0.861}
-HOLDS, FAILS, OPEN, NOT_MEASURED = "holds", "does not hold", "cannot be told", "not measured"
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,20 @@ DECLINES = (
 )
 
 
-def judge(low, high):
-    """The verdict on a difference that should lie above 0, by its interval; NaN where there is none."""
-    return HOLDS if low > 0 else FAILS if high < 0 else OPEN
-
-
 def mean_f1(recall, precision):
     """Mean over the miRs of F1, of printed recall and precision by miR."""
     return float(np.mean([2 * recall[k] * precision[k] / (recall[k] + precision[k]) for k in recall]))
 
 
-def tally(verdicts):
-    """How many verdicts of each word there are, as text; "holds for red" counts as one that holds."""
+def tally(verdicts, what):
+    """How many verdicts of each word there are, in a sentence; "holds for red" counts as one that holds.
+
+    what : str
+        What was judged: "claims".
+    """
     counts = {word: sum(one.startswith(word) for one in verdicts) for word in (HOLDS, FAILS, OPEN, NOT_MEASURED)}
-    return ", ".join(f"{word}: {n}" for word, n in counts.items() if n) or "nothing said of this panel"
+    found = ", ".join(f"{word}: {n}" for word, n in counts.items() if n)
+    return f"Of the thesis's {len(verdicts)} {what}: {found}." if found else f"The thesis names no {what} for this panel."
 
 
 def is_thesis_panel(panel):
@@ -84,7 +84,8 @@ def scores_beside_thesis(panel, scores, intervals):
     for name in ("recall", "precision", "f1"):
         table[name] = np.round(scores[name][:-1], 3)
         low, high = intervals[name][:, :-1]
-        table[f"{name} 95 %"] = [f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True)]
+        ends = [[as_text(end, "{:.2f}") for end in pair] for pair in zip(low, high, strict=True)]
+        table[f"{name} 95 %"] = [" to ".join(pair) for pair in ends]
         if name in printed:
             table[f"{name}, thesis"] = [printed[name][mir] for mir in panel.mir_names]
     return table

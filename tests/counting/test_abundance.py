@@ -7,10 +7,10 @@ from mirnb.counting.abundance import (
     Sample,
     abundance_table,
     estimate_abundances,
-    fold_changes,
     in_columns,
     relative_in_columns,
 )
+from mirnb.counting.changes import fold_changes
 from mirnb.counting.correction import Correction
 
 NAMES = ["red", "green", "noise"]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mirnb.classifiers import kinds, twin_cnn_training
+from mirnb.classifiers.scores import judge
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
 from mirnb.simulation.settings import Settings, settings_of_experiment
@@ -18,13 +19,14 @@ from mirnb.studies import claims, learning_curve, thesis
     [((0.1, 0.02, 0.2), "holds"), ((-0.1, -0.2, -0.02), "does not hold"), ((0.01, -0.1, 0.1), "cannot be told")],
 )
 def test_an_interval_decides(gain, verdict):
-    assert thesis.judge(*gain[1:]) == verdict
+    assert judge(*gain[1:]) == verdict
 
 
 def test_verdicts_are_tallied_by_their_first_words():
     said = ["holds for red", "does not hold: 60% is better", "holds", "cannot be told", "not measured"]
-    assert thesis.tally(said) == "holds: 2, does not hold: 1, cannot be told: 1, not measured: 1"
-    assert thesis.tally([]) == "nothing said of this panel"
+    counted = "holds: 2, does not hold: 1, cannot be told: 1, not measured: 1"
+    assert thesis.tally(said, "claims") == f"Of the thesis's 5 claims: {counted}."
+    assert thesis.tally([], "claims") == "The thesis names no claims for this panel."
 
 
 def test_half_the_noise_halves_what_photons_and_camera_make():
