@@ -139,10 +139,17 @@ def _add_report(parser):
     )
     parser.add_argument("--quick", action="store_true", help="few frames and one epoch: does everything run?")
     parser.add_argument("--fresh", action="store_true", help="run notebooks that are unchanged since they were run, too")
+    parser.add_argument("--pdf", action="store_true", help="print the page and its one sheet as PDF (needs Chromium)")
+    parser.add_argument("--list-parameters", action="store_true", help="say what -p can set, and run nothing")
     parser.add_argument(
         "-p", dest="parameters", metavar=("KEY", "VALUE"), nargs=2, action="append", default=[],
         help="set a notebook parameter; may be repeated",
     )  # fmt: skip
+
+
+def _add_lab(parser):
+    parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder; the notebooks are copied into it")
+    parser.add_argument("jupyter", nargs=argparse.REMAINDER, metavar="OPTIONS", help="of JupyterLab, such as --no-browser")
 
 
 def _add_tune(parser):
@@ -191,6 +198,7 @@ def _add_import_rois(parser):
 
 def _add_export_rois(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder")
+    parser.add_argument("--calls", type=Path, metavar="FILE.csv", help="what mirnb classify wrote, in place of labels")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.zip", help="ROI set to write")
 
 
@@ -244,6 +252,7 @@ _COMMANDS = {  # what each is for, what it takes, what it does
     "new": ("write the experiment.toml of your own stack", _add_new, commands.run_new),
     "check": ("say what an experiment folder holds, and every problem at once", _add_check, commands.run_check),
     "report": ("run the notebooks and write the report", _add_report, commands.run_report),
+    "lab": ("open JupyterLab on copies of the notebooks, set to your experiment", _add_lab, commands.run_lab),
     "tune": ("vary the network's settings over many trainings; goes on where it was stopped", _add_tune, commands.run_tune),
     "design": (
         "plan a panel: which colour pairs could be told apart, before probes are ordered",
@@ -251,7 +260,11 @@ _COMMANDS = {  # what each is for, what it takes, what it does
         commands.run_design,
     ),
     "import-rois": ("labels from ImageJ's point ROIs, to the nearest blobs", _add_import_rois, commands.run_import_rois),
-    "export-rois": ("labels as a ROI set, to open on the stack in ImageJ", _add_export_rois, commands.run_export_rois),
+    "export-rois": (
+        "labels or calls as ROIs, to open on the stack in ImageJ",
+        _add_export_rois,
+        commands.run_export_rois,
+    ),
     "classify": ("classify the blobs of an experiment with a trained classifier", _add_classify, commands.run_classify),
     "detect": ("find the blobs of a stack, as ThunderSTORM does by default", _add_detect, commands.run_detect),
     "quantify": ("count the miRs of new stacks: abundances with intervals", _add_quantify, commands.run_quantify),

@@ -31,7 +31,10 @@ def run_new(options):
     how = {"blobs": options.blobs, "pixel_size_nm": options.pixel_size, "panel": options.panel}
     toml = write_new_experiment(options.folder, options.stack, **how)
     print(toml.read_text(encoding="utf-8"), end="")
-    print(f"{toml}: written; next: mirnb check {options.folder}")
+    print(
+        f"{toml}: written. Next: mirnb check {options.folder} says what is in it; with labels, mirnb report {options.folder}"
+    )
+    print(f"without labels, mirnb classify reports/demo/classifier {options.folder} --out {options.folder}/classified.csv")
     return 0
 
 
@@ -51,16 +54,41 @@ def run_check(options):
 
 
 def run_report(options):
-    from mirnb.report import make_report
+    from mirnb.report import list_parameters, make_report
     from mirnb.workspace import make_demo_if_missing
 
+    if options.list_parameters:
+        print(*list_parameters(options.only), sep="\n")
+        return 0
+    if options.pdf:
+        from mirnb.pdf import find_chromium, print_pages
+
+        find_chromium()  # before work that takes minutes
     make_demo_if_missing(options.folder)
     page = make_report(
         options.folder, out=options.out, only=options.only, quick=options.quick, fresh=options.fresh,
         parameters=dict(options.parameters),
     )  # fmt: skip
     print(f"report: {page}")
+    if options.pdf:
+        print(*(f"printed: {one}" for one in print_pages([page, page.with_name("sheet.html")])), sep="\n")
     return 0
+
+
+def run_lab(options):
+    import subprocess
+
+    from mirnb.workspace import copy_notebooks, make_demo_if_missing
+
+    make_demo_if_missing(options.folder)
+    folder = options.folder / "notebooks"
+    copied = copy_notebooks(folder, experiment=options.folder)
+    print(
+        f"{folder}: {len(copied)} notebooks copied, with experiment = {options.folder}; those there already stay as they are"
+    )
+    safe = "--MappingKernelManager.transport_encryption=auto"
+    command = [sys.executable, "-P", "-m", "jupyterlab", safe, f"--ServerApp.root_dir={folder}", *options.jupyter]
+    return subprocess.call(command)
 
 
 def run_tune(options):
@@ -121,11 +149,14 @@ def run_import_rois(options):
 
 def run_export_rois(options):
     from mirnb.experiments.experiment_file import load_experiment
-    from mirnb.labelling.rois import write_rois
+    from mirnb.labelling.rois import with_calls, write_rois
 
     experiment = load_experiment(options.folder)
     experiment.require_blobs()
-    print(f"{write_rois(options.out, experiment)} labels written: {options.out}")
+    what = "labels"
+    if options.calls:
+        experiment, what = with_calls(experiment, options.calls), "calls"
+    print(f"{write_rois(options.out, experiment)} {what} written: {options.out}")
     return 0
 
 
@@ -135,6 +166,8 @@ def run_classify(options):
     from mirnb.experiments.check import require_dispersion
     from mirnb.experiments.experiment_file import load_experiment
     from mirnb.experiments.placement import warn_of_places
+    from mirnb.files import InputError
+    from mirnb.report import quantification_page
 
     experiment = load_experiment(options.folder)
     experiment.require_blobs()
@@ -148,7 +181,14 @@ def run_classify(options):
         print(line)
     print(count_classes(table, classifier.panel).to_string())
     print(f"crowded (another blob inside the window)  {int(table['crowded'].sum())}")
-    print(f"written: {options.out}")
+    print(f"written: {options.out}", flush=True)
+    folder = options.out.with_suffix("")
+    try:
+        page = quantification_page(folder, classifier=classifier.folder, stacks=[str(options.folder)])
+    except InputError as error:  # such as a classifier that cannot count
+        print(f"no page: {error}")
+    else:
+        print(f"page: {page}")
     return 0
 
 

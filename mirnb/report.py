@@ -25,6 +25,19 @@ from mirnb.pages import write_index
 from mirnb.running import execute, open_kernel, parameters_of
 from mirnb.stamps import keys_of, stamp, stamp_of, written_in
 
+_FIXED = {"experiment", "out", "quick"}  # set by the command itself
+
+
+def list_parameters(only=()):
+    """What notebooks can be told, a line each: name, type, default and meaning, below the notebook's name."""
+    lines = []
+    for notebook in _choose(only):
+        lines.append(notebook)
+        for name, info in parameters_of(notebook).items():
+            if name not in _FIXED:
+                lines.append(f"  -p {name} {info['default']}  ({info['inferred_type_name']}) {info['help']}")
+    return lines
+
 
 def make_report(folder, *, out=None, only=(), quick=False, fresh=False, parameters=None):
     """Run the notebooks on an experiment and write its report: path of index.html.
@@ -50,15 +63,20 @@ def make_report(folder, *, out=None, only=(), quick=False, fresh=False, paramete
         If a parameter or notebook is unknown, a value does not fit, a notebook fails (kept as *.failed.ipynb), or another
         report is being written into the folder.
     """
-    chosen = _choose(only)
+    chosen, parameters = _choose(only), parameters or {}
     experiment = load_experiment(folder)
     experiment.require_blobs(least=1)
-    if any(notebook[:2] not in ("01", "02") for notebook in chosen) or experiment.masks is None:
+    without = _without_labels(parameters)
+    if not only and not experiment.labelled.any():
+        chosen = without
+        counting = "" if "classifier" in parameters else "; -p classifier CLASSIFIER_DIR has its blobs called and counted"
+        print(f"{experiment.blobs_path}: no labels, so notebooks that train or test are left out{counting}", flush=True)
+    elif any(notebook not in without for notebook in chosen):
         experiment.require_labels()
     warn_of_places(experiment)
     require_dispersion(experiment)
     run = RunFolder(experiment, out, quick=quick)
-    given = _converted(chosen, {} if parameters is None else parameters)
+    given = _converted(chosen, parameters)
     make_folder(run.root / "notebooks")
     with _alone(run.root):
         return _report(chosen, run, given, folder, quick=quick, fresh=fresh)
@@ -188,6 +206,12 @@ def _from_root(path):
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
 
 
+def _without_labels(parameters):
+    """Notebooks that do without labels: counting where somebody else's classifier is named."""
+    counting = ["09"] if parameters.get("classifier") else []
+    return tuple(one for one in NOTEBOOKS if one[:2] in ["01", "02", *counting, "10"])
+
+
 def _choose(only):
     if not only:
         return NOTEBOOKS
@@ -207,10 +231,10 @@ def _converted(notebooks, parameters):
     known = {key: info["inferred_type_name"] for names in declared.values() for key, info in names.items()}
     values = {}
     for key, text in parameters.items():
-        if key in ("experiment", "out", "quick"):
+        if key in _FIXED:
             raise InputError(f"-p {key}: is set by the command itself (DIR, --out, --quick)")
         if key not in known:
-            names = ", ".join(sorted(set(known) - {"experiment", "out", "quick"}))
+            names = ", ".join(sorted(set(known) - _FIXED))
             raise InputError(f"-p {key}: no notebook that is to run has this parameter; known are {names}")
         values[key] = _as_declared(key, text, known[key])
         require_in_range("-p ", **{key: values[key]})
@@ -222,7 +246,7 @@ def _defaults(notebooks):
     defaults = {}
     for name in notebooks:
         for key, info in parameters_of(name).items():
-            if key not in ("experiment", "out", "quick"):
+            if key not in _FIXED:
                 defaults[key] = _as_declared(key, info["default"], info["inferred_type_name"])
     return defaults
 

@@ -1,6 +1,6 @@
 """Open an experiment and its run folder by the path a notebook or a user gives; the demo is made when it is missing."""
 
-import shutil
+import re
 from pathlib import Path
 
 from mirnb.experiments.experiment_file import load_experiment
@@ -62,20 +62,31 @@ def open_run(experiment, out="", *, quick=False):
     return RunFolder(load_experiment(folder), place(out) if out else None, quick=quick)
 
 
-def copy_notebooks(folder):
+def copy_notebooks(folder, *, experiment=None):
     """Copy the notebooks into a folder; a file that is there stays as it is: list of path.
+
+    Parameters
+    ----------
+    experiment : path, optional
+        Experiment folder that the copies are to open. Notebooks that are there already then stay, and the others are copied.
 
     Raises
     ------
     InputError
-        If one of them is there already: it may have been changed.
+        If one of them is there already, and no experiment is given: it may have been changed.
     """
     make_folder(folder)
     copies = {source: Path(folder) / source.name for source in listed(NOTEBOOK_FOLDER, "*.ipynb")}
     there = [copy.name for copy in copies.values() if copy.exists()]
-    if there:
+    if there and experiment is None:
         raise InputError(f"{folder}: holds {', '.join(there)} already, perhaps changed by you; choose another folder")
+    copies = {source: copy for source, copy in copies.items() if not copy.exists()}
     for source, copy in copies.items():
+        text = source.read_text(encoding="utf-8")
+        if experiment is not None:
+            path = Path(experiment).resolve()
+            set_to = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            text = re.sub(r'experiment: str = \\"[^"]*\\"', f'experiment: str = \\"{set_to.as_posix()}\\"', text)
         with whole_file(copy) as temporary:
-            shutil.copyfile(source, temporary)
+            temporary.write_text(text, encoding="utf-8", newline="\n")
     return list(copies.values())

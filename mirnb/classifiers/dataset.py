@@ -22,6 +22,7 @@ from mirnb.experiments.stacks import path_fingerprint
 from mirnb.files import InputError, require_in_range
 from mirnb.imaging.preprocessing import noise_sd
 from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
+from mirnb.simulation.frames import ideal_pairs
 
 QUICK_FRAMES = 6
 MIN_PER_CLASS = 5  # labelled blobs; with fewer a split can leave a set without the class
@@ -184,7 +185,8 @@ def prepare(
     quick : bool
         The first frames only.
     unlabelled : bool
-        Do without labels where there are none: all blobs, no split, no scaler; templates are then the user's masks.
+        Do without labels where there are none: all blobs, no split, no scaler; templates are then the user's masks, or
+        drawn from the panel.
     split_by : "crop" or "frame"
         The thesis's split, or whole frames.
     test_share, validation_share : float
@@ -210,7 +212,7 @@ def prepare(
     )  # fmt: skip
     if split_by not in ("crop", "frame"):
         raise ValueError(f"split_by must be crop or frame, got {split_by!r}")
-    labelled = bool(experiment.labelled.any()) or not (unlabelled and experiment.masks is not None)
+    labelled = bool(experiment.labelled.any()) or not unlabelled
     if labelled:
         experiment.require_labels()
     settings = {
@@ -249,7 +251,9 @@ def _cut_all(experiment, settings, *, labelled):
     background = cut_background(stack, experiment.blobs, held_out, window, n_frames=n_frames, seed=settings["seed"])
     cleaning = {key: settings[key] for key in ("background_percentile", "cap_sds")}
     learned, raw_templates = split["training"], experiment.masks
-    if raw_templates is None:  # the user brought none: medians of raw training crops
+    if raw_templates is None and not labelled:
+        raw_templates = ideal_pairs(panel)
+    elif raw_templates is None:  # the user brought none: medians of raw training crops
         raw_templates = median_templates(without_margin(wide_crops[learned]), y_true[learned], panel.n_mirs)
     templates = preprocess_templates(raw_templates, **cleaning)
     _require_light(experiment, templates)

@@ -43,14 +43,16 @@ def plan_files(classifier, stacks, out, *, blobs=(), samples=""):
     return Plan(classifier, inputs, Path(out), results)
 
 
-def plan_run(run, *, seed=3, quick=False):
-    """Count new samples of an experiment with its own best classifier; results go to its run folder.
+def plan_run(run, *, classifier="", seed=3, quick=False):
+    """Count new samples of an experiment with its own best classifier, or another's; results go to its run folder.
 
-    For a simulated experiment small samples are drawn, a reference, a mixture and a blank; another is counted itself.
+    For a simulated experiment small samples are drawn, a reference, a mixture and a blank; another is counted itself, and
+    so is one that is counted with another's classifier (its folder, or Classifier).
     """
-    classifier, experiment, samples = best_classifier(run, seed=seed, quick=quick), run.experiment, None
-    stacks = [experiment.folder]
-    if settings_of_experiment(experiment) is not None:
+    experiment, samples, stacks = run.experiment, None, [run.experiment.folder]
+    own = not classifier
+    classifier = best_classifier(run, seed=seed, quick=quick) if own else _loaded(classifier)
+    if own and settings_of_experiment(experiment) is not None:
         made = simulate_samples(experiment, run.root / "samples", n_frames=2 if quick else 8, seed=seed)
         stacks = [one / "stack.tif" for one in made]
         samples = run.root / "samples" / "samples.csv"
@@ -67,16 +69,19 @@ def _results(tables, figures, inputs, classifier):
 
 
 def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", seed=3, quick=False):
-    """`plan_files` when a classifier (or its folder) or stacks are named, else `plan_run`; paths as `place` takes them."""
-    if not classifier and not stacks:
-        return plan_run(open_run(experiment, out, quick=quick), seed=seed, quick=quick)
-    if not (classifier and stacks and out):
-        raise InputError("classifier, stacks and out go together: name all three; without them the experiment is counted")
+    """`plan_files` when stacks are named, else `plan_run`; a classifier, or its folder; paths as `place` takes them."""
+    if not stacks:
+        return plan_run(open_run(experiment, out, quick=quick), classifier=classifier, seed=seed, quick=quick)
+    if not (classifier and out):
+        raise InputError("stacks need a classifier and out: name all three; without stacks the experiment is counted")
     return plan_files(
-        classifier if isinstance(classifier, Classifier) else load_classifier(place(classifier)),
-        [place(one) for one in stacks], place(out),
+        _loaded(classifier), [place(one) for one in stacks], place(out),
         blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",
     )  # fmt: skip
+
+
+def _loaded(classifier):
+    return classifier if isinstance(classifier, Classifier) else load_classifier(place(classifier))
 
 
 @dataclass(frozen=True, eq=False)

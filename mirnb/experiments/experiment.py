@@ -95,9 +95,10 @@ class Experiment:
         """One sentence on the labels, or on what is done without them."""
         if self.labelled.any():
             return "Labels: " + ", ".join(f"{name} {n}" for name, n in self.count_labels().items()) + "."
+        templates = "drawn from the panel" if self.masks is None else "the masks named in experiment.toml"
         return (
-            "No labels: there is no split and nothing to train; templates are the masks named in experiment.toml, and crops "
-            "are grouped by the channel they answer most to."
+            f"No labels: there is no split and nothing to train; templates are {templates}, and crops are grouped by the "
+            "channel they answer most to."
         )
 
     def require_alike(self, panel, pixel_size_nm, whose):

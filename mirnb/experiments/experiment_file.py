@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from mirnb.experiments.blobs import UNLABELLED, blob_pixels, read_blobs, read_labels
+from mirnb.experiments.blobs import UNLABELLED, blob_pixels, read_blobs, read_labels, write_table
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
 from mirnb.experiments.panel_file import load_panel, panel_files
 from mirnb.experiments.stacks import Stack, find_files, read_image
 from mirnb.experiments.tiff_files import is_address
 from mirnb.files import InputError, make_folder, read_toml, whole_file, write_toml
+from mirnb.imaging.detection import detect_stack
 
 _KEYS = {
     "name": str, "stack": (str, list), "blobs": str, "pixel_size_nm": float, "panel": str, "dispersion": str,
@@ -44,12 +45,13 @@ def load_experiment(folder) -> Experiment:
 
 
 def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, panel="thesis"):
-    """Write the experiment.toml of a stack and, where there is one, its blob table; they stay where they are.
+    """Write the experiment.toml of a stack and its blob table; both stay where they are.
 
     Parameters
     ----------
     stacks : sequence of path or address
     blobs : path, optional
+        Detected, and written as blobs.csv into the folder, by default.
     pixel_size_nm : float, optional
         As the file says by default.
 
@@ -73,7 +75,12 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
         raise InputError(f"{names[0]}: does not say how large its pixels are; add --pixel-size NM")
     if blobs:
         read_blobs(blobs, pixel_size_nm=size)
+    elif (folder / "blobs.csv").exists():
+        raise InputError(f"{folder / 'blobs.csv'}: is there already; name it (--blobs), or another folder")
     make_folder(folder)
+    if not blobs:
+        blobs = folder / "blobs.csv"
+        write_table(blobs, detect_stack(stack, pixel_size_nm=size))
 
     def from_folder(name):
         if is_address(name):
@@ -85,8 +92,7 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
     values = {
         "name": re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name).strip("-")[:80] or "experiment",
         "stack": from_folder(names[0]) if len(names) == 1 else [from_folder(one) for one in names],
-        **({"blobs": from_folder(blobs)} if blobs else {}),
-        "pixel_size_nm": round(float(size), 3), "panel": from_folder(panel) if Path(panel).is_file() else panel,
+        "blobs": from_folder(blobs), "pixel_size_nm": round(float(size), 3), "panel": from_folder(panel) if Path(panel).is_file() else panel,
     }  # fmt: skip
     write_toml(toml, values)
     return toml

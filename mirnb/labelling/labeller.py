@@ -6,7 +6,6 @@ Every label is on disk (see `annotations`) before the next blob is shown.
 import functools
 
 import numpy as np
-import pandas as pd
 
 from mirnb.classifiers.classifier import Classifier, predict_blobs
 from mirnb.experiments.blobs import ERASED, UNLABELLED
@@ -20,7 +19,7 @@ from mirnb.imaging.responses import composite
 from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
 from mirnb.labelling.agreement import disagreements
 from mirnb.labelling.annotations import Annotation, annotators, blob_ids, read_annotation
-from mirnb.simulation.frames import draw_light
+from mirnb.simulation.frames import ideal_pairs
 
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "q", "w", "e")  # of the miRs, in the panel's order
 NOISE_KEY, ERASE_KEY, DOUBT_KEY, UNDO_KEY = "0", "x", "s", "u"
@@ -283,19 +282,7 @@ def display_templates(experiment):
         blobs, _ = kept_blobs(experiment)
         raw_crops = without_margin(cut_raw_crops(experiment.stack, blobs, panel))
         return preprocess_templates(median_templates(raw_crops, blobs["y"].to_numpy(), panel.n_mirs)), "labelled molecules"
-    return np.stack([ideal_pair(panel, k) for k in range(panel.n_mirs)]), "drawn from the panel, as few are labelled"
-
-
-def ideal_pair(panel, k):
-    """The light of a typical molecule of a miR in the template window, noise-free."""
-    window, mir, psf = panel.template_window, panel.mirs[k], panel.psf_sigma_px
-    blobs = pd.DataFrame(
-        {
-            "y_px": window.above + 0.5 + np.array([0.0, mir.gap_px]), "x_px": window.left + 0.5,
-            "flux": [1.0, mir.lower_flux], "sigma_y_px": psf, "sigma_x_px": psf,
-        }
-    )  # fmt: skip
-    return draw_light(blobs, window.shape, psf)
+    return ideal_pairs(panel), "drawn from the panel, as few are labelled"
 
 
 def _start(at, side, size):

@@ -6,6 +6,7 @@ points from the centre of the first pixel, blob tables from its outer corner.
 
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ import pandas as pd
 import roifile
 from matplotlib.colors import to_rgb
 
-from mirnb.experiments.blobs import ERASED
+from mirnb.classifiers.classifier import UNSURE
+from mirnb.experiments.blobs import ERASED, UNLABELLED, read_blobs
+from mirnb.experiments.experiment import QUARTER_TURNS
+from mirnb.experiments.experiment_file import turned_pixels
 from mirnb.files import InputError, require_file, whole_file
 
 NEAR_PX = 3.0
@@ -150,6 +154,29 @@ def nearest_blobs(points, experiment):
             if blobs[rows[point]] < 0 and not taken[blob]:
                 blobs[rows[point]], taken[blob] = own[blob], True
     return blobs
+
+
+def with_calls(experiment, path):
+    """An experiment with the calls of a table that `Classifier.classify` or counting wrote in place of labels.
+
+    Raises
+    ------
+    InputError
+        If it is no such table, or one of another stack or panel.
+    """
+    table = read_blobs(path, pixel_size_nm=experiment.pixel_size_nm)
+    if "class" not in table:
+        raise InputError(f"{path}: has no column class; mirnb classify and mirnb quantify write tables with calls")
+    turns, panel = QUARTER_TURNS[experiment.dispersion], experiment.panel
+    rows, cols, problems = turned_pixels(table, path, experiment.stack, experiment.pixel_size_nm, turns)
+    known = {**{name: k for k, name in enumerate(panel.names)}, "": UNLABELLED, UNSURE: UNLABELLED}
+    called = table["class"].fillna("").astype(str)
+    unknown = sorted(set(called) - set(known))
+    if unknown:
+        problems.append(f"{path}: calls {', '.join(unknown)}, but the panel has {', '.join(panel.names)}")
+    if problems:
+        raise InputError("\n".join(problems))
+    return replace(experiment, table=table, blobs_path=Path(path), rows=rows, cols=cols, labels=called.map(known).to_numpy())
 
 
 def write_rois(path, experiment):

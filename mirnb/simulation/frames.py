@@ -5,6 +5,7 @@ A blob's light is spread along the rows by the dispersion (`prism.streak`), blur
 """
 
 import numpy as np
+import pandas as pd
 from scipy import ndimage, special
 from scipy.spatial import cKDTree
 
@@ -47,6 +48,17 @@ def draw_light(blobs, shape, psf_sigma_px):
     inside = (row_grid >= 0) & (row_grid < shape[0]) & (col_grid >= 0) & (col_grid < shape[1])
     np.add.at(light, (row_grid[inside], col_grid[inside]), patches[inside])
     return light
+
+
+def ideal_pairs(panel):
+    """The light of a typical molecule of each miR in the template window, noise-free: (n_mirs, rows, cols)."""
+    window, psf = panel.template_window, panel.psf_sigma_px
+    pairs = [
+        pd.DataFrame({"y_px": window.above + 0.5 + np.array([0.0, mir.gap_px]), "x_px": window.left + 0.5,
+                      "flux": [1.0, mir.lower_flux], "sigma_y_px": psf, "sigma_x_px": psf})
+        for mir in panel.mirs
+    ]  # fmt: skip
+    return np.stack([draw_light(blobs, window.shape, psf) for blobs in pairs])
 
 
 def _pixel_share(pixel, centre, sigma):

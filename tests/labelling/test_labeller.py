@@ -18,10 +18,10 @@ from mirnb.labelling.labeller import (
     UNCERTAIN_FIRST,
     Labeller,
     display_templates,
-    ideal_pair,
 )
 from mirnb.labelling.widget import LabellingTool
 from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.frames import ideal_pairs
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_ideal_pairs_stand_in_for_templates_until_enough_are_labelled(sample, sm
     assert templates.shape == (3, *THESIS.template_window.shape)
     assert "drawn from the panel" in about
     assert display_templates(small)[1] == "labelled molecules"
-    pair = ideal_pair(THESIS, 0)
+    pair = ideal_pairs(THESIS)[0]
     rows = pair.sum(axis=1)
     assert rows.argmax() == 6
     assert 10 <= rows[12:].argmax() + 12 - 6 <= 13  # red's second blob, 11.5 px below
