@@ -1,6 +1,14 @@
 """What each command does with the options of the command line; returns the exit code. Imports wait until they are needed."""
 
+import shutil
 import sys
+from pathlib import Path
+
+
+def _typed():
+    """This program as it was typed, where it is not on the path."""
+    named = sys.argv[0]
+    return named if Path(named).stem == "mirnb" and shutil.which("mirnb") is None else "mirnb"
 
 
 def run_simulate(options):
@@ -31,10 +39,11 @@ def run_new(options):
     how = {"blobs": options.blobs, "pixel_size_nm": options.pixel_size, "panel": options.panel}
     toml = write_new_experiment(options.folder, options.stack, **how)
     print(toml.read_text(encoding="utf-8"), end="")
+    folder, typed = options.folder, _typed()
     print(
-        f"{toml}: written. Next: mirnb check {options.folder} says what is in it; with labels, mirnb report {options.folder}"
+        f"{toml}: written; what is in it says {typed} check {folder}. Next, where blobs have labels: {typed} report {folder}"
     )
-    print(f"without labels, mirnb classify reports/demo/classifier {options.folder} --out {options.folder}/classified.csv")
+    print(f"without: {typed} classify reports/demo/classifier {folder} --out {folder}/classified.csv (make report made it)")
     return 0
 
 
@@ -83,9 +92,7 @@ def run_lab(options):
     make_demo_if_missing(options.folder)
     folder = options.folder / "notebooks"
     copied = copy_notebooks(folder, experiment=options.folder)
-    print(
-        f"{folder}: {len(copied)} notebooks copied, with experiment = {options.folder}; those there already stay as they are"
-    )
+    print(f"{folder}: {len(copied)} notebooks copied, set to {options.folder}; those there already stay as they are")
     safe = "--MappingKernelManager.transport_encryption=auto"
     command = [sys.executable, "-P", "-m", "jupyterlab", safe, f"--ServerApp.root_dir={folder}", *options.jupyter]
     return subprocess.call(command)

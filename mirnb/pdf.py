@@ -22,8 +22,8 @@ def find_chromium():
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         raise InputError(
-            f"--pdf: no Chromium here (looked for {', '.join(_NAMES)}); install it (on Debian: apt install chromium), or print "
-            "the pages from any browser"
+            f"--pdf: no Chromium here (looked for {', '.join(_NAMES)}); install it (on Debian: apt install chromium), or "
+            "print the pages from any browser"
         )
     return found
 
@@ -40,7 +40,7 @@ def print_pages(pages):
     for page in pages:
         target = page.with_suffix(".pdf")
         with whole_file(target) as temporary, tempfile.TemporaryDirectory() as profile:
-            command = [program, "--headless", "--disable-gpu", "--no-first-run", "--disable-extensions", "--no-pdf-header-footer",
+            command = [program, "--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer",
                        f"--user-data-dir={profile}", f"--print-to-pdf={temporary}", page.resolve().as_uri()]  # fmt: skip
             if hasattr(os, "geteuid") and os.geteuid() == 0:  # Chromium has no sandbox for root
                 command.insert(1, "--no-sandbox")

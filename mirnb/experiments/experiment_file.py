@@ -92,7 +92,8 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
     values = {
         "name": re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name).strip("-")[:80] or "experiment",
         "stack": from_folder(names[0]) if len(names) == 1 else [from_folder(one) for one in names],
-        "blobs": from_folder(blobs), "pixel_size_nm": round(float(size), 3), "panel": from_folder(panel) if Path(panel).is_file() else panel,
+        "blobs": from_folder(blobs), "pixel_size_nm": round(float(size), 3),
+        "panel": from_folder(panel) if Path(panel).is_file() else panel,
     }  # fmt: skip
     write_toml(toml, values)
     return toml
