@@ -36,9 +36,7 @@ def write_index(run, *, done=(), now="", to_come=(), stopped=""):
     there = {figure.name: figure for figure in FIGURES if (root / "figures" / f"{figure.name}.png").exists()}
     labelled = bool(run.experiment.labelled.any())
     columns, rows = headline.comparison(metrics, panel)
-    result, badges, cards = first_sight(run)
-    if labelled:
-        result, badges, cards = headline.in_one_sentence(metrics, panel), [], headline.cards(metrics, panel)
+    result, badges, cards = headline.first_sight(metrics, panel) if labelled else first_sight(run)
     values = {
         "experiment": run.experiment, "labelled": labelled, "metrics": metrics,
         "settings": read_json(root / "settings.json"), "result": result, "badges": badges, "cards": cards,

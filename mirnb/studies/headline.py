@@ -12,8 +12,13 @@ _IN_WORDS = {"twin_cnn": "the twin-trained CNN", "lenet5": "the thesis's network
 def tested(metrics):
     """Kinds of classifiers with scores on test, the highest mean F1 over the miRs first: kind -> scores."""
     found = metrics.get("classifiers", {})
-    scores = {kind: found[kind]["test"] for kind in KINDS if "test" in found.get(kind, {})}
+    scores = {kind: found[kind]["test"] for kind in KINDS if "intervals" in found.get(kind, {}).get("test", {})}
     return dict(sorted(scores.items(), key=lambda one: -_number(one[1]["macro_f1_mir"])))
+
+
+def first_sight(metrics, panel):
+    """What a report with labels says first: sentences, badges (none) and cards."""
+    return in_one_sentence(metrics, panel), [], cards(metrics, panel)
 
 
 def in_one_sentence(metrics, panel):
