@@ -179,25 +179,30 @@ def choose_run(runs, dataset):
     best : int
         Index of the chosen run.
     table : DataFrame
-        One row a run: seed, macro_f1_mir, loss, all of validation.
+        One row a run, counted from 1: seed, macro_f1_mir, loss, all of validation.
     """
     rows = dataset.split["validation"]
     f1 = [mir_f1(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes) for one in runs]
     losses = [one.history["val_loss"].iloc[-1] for one in runs]
-    table = pd.DataFrame({"seed": [one.seed for one in runs], "macro_f1_mir": f1, "loss": losses})
+    values = {"seed": [one.seed for one in runs], "macro_f1_mir": f1, "loss": losses}
+    table = pd.DataFrame(values, index=_numbers(runs))
     order = table.fillna({"macro_f1_mir": -1}).sort_values(["macro_f1_mir", "loss"], ascending=[False, True], kind="stable")
-    return int(order.index[0]), table
+    return int(order.index[0]) - 1, table
+
+
+def _numbers(runs):
+    return pd.RangeIndex(1, len(runs) + 1, name="run")
 
 
 def scores_of_runs(runs, dataset, mir_names, *, set_name="test"):
-    """Recall and precision of each miR, and the mean F1, of each run on one set: DataFrame, one row a run."""
+    """Recall and precision of each miR, and the mean F1, of each run on one set: DataFrame, one row a run, from 1."""
     rows = dataset.split[set_name]
     table = []
     for one in runs:
         scores = score(dataset.y_true[rows], one.y_prob[rows].argmax(axis=1), dataset.n_classes)
         named = {f"{key} {mir}": scores[key][k] for key in ("recall", "precision") for k, mir in enumerate(mir_names)}
         table.append({**named, "macro_f1_mir": float(macro_f1_mir(scores))})
-    return pd.DataFrame(table)
+    return pd.DataFrame(table, index=_numbers(runs))
 
 
 def chosen_lenet5(runs, dataset):

@@ -191,17 +191,24 @@ def in_words(table):
         of_all = f", {share} of all miRs" if len(own) > 1 else ""
         sentences.append(f"{name}: most molecules are of {most['class']}, {n}{of_all}.")
     below = table[table["molecules"] < table["detection_limit"]]
-    listed = "; ".join(f"{name}: {', '.join(own['class'])}" for name, own in below.groupby("sample", sort=False))
-    sentences.append(f"Below their detection limit, not told from none: {listed or 'none'}.")
+    sentences.append(f"Below their detection limit, not told from none: {_by_sample(below, table)}.")
     known = table[table["true"].notna()]
     if len(known):
         inside = known["true"].between(known["low"], known["high"])
-        outside = ", ".join(f"{one['class']} of {one['sample']}" for one in known[~inside].to_dict("records"))
         sentences.append(
             f"True numbers of molecules inside their 95 % intervals: {inside.sum()} of {len(known)}"
-            + (f"; outside: {outside}." if outside else ".")
+            + ("." if inside.all() else f"; outside: {_by_sample(known[~inside], table)}.")
         )
     return sentences
+
+
+def _by_sample(rows, table):
+    """miRs of some rows of a table, by sample, as text."""
+    n_mirs = table["class"].nunique()
+    parts = []
+    for name, own in rows.groupby("sample", sort=False):
+        parts.append(f"{', '.join(own['class']) if len(own) < max(n_mirs, 2) else f'all {n_mirs}'} of {name}")
+    return "; ".join(parts) or "none"
 
 
 def in_columns(table):

@@ -51,12 +51,22 @@ def replicate_changes(found, correction):
     return pd.DataFrame(rows, columns=["sample", "against", "class", "replicate", "fold_change"])
 
 
-def in_words(changes):
-    """Which miRs differ between samples, by `fold_changes`: a list of sentences."""
+def in_words(changes, table):
+    """Which miRs differ between samples, by `fold_changes`: a list of sentences.
+
+    A miR that lies below its detection limit in both samples cannot be told, whatever its interval.
+
+    table : DataFrame
+        As `abundance.abundance_table` gives it.
+    """
+    below = table[table["molecules"] < table["detection_limit"]]
+    below = set(zip(below["sample"], below["class"], strict=True))
     sentences = []
     for (name, against), own in changes.groupby(["sample", "against"], sort=False):
-        apart = (own["low"] > 1) | (own["high"] < 1)
-        verdicts = dict(zip(own["class"], np.where(apart, HOLDS, OPEN), strict=True))
+        verdicts = {
+            mir: HOLDS if (low > 1 or high < 1) and not {(name, mir), (against, mir)} <= below else OPEN
+            for mir, low, high in own[["class", "low", "high"]].itertuples(index=False)
+        }
         sentences.append(f"{name} has more or less than {against} on the same area: {sort_out(verdicts)}.")
     return sentences
 

@@ -181,4 +181,4 @@ def conclude(found):
     verdicts = found.stacks["verdict"]
     like, failed = (verdicts == "like the training data").sum(), (verdicts == "failed").sum()
     stacks = f"Stacks like the training data: {like} of {len(verdicts)}" + (f"; not counted: {failed}." if failed else ".")
-    return [stacks, *abundance.in_words(found.abundance), *changes.in_words(found.fold_changes)]
+    return [stacks, *abundance.in_words(found.abundance), *changes.in_words(found.fold_changes, found.abundance)]

@@ -8,7 +8,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from mirnb.caches import cached
-from mirnb.classifiers.scores import as_text, confusion, with_interval
+from mirnb.classifiers.scores import as_text, confusion, judge, sort_out, with_interval
 from mirnb.design.pairs import best_subsets, possible_pairs, separations, subset_panel
 from mirnb.design.predicted_scores import MEAN, frames_table, least_flux, score_table
 from mirnb.design.prediction import Effort, Prediction, key_of, predict_panel
@@ -171,13 +171,40 @@ def in_words(designed):
         mean = at_full[at_full["class"] == MEAN].iloc[0]
         sentences.append(
             f"{name} at {panel.prism_angle_deg:g} degrees: predicted F1, mean of the miRs, "
-            f"{with_interval(*mean[['f1', 'f1_low', 'f1_high']])}; least distance of two separations "
-            f"{apart['distance_px'].min():.2f} px."
+            f"{with_interval(*mean[['f1', 'f1_low', 'f1_high']])}."
         )
+        if len(apart) > 1:
+            near = apart.loc[apart["distance_px"].idxmin()]
+            sentences.append(
+                f"Nearest separations: {near['class']} and {near['nearest']}, {near['distance_px']:.2f} px apart; they "
+                f"share {near['overlap']:.0%} of their area."
+            )
+        sentences += _reached(at_full[at_full["class"].isin(panel.mir_names)], rows["least_flux"]["least_f1"].iloc[0])
         for table in (apart, at_full):
             remarks = table[table["remark"] != ""]
             sentences += [f"{one['class']}: {one['remark']}." for one in remarks.to_dict("records")]
+        sentences += _other_angles(designed, name, panel.prism_angle_deg)
     return sentences + designed.left_out
+
+
+def _reached(scores, least_f1):
+    """Which miRs are predicted to reach a score, by their intervals."""
+    ends = zip(scores["class"], scores["f1_low"], scores["f1_high"], strict=True)
+    verdicts = {name: judge(low - least_f1, high - least_f1) for name, low, high in ends}
+    return [f"Predicted F1 of {least_f1:g} or more with the light of the settings: {sort_out(verdicts)}."]
+
+
+def _other_angles(designed, name, own_deg):
+    """Whether other prism angles are predicted to be better: by intervals that do not meet, as crops of each are its own."""
+    table = designed.scores
+    means = table[(table["panel"] == name) & (table["flux_share"] == 1) & (table["class"] == MEAN)].set_index("angle_deg")
+    own, others = means.loc[own_deg], means.drop(index=own_deg)
+    sentences = []
+    for angle, one in others.iterrows():
+        verdict = judge(one["f1_low"] - own["f1_high"], one["f1_high"] - own["f1_low"])
+        f1 = with_interval(*one[["f1", "f1_low", "f1_high"]])
+        sentences.append(f"Better at {angle:g} degrees than at {own_deg:g}: {verdict}, predicted F1 {f1}.")
+    return sentences
 
 
 def _joined(designed, key):

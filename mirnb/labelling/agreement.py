@@ -42,6 +42,21 @@ def measure_agreement(experiment):
     return table, pd.DataFrame({"id": ids, "frame": experiment.table["frame"].to_numpy()[blobs], **columns})
 
 
+def in_words(kappas, differing):
+    """What `measure_agreement` found, in plain sentences: a list of text."""
+    if kappas.empty:
+        return ["How well annotators agree: cannot be told, as there are not two of them."]
+    sentences = []
+    for row in kappas.to_dict("records"):
+        words = f"{row['one']} and {row['other']}"
+        if not row["both"]:
+            sentences.append(f"{words}: labelled no blob both.")
+            continue
+        kappa = "kappa cannot be told" if np.isnan(row["kappa"]) else f"kappa {row['kappa']:.2f}"
+        sentences.append(f"{words}: the same label for {row['same']:.0%} of {row['both']} blobs, {kappa}.")
+    return [*sentences, f"Blobs with different labels, not settled: {len(differing)}."]
+
+
 def disagreements(experiment):
     """Rows of the blob table that annotators gave different labels and nobody settled."""
     said = [read_annotation(experiment, name) for name in annotators(experiment) if name != SETTLED]

@@ -2,11 +2,21 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
 
 from mirnb.classifiers.calibration import apply_temperature, expected_calibration_error, fit_temperature, reliability
 from mirnb.classifiers.kinds import KINDS
-from mirnb.classifiers.scores import bootstrap_intervals, macro_f1_mir, mir_f1, paired_difference, score, with_interval
+from mirnb.classifiers.scores import (
+    as_text,
+    bootstrap_intervals,
+    judge,
+    macro_f1_mir,
+    mir_f1,
+    paired_difference,
+    score,
+    with_interval,
+)
 
 
 def compare(rivals, dataset, *, n_resamples=2000, seed=3):
@@ -86,17 +96,33 @@ def in_words(rivals, dataset):
     test = dataset.split["test"]
     y_true = dataset.y_true[test]
     f1 = {kind: mir_f1(y_true, one.y_prob[test].argmax(axis=1), dataset.n_classes) for kind, one in rivals.items()}
-    order = sorted(f1, key=f1.get, reverse=True)
-    sentences = [
-        "Mean F1 over the miRs, same test crops: " + ", ".join(f"{KINDS[kind].title} {f1[kind]:.3f}" for kind in order) + "."
-    ]
-    for ours, theirs in (
-        ("twin_cnn", "lenet5"),
-        ("twin_cnn", "pca_svm"),
-        ("lenet5", "pca_svm"),
-        ("lenet5", "matched_filter"),
-    ):
+    order = sorted(f1, key=lambda kind: np.nan_to_num(f1[kind], nan=-1), reverse=True)
+    listed = ", ".join(f"{KINDS[kind].title} {as_text(f1[kind], '{:.3f}')}" for kind in order)
+    sentences = [f"Mean F1 over the miRs, the same {len(test)} test crops: {listed}."]
+    pairs = ("twin_cnn", "lenet5"), ("twin_cnn", "pca_svm"), ("lenet5", "pca_svm"), ("lenet5", "matched_filter")
+    for ours, theirs in pairs:
         gain, low, high = difference(rivals, dataset, ours, theirs)
-        word = "is better than" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
-        sentences.append(f"{KINDS[ours].title} {word} {KINDS[theirs].title}: {with_interval(gain, low, high, '{:+.3f}')}.")
+        verdict, number = judge(low, high), with_interval(gain, low, high, "{:+.3f}")
+        sentences.append(f"Better than {KINDS[theirs].title} is {KINDS[ours].title}: {verdict}, {number}.")
     return sentences
+
+
+def about_rejection(curve, *, rejected=0.2):
+    """What leaving out the unsure calls does to crosstalk: a list of sentences.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        As `calibration.rejection_curve` gives it.
+    rejected : float
+        Share of the calls of a miR that is left out, or the least above it.
+    """
+    told = curve.dropna(subset=["rejected", "crosstalk"])
+    fewer = told[told["rejected"] >= rejected]
+    if not len(fewer):
+        return ["Crosstalk: too few calls of a miR to tell."]
+    first, then = told.iloc[0], fewer.iloc[0]
+    return [
+        f"Of the miRs called a miR, {first['crosstalk']:.1%} are called another one; with the {then['rejected']:.0%} least "
+        f"sure calls left out, {then['crosstalk']:.1%}."
+    ]

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from mirnb.caches import cache_key, made_by, read_arrays, stored, write_arrays
 from mirnb.classifiers.backend import load_keras
 from mirnb.classifiers.hyperparameters import VALUES, Hyperparameters, from_text, in_text, possible_values, require_possible
-from mirnb.classifiers.scores import confusion, macro_f1_mir, score_confusion
+from mirnb.classifiers.scores import as_text, confusion, macro_f1_mir, score_confusion
 from mirnb.classifiers.side_by_side import predict_side_by_side, train_side_by_side
 from mirnb.cluster import ask, in_turn, open_client, submit
 from mirnb.files import InputError
@@ -166,10 +166,20 @@ def tell(summary):
         f1 = own["validation"].droplevel(["setting", "others"])
         gap, n_diverged = (own["training"] - own["validation"]).to_numpy(), own["diverged"].sum()
         sentences.append(
-            f"{setting}{others and f', {others}'}: F1 on validation from {f1.min():.3f} ({f1.idxmin()}) to {f1.max():.3f} "
-            f"({f1.idxmax()}); training less validation {gap.min():+.3f} to {gap.max():+.3f}"
+            f"{setting}{others and f', {others}'}: median F1 on validation from {f1.min():.3f} ({f1.idxmin()}) to "
+            f"{f1.max():.3f} ({f1.idxmax()}); training less validation {gap.min():+.3f} to {gap.max():+.3f}"
             + (f"; diverged trainings: {n_diverged}." if n_diverged else ".")
         )
+    return sentences
+
+
+def about_steps(steps):
+    """What the coordinate descent chose, from the steps of `descend`: a list of sentences."""
+    sentences = []
+    for one in steps.to_dict("records"):
+        before, chosen = (f"{one[key]} ({as_text(one[f'f1 {key}'], '{:.3f}')})" for key in ("before", "chosen"))
+        moved = f"from {before} to {chosen}" if one["before"] != one["chosen"] else f"stays at {chosen}"
+        sentences.append(f"Coordinate descent: {one['setting']} {moved}.")
     return sentences
 
 
