@@ -3,20 +3,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.patheffects import withStroke
 
 from mirnb.imaging.responses import composite
-
-
-def use_style():
-    """One look for all figures."""
-    sns.set_theme(context="notebook", style="ticks", font_scale=0.9)
-    plt.rcParams.update(
-        {
-            "figure.constrained_layout.use": True, "image.interpolation": "nearest", "image.origin": "upper",
-            "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.hashsalt": "mirnb",
-            "figure.dpi": 100, "axes.titlesize": "medium", "text.parse_math": False,  # a $ in a name is a $
-        }
-    )  # fmt: skip
+from mirnb.plots.style import own_axes, pt, put_legend
 
 
 def draw_image(image, *, ax=None, title="", low=None, high=None, bar=None):
@@ -29,6 +19,51 @@ def draw_image(image, *, ax=None, title="", low=None, high=None, bar=None):
     if bar:
         ax.figure.colorbar(drawn, ax=ax, label=bar, shrink=0.6, aspect=30)
     return ax
+
+
+def draw_frame(frame, blobs, panel, *, corner=(0, 0), side_px=None, um_per_px=None, title=None, ax=None):
+    """A raw frame, or a part of it, in grey, with its calls: miRs as open marks of their class, noise as faint crosses.
+
+    Parameters
+    ----------
+    frame : ndarray of shape (rows, cols), counts
+        Shown from its 1st to its 99.8th percentile.
+    blobs : DataFrame
+        row and col (px, of the whole frame) and class (name).
+    corner : (row, col)
+        First pixel of the part that is shown.
+    side_px : int, optional
+        Its side; all by default.
+    um_per_px : float, optional
+        For a scale bar.
+    """
+    part = frame[corner[0] :, corner[1] :][:side_px, :side_px]
+    rows, cols = blobs["row"].to_numpy() - corner[0], blobs["col"].to_numpy() - corner[1]
+    inside = (rows >= 0) & (rows < part.shape[0]) & (cols >= 0) & (cols < part.shape[1])
+    low, high = np.percentile(part, [1, 99.8])
+    ax = draw_image(part, ax=own_axes(ax, width=6.0, height=6.0), title=title, low=low, high=high)
+    halo, faint = [withStroke(linewidth=pt(2.6), foreground="w")], [withStroke(linewidth=pt(1.8), foreground="0.25")]
+    ours = blobs["class"].to_numpy()
+    for k, name in enumerate(panel.names):
+        own = inside & (ours == name)
+        style = {"mec": panel.colours[k], "marker": panel.markers[k], "mew": pt(1.3), "ms": pt(8), "path_effects": halo}
+        if k == panel.noise:
+            style = {"mec": "0.8", "marker": "x", "mew": pt(0.9), "ms": pt(4), "path_effects": faint}
+        ax.plot(cols[own], rows[own], ls="", mfc="none", label=f"{name} ({own.sum()})", **style)
+    if um_per_px:
+        draw_scale_bar(ax, um_per_px, width_px=part.shape[1], at=(0.04 * part.shape[1], 0.95 * part.shape[0]))
+    put_legend(ax)
+    return ax
+
+
+def draw_scale_bar(ax, um_per_px, *, width_px, at, color="w", below=False):
+    """A bar of a round length, about a fifth of `width_px` long, from `at` (x, y); its label stands above it, or below."""
+    lengths = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100])
+    um = lengths[max(np.searchsorted(lengths, 0.25 * width_px * um_per_px) - 1, 0)]
+    end, stroke = at[0] + um / um_per_px, [withStroke(linewidth=pt(1.5), foreground="k" if color == "w" else "w")]
+    ax.plot([at[0], end], [at[1]] * 2, color=color, lw=pt(2.5), solid_capstyle="butt", clip_on=False)
+    place = {"xytext": (0, -pt(3) if below else pt(3)), "textcoords": "offset points", "va": "top" if below else "bottom"}
+    ax.annotate(f"{um:g} µm", ((at[0] + end) / 2, at[1]), ha="center", color=color, path_effects=stroke, **place)
 
 
 def draw_techniques(images, corner, *, field_px, um_per_px):

@@ -1,0 +1,161 @@
+"""One look for all figures: on a page, in a column of a journal, on slides. Sizes are told as on a page, and go along."""
+
+from dataclasses import dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
+
+MM = 1 / 25.4  # inch
+_PAGE_PT = 10.0
+
+
+@dataclass(frozen=True)
+class Style:
+    font_pt: float
+    width_in: float  # of the widest figure
+    is_exact: bool  # every figure has just this width
+    dpi: float  # on the screen; files have 300
+    tallest_in: float
+
+
+STYLES = {
+    "page": Style(_PAGE_PT, 9.6, False, 110, 12.0),
+    "paper": Style(7.0, 85 * MM, True, 200, 225 * MM),
+    "slides": Style(14.0, 12.3, False, 80, 6.9),
+}
+_WIDTHS_MM = (50, 500)
+_current = STYLES["page"]
+
+
+class Drawing(Figure):
+    """A figure made by a drawing itself: it may grow by its legend."""
+
+
+def use_style(style="page", *, width_mm=None):
+    """One look for all figures that are drawn from now on.
+
+    Parameters
+    ----------
+    style : "page", "paper" or "slides"
+        10 pt on a page of up to 244 mm; 7 pt in a column of just 85 mm, with panels below each other; 14 pt on a slide.
+    width_mm : float, optional
+        Another width: of a paper's figures (180 for two columns, say), or of the widest figure.
+
+    Raises
+    ------
+    ValueError
+        On an unknown style, or a width out of range.
+    """
+    global _current
+    if style not in STYLES:
+        raise ValueError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
+    if width_mm is not None and not _WIDTHS_MM[0] <= width_mm <= _WIDTHS_MM[1]:
+        raise ValueError(f"width_mm must lie between {_WIDTHS_MM[0]} and {_WIDTHS_MM[1]}, got {width_mm!r}; a column has 85")
+    _current = STYLES[style] if width_mm is None else replace(STYLES[style], width_in=width_mm * MM)
+    sizes = {key: pt(value * _PAGE_PT / 12) for key, value in sns.plotting_context("notebook").items()}  # font.size is 12
+    sns.set_theme(style="ticks")
+    plt.rcParams.update(
+        {
+            **sizes, "figure.constrained_layout.use": True, "image.interpolation": "nearest", "image.origin": "upper",
+            "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.hashsalt": "mirnb",
+            "figure.dpi": _current.dpi, "savefig.dpi": 300, "text.parse_math": False,  # a $ in a name is a $
+            "svg.fonttype": "none", "pdf.fonttype": 42, "figure.figsize": (min(_current.width_in, pt(6.4)), pt(4.4)),
+            "legend.handlelength": 2.4,  # room for a line style with its marker
+        }
+    )  # fmt: skip
+
+
+def pt(size):
+    """A size as it would be on a page (points or inches), in the current style."""
+    return size * _current.font_pt / _PAGE_PT
+
+
+def width_in():
+    """Width of the widest figure, inches."""
+    return _current.width_in
+
+
+def tallest_in():
+    """Height of the tallest figure of pictures, inches."""
+    return _current.tallest_in
+
+
+def text_in(labels):
+    """Width of the widest of some labels, inches."""
+    size = plt.rcParams["font.size"]
+    lines = [line for label in labels for line in str(label).split("\n") if line.strip()]
+    return max((TextPath((0, 0), line, size=size).get_extents().width for line in lines), default=0) / 72
+
+
+def new_figure(width, height):
+    """A figure of so many inches; a paper's has its width."""
+    return plt.figure(FigureClass=Drawing, figsize=(_current.width_in if _current.is_exact else width, height))
+
+
+def make_axes(n, *, width, height, most_cols=None, figure=None, **options):
+    """Axes of n panels, as many beside each other as the style has room for: ndarray of shape (n,).
+
+    Parameters
+    ----------
+    width, height : float
+        Of one, inches on a page.
+    most_cols : int, optional
+    figure : Figure or SubFigure, optional
+        Where they go; a new one by default.
+    **options
+        Of `Figure.subplots`.
+    """
+    room = int(width_in() / pt(width) + 0.02)
+    n_cols = max(min(n, most_cols or n, room), 1)
+    n_rows = -(-n // n_cols)
+    n_cols = -(-n // n_rows) if most_cols is None else n_cols
+    if figure is None:
+        each = width_in() / n_cols if _current.is_exact else min(width_in() / n_cols, pt(width))
+        figure = new_figure(n_cols * each, n_rows * pt(height) * min(each / pt(width), 1))
+    axes = figure.subplots(n_rows, n_cols, squeeze=False, **options).flat
+    for ax in axes[n:]:
+        ax.remove()
+    for ax in axes[max(n - n_cols, 0) : n]:
+        ax.tick_params(labelbottom=True)
+    return axes[:n]
+
+
+def own_axes(ax, *, width, height):
+    """The axes given, or new ones of so many inches on a page."""
+    return make_axes(1, width=width, height=height)[0] if ax is None else ax
+
+
+def put_legend(axes, *, title=None):
+    """What is drawn in some axes, each label once: beside them where there is room for it, else below, never over data."""
+    axes = np.atleast_1d(axes)
+    lines = {label: line for ax in axes for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    entries = {"handles": list(lines.values()), "labels": list(lines), "title": title}
+    figure = axes[0].figure
+    if not isinstance(figure, Drawing):
+        return axes[-1].legend(**entries, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    width, height = figure.get_size_inches()
+    legend = figure.legend(**entries, loc="outside right center")
+    own = legend.get_window_extent().padded(pt(5)).size / figure.dpi
+    if not _current.is_exact and width + own[0] <= width_in():
+        figure.set_size_inches(width + own[0], max(height, own[1]))
+        return legend
+    for n_cols in range(len(lines), 0, -1):
+        legend.remove()
+        legend = figure.legend(**entries, loc="outside lower center", ncols=n_cols)
+        own = legend.get_window_extent().padded(pt(5)).size / figure.dpi
+        if own[0] <= width:
+            break
+    figure.set_size_inches(width, height + own[1])
+    return legend
+
+
+_GREYS, _MARKERS, _LINES = ("#000000", "#7a7a7a", "#404040", "#b0b0b0"), "oDs^vP", ("-", "--", "-.", ":")
+
+
+def plain_style(k, *, line=True):
+    """Colour, marker and line of the k-th of things that are no miRs: greys, so that none is taken for a miR's colour."""
+    style = {"color": _GREYS[k % 4], "marker": _MARKERS[k % 6], "ms": pt(5), "lw": pt(1.6)}
+    return {**style, "mfc": "w" if k % 2 else _GREYS[k % 4], "ls": _LINES[k % 4] if line else ""}
