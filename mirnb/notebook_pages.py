@@ -77,8 +77,7 @@ def _write(path, *, has_index, before, after):
     notebook = nbformat.read(path, as_version=4)
     told = conclusion_of(notebook)
     title = _take_title(notebook, path.stem)
-    if told:
-        _take_conclusion(notebook)
+    about = _take_conclusion(notebook) if told else ""
     for cell in notebook.cells:
         _describe_pictures(cell)
     exporter = HTMLExporter(raw_template=_FOLDED)
@@ -89,7 +88,7 @@ def _write(path, *, has_index, before, after):
     write_page(
         path.with_suffix(".html"), "notebook.html", title=title, name=path.stem, body=body, pygments=style, told=told,
         date=notebook.metadata.get("mirnb", {}).get("date"), changed=changed_parameters(notebook), has_index=has_index,
-        sections=re.findall(r'<h2[^>]* id="([^"]+)"[^>]*>(.*?)</h2>', body), before=before, after=after,
+        about=about, sections=re.findall(r'<h2[^>]* id="([^"]+)"[^>]*>(.*?)</h2>', body), before=before, after=after,
     )  # fmt: skip
 
 
@@ -104,12 +103,11 @@ def _take_title(notebook, otherwise):
 
 
 def _take_conclusion(notebook):
-    """Take the cell tagged "conclusion" out, and its heading."""
-    for k, cell in reversed(list(enumerate(notebook.cells))):
-        if "conclusion" in cell.metadata.get("tags", []):
-            del notebook.cells[k]
-            if k and notebook.cells[k - 1].source.startswith("## "):
-                del notebook.cells[k - 1]
+    """Take the cell tagged "conclusion" and its heading out; what stands below the heading."""
+    (place,) = [k for k, cell in enumerate(notebook.cells) if "conclusion" in cell.metadata.get("tags", [])]
+    heading = notebook.cells[place - 1].source
+    del notebook.cells[place - 1 : place + 1]
+    return heading.partition("\n")[2].strip()
 
 
 def _describe_pictures(cell):

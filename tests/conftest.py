@@ -14,6 +14,7 @@ from distributed import Client
 
 matplotlib.use("Agg")
 
+from mirnb import report
 from mirnb.classifiers import lenet5
 from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.making import save_rival, train_facts
@@ -61,6 +62,13 @@ def short_runs(small_data, small_run):
 @pytest.fixture(scope="session")
 def small_classifier(small_data, small_run, short_runs):
     return train_facts(save_rival(lenet5.chosen_lenet5(short_runs[:1], small_data), small_data, small_run))
+
+
+@pytest.fixture(autouse=True)
+def no_pages(request, monkeypatch):
+    """Tests that are not slow run no notebook for the page of counted stacks."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(report, "quantification_page", lambda out, **_: out / "page.html")
 
 
 @pytest.fixture

@@ -45,6 +45,10 @@ class Classifier:
         return self.predictor.kind
 
     @property
+    def title(self):
+        return KINDS[self.kind].title
+
+    @property
     def cleaning(self):
         return {"background_percentile": self.background_percentile, "cap_sds": self.cap_sds}
 
@@ -52,7 +56,7 @@ class Classifier:
         on, f1 = self.trained_on, self.trained_on.get("validation", {}).get("macro_f1_mir")
         known = "ready to count with" if self.facts is not None else "what counting needs is trained when it is first needed"
         return (
-            f"classifier {KINDS[self.kind].title!r}, trained on {on.get('n_training')} crops of {on.get('experiment')!r}, "
+            f"classifier {self.title!r}, trained on {on.get('n_training')} crops of {on.get('experiment')!r}, "
             f"{self.panel!r}\nmean F1 over the miRs on validation {'–' if f1 is None else f'{f1:.3f}'}, {known}"
         )
 

@@ -87,6 +87,10 @@ class Dataset:
             "takes their brightness and widths from the other miRs and their separation from the panel; label more."
         )
 
+    def called(self, y_prob):
+        """Blobs with the class that probabilities (n_crops, n_classes) call them: frame (from 0), row, col, class."""
+        return self.blobs[["frame", "row", "col"]].assign(**{"class": np.array(self.panel.names)[np.argmax(y_prob, axis=1)]})
+
     def groups(self, *, n_each=6):
         """Titles and the first crops of each class; without labels, the crops brightest in each channel."""
         if self.scaler is not None:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.scores import with_interval
-from mirnb.experiments.cutouts import cut_raw_crops, part_with_calls, without_margin
+from mirnb.experiments.cutouts import busiest_part, cut_raw_crops, without_margin
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.experiment_file import turned_pixels
 from mirnb.experiments.stacks import evenly_spread
@@ -38,13 +38,16 @@ def first_counted(plan, found):
 
 
 def frame_with_calls(plan, found):
-    """A part of a frame with the calls on it, as `cutouts.part_with_calls` gives it, and the name of its stack."""
+    """A part of a frame of the first counted stack and its calls, as `plots.draw_frame` takes them; {} without any."""
     one, blobs = first_counted(plan, found)
-    return *part_with_calls(one.experiment.stack, blobs), one.name
+    if blobs.empty:
+        return {}
+    about = {"um_per_px": one.experiment.pixel_size_nm / 1000, "title": f"{one.name}, called by the {plan.classifier.title}"}
+    return {**busiest_part(one.experiment.stack, blobs), **about}
 
 
 def molecules_by_class(plan, found, *, n_each=8):
-    """Raw crops of each called class: "<class>, brightest" and "<class>, least sure" -> list of crops, counts."""
+    """Raw crops of each called class, as `plots.draw_molecules` takes them: "red, brightest", "red, least sure", ..."""
     one, blobs = first_counted(plan, found)
     crops = without_margin(cut_raw_crops(one.experiment.stack, blobs, one.experiment.panel))
     window, rows = one.experiment.panel.template_window, {}
@@ -54,7 +57,7 @@ def molecules_by_class(plan, found, *, n_each=8):
         if len(own):
             rows[f"{name}, brightest"] = list(crops[own[np.argsort(-light[own], kind="stable")][:n_each]])
             rows[f"{name}, least sure"] = list(crops[own[np.argsort(blobs["p"].to_numpy()[own], kind="stable")][:n_each]])
-    return rows
+    return {"rows": rows, "um_per_px": one.experiment.pixel_size_nm / 1000}
 
 
 def next_steps(plan):

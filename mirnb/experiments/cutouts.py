@@ -141,33 +141,23 @@ def busiest_corner(rows, cols, shape, side_px):
     return corners[int(np.argmax(counts))]
 
 
-def part_with_calls(stack, blobs, *, side_px=320):
-    """The part of a stack where most molecules were called, to be shown with its calls.
+def busiest_part(stack, blobs, *, side_px=320):
+    """Where most molecules were called, as `plots.draw_frame` takes it: frame, blobs, corner, side_px.
 
     Parameters
     ----------
     stack : Stack or HeldFrames
     blobs : DataFrame
-        frame (from 0), row, col, class (name; "noise" is no molecule).
+        frame (from 0), row, col, class (name; "noise" is no molecule); at least one.
     side_px : int
-
-    Returns
-    -------
-    part : ndarray of shape (side_px, side_px) at most, counts
-    own : DataFrame
-        Its blobs: row and col in the part, class.
-    frame : int
-        Where it is from, from 0.
+        Of the part that is to be shown.
     """
     called = blobs[blobs["class"] != NOISE]
-    frame = int((called if len(called) else blobs)["frame"].mode()[0])
-    ((_, image),) = stack.frames([frame])
-    here = called[called["frame"] == frame]
-    top, left = busiest_corner(here["row"], here["col"], image.shape, side_px)
-    part = image[top : top + side_px, left : left + side_px]
-    own = blobs[blobs["frame"] == frame].assign(row=lambda one: one["row"] - top, col=lambda one: one["col"] - left)
-    inside = own["row"].between(0, part.shape[0] - 1) & own["col"].between(0, part.shape[1] - 1)
-    return part, own[inside][["row", "col", "class"]].reset_index(drop=True), frame
+    most = int((called if len(called) else blobs)["frame"].mode()[0])
+    ((_, image),) = stack.frames([most])
+    here = called[called["frame"] == most]
+    corner = busiest_corner(here["row"], here["col"], image.shape, side_px)
+    return {"frame": image, "blobs": blobs[blobs["frame"] == most], "corner": corner, "side_px": side_px}
 
 
 def _frames_with_blobs(stack, blobs, doing):
