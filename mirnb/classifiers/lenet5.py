@@ -194,6 +194,14 @@ def _numbers(runs):
     return pd.RangeIndex(1, len(runs) + 1, name="run")
 
 
+def loss_table(runs):
+    """Mean losses over the runs that did not diverge: DataFrame by epoch, from 1: loss, val_loss, runs (how many)."""
+    whole = [one.history for one in runs if np.isfinite(one.history.to_numpy()).all()]
+    n_epochs = len(runs[0].history)
+    means = sum(whole) / len(whole) if whole else pd.DataFrame(np.nan, range(n_epochs), ["loss", "val_loss"])
+    return means.set_axis(pd.RangeIndex(1, n_epochs + 1, name="epoch")).assign(runs=len(whole))
+
+
 def scores_of_runs(runs, dataset, mir_names, *, set_name="test"):
     """Recall and precision of each miR, and the mean F1, of each run on one set: DataFrame, one row a run, from 1."""
     rows = dataset.split[set_name]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-from mirnb.classifiers.calibration import expected_calibration_error, reliability
+from mirnb.classifiers.calibration import chance_calibration_error, expected_calibration_error, reliability
 
 MIN_FRAMES = 3  # resampling fewer says nothing of chance
 ENDS = (50 * (1 - 0.95), 50 * (1 + 0.95))  # percentiles of a 95 % interval
@@ -178,7 +178,7 @@ def summarise_areas(y_true, y_prob, names):
 
 
 def summarise_test(y_true, y_prob, frames, names, *, n_resamples=2000, seed=3):
-    """Scores of a test set as metrics.json holds them: `summarise`, areas, calibration error, and intervals.
+    """Scores of a test set as metrics.json holds them: `summarise`, areas, calibration error and its chance, and intervals.
 
     intervals has low and high end of recall, precision and f1 by class name, and of macro_f1_mir.
     """
@@ -187,7 +187,7 @@ def summarise_test(y_true, y_prob, frames, names, *, n_resamples=2000, seed=3):
     intervals = {key: dict(zip(names, values.T.tolist(), strict=True)) for key, values in ends.items()}
     return {
         **summarise(y_true, y_prob, names), **summarise_areas(y_true, y_prob, names),
-        "ece": expected_calibration_error(reliability(y_true, y_prob)),
+        "ece": expected_calibration_error(reliability(y_true, y_prob)), "ece_by_chance": chance_calibration_error(y_prob),
         "intervals": {**intervals, "macro_f1_mir": overall},
     }  # fmt: skip
 

@@ -127,7 +127,7 @@ _POINT = {"marker": "o", "mfc": "none", "mec": "k", "mew": 0.8, "ms": 4, "ls": "
 def _limits(changes, replicates):
     """Ends of the axis: all that is finite and above 0, and 1, with room for arrows."""
     pooled = changes[["fold_change", "low", "high"]].to_numpy(float).ravel()
-    values = np.concatenate([pooled, replicates["fold_change"], [1.0]])
+    values = np.concatenate([pooled, replicates["fold_change"].to_numpy(float), [1.0]])
     values = values[np.isfinite(values) & (values > 0)].clip(1e-3, 1e3)
     return values.min() / 1.6, values.max() * 1.6
 

@@ -85,30 +85,29 @@ def _sorted(verdicts):
     return ", ".join(f"{word} for {said.count(word)} of {len(said)}" for word in (HOLDS, FAILS) if word in said)
 
 
-def about_training(histories, choice, matrices, names):
+def about_training(losses, choice, matrices, names):
     """When validation stops to gain, which run goes on, and what it mistakes most.
 
     Parameters
     ----------
-    histories : list of DataFrame
-        loss and val_loss of each run, one row an epoch.
+    losses : DataFrame
+        As `lenet5.loss_table` gives it.
     choice : DataFrame
         As `lenet5.choose_run` gives it.
     matrices : dict
         Confusion counts by set; that of "validation" is looked at.
     """
-    losses = np.array([one["val_loss"] for one in histories])  # (n_runs, n_epochs)
-    whole = np.isfinite(losses).all(axis=1)
-    sentences = [] if whole.all() else [f"Diverged (the loss became no number): {(~whole).sum()} of {len(whole)} runs."]
-    if losses.shape[1] == 1 or not whole.any():
+    n_whole, mean = int(losses["runs"].iloc[0]), losses["val_loss"]
+    n_diverged = len(choice) - n_whole
+    sentences = [f"Diverged (the loss became no number): {n_diverged} of {len(choice)} runs."] if n_diverged else []
+    if len(mean) == 1 or not n_whole:
         sentences.append(f"Validation loss stops falling before the last epoch: {OPEN}.")
     else:
-        mean = losses[whole].mean(axis=0)
-        lowest, last = int(mean.argmin()), len(mean) - 1
-        verdict = HOLDS if lowest < last else FAILS
+        lowest, last = mean.idxmin(), mean.index[-1]
+        whose = f"Mean of {n_whole} runs" if n_whole > 1 else "One run"
         sentences.append(
-            f"Validation loss stops falling before the last epoch: {verdict}. Mean of {whole.sum()} runs: lowest "
-            f"{mean[lowest]:.3f} at epoch {lowest + 1}, {mean[last]:.3f} at the last, epoch {last + 1}."
+            f"Validation loss stops falling before the last epoch: {HOLDS if lowest < last else FAILS}. {whose}: lowest "
+            f"{mean[lowest]:.3f} at epoch {lowest}, {mean[last]:.3f} at the last, epoch {last}."
         )
     f1 = choice["macro_f1_mir"]
     best = choice.fillna({"macro_f1_mir": -1}).sort_values(["macro_f1_mir", "loss"], ascending=[False, True], kind="stable")

@@ -56,10 +56,23 @@ def test_intervals_hold_the_score_and_shrink_with_more_frames():
 
 
 def test_blobs_of_a_frame_are_drawn_together():
-    y_true, frames = np.repeat([0, 0], 50), np.repeat([0, 1], 50)
-    y_pred = np.repeat([0, 1], 50)  # one frame all right, one all wrong: recall is 0, .5 or 1
+    y_true, frames = np.zeros(150, int), np.repeat([0, 1, 2], 50)
+    y_pred = np.repeat([0, 1, 1], 50)  # one frame all right, two all wrong: recall is 0, 1/3, 2/3 or 1
     low, high = scores.bootstrap_intervals(y_true, y_pred, frames, 2, n_resamples=500)["recall"][:, 0]
     assert (low, high) == (0, 1)
+
+
+def test_two_frames_say_nothing_of_chance():
+    ends = scores.bootstrap_intervals(Y_TRUE, Y_PRED, np.arange(len(Y_TRUE)) % 2, 3, n_resamples=50)
+    assert all(np.isnan(one).all() for one in ends.values())
+
+
+def test_verdicts_are_sorted_by_what_they_say():
+    assert scores.sort_out({"red": "holds", "blue": "cannot be told", "green": "holds"}) == (
+        "holds for red, green; cannot be told for blue"
+    )
+    assert scores.sort_out({"red": "does not hold"}) == "does not hold for red"
+    assert scores.sort_out({"red": "holds", "blue": "holds"}) == "holds for all 2"
 
 
 def test_same_seed_same_interval():

@@ -74,23 +74,6 @@ def test_a_gallery_of_nothing_says_none():
     assert figure.axes[0].texts[0].get_text() == "none"
 
 
-@pytest.mark.parametrize("n_samples", [1, 6])
-def test_abundances_show_each_sample_and_no_shares_of_a_blank(panel, n_samples):
-    names = [f"sample {k}" for k in range(n_samples)] + ["empty"]
-    rows = [
-        {
-            "sample": name, "role": "blank" if name == "empty" else "sample", "class": mir, "frames": 10,
-            "per_frame": 2, "per_frame_low": 1, "per_frame_high": 3, "share": 0.2, "share_low": 0.1, "share_high": 0.3,
-            "counted_share": np.nan if name == "empty" else 0.1, "detection_limit": 5.0,
-        }
-        for name in names
-        for mir in panel.mir_names
-    ]  # fmt: skip
-    left, right = plots.draw_abundance(pd.DataFrame(rows), panel).axes
-    assert [label.get_text() for label in left.get_xticklabels()] == names
-    assert [label.get_text() for label in right.get_xticklabels()] == names[:-1]
-
-
 def _sweep(panel, setting, values, *, n_repeats=4):
     """A sweep's table with scores that rise from value to value; the last repeat of the last value diverged."""
     rows = []

@@ -197,7 +197,7 @@ def test_medians_are_those_of_the_repeats():
     assert found.index.get_level_values("value").tolist() == ["5", "3"]
     np.testing.assert_allclose(found["validation"], [0.2, 0.5])
     np.testing.assert_allclose(found["training"], [0.3, 0.6])
-    said = "kernel: F1 on validation from 0.200 (5) to 0.500 (3); training less validation +0.100 to +0.100"
+    said = "kernel: median F1 on validation from 0.200 (5) to 0.500 (3); training less validation +0.100 to +0.100"
     assert tuning.tell(found) == [said + "."]
     assert tuning.tell(found.assign(diverged=[0, 2])) == [said + "; diverged trainings: 2."]
 
