@@ -243,7 +243,8 @@ def sort_out(verdicts):
     """
     found = {word: [name for name, one in verdicts.items() if one == word] for word in (HOLDS, FAILS, OPEN)}
     if len(verdicts) > 1 and len(set(verdicts.values())) == 1:
-        return f"{next(iter(verdicts.values()))} for all {len(verdicts)}"
+        word = next(iter(verdicts.values()))
+        return f"{word} for {'all' if word == HOLDS else 'any of the'} {len(verdicts)}"
     return "; ".join(f"{word} for {', '.join(names)}" for word, names in found.items() if names)
 
 

@@ -34,7 +34,9 @@ def about_templates(overlap, counts):
     training = counts.loc[names, "training"]
     if training.sum():
         n_all = counts["training"].sum()
-        sentences.append(f"Fewest training crops: {training.idxmin()}, {training.min()} of {n_all} of all classes.")
+        sentences.append(
+            f"Fewest training crops of a miR: {training.idxmin()}, {training.min()}; of all classes together {n_all}."
+        )
     return sentences
 
 

@@ -73,6 +73,7 @@ def test_verdicts_are_sorted_by_what_they_say():
     )
     assert scores.sort_out({"red": "does not hold"}) == "does not hold for red"
     assert scores.sort_out({"red": "holds", "blue": "holds"}) == "holds for all 2"
+    assert scores.sort_out({"red": "does not hold", "blue": "does not hold"}) == "does not hold for any of the 2"
 
 
 def test_same_seed_same_interval():

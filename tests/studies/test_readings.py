@@ -26,7 +26,7 @@ def test_templates_most_and_least_alike():
     assert readings.about_templates(overlap, _counts([30, 8, 40, 100])) == [
         "Most alike are the templates of green and blue: 0.930, where a template with itself has 1.",
         "Least alike are the templates of red and green: 0.500, where a template with itself has 1.",
-        "Fewest training crops: green, 8 of 178 of all classes.",
+        "Fewest training crops of a miR: green, 8; of all classes together 178.",
     ]
 
 
