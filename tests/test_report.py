@@ -7,9 +7,11 @@ from html.parser import HTMLParser
 
 import nbformat
 import numpy as np
+import pandas as pd
 import papermill
 import pytest
 from lab_browser import CHROMIUM, browser
+from sentences import conclusion, known_numbers, numbers_in, stands_in
 
 from mirnb import files, pages, report, running, stamps
 from mirnb.cli import main
@@ -31,6 +33,39 @@ def reported(tmp_path_factory):
         environment.setenv("MPLBACKEND", "Agg")  # figures stand in the notebooks all the same
         page = report.make_report(sample, out=folder / "run", quick=True, parameters={"learning_rate": "1e-3"})
     return sample, page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_every_number_that_a_notebook_ends_with_stands_in_its_tables(notebook, reported):
+    root = reported[1].parent
+    known, said = known_numbers(root, notebook), conclusion(root, notebook)
+    assert said
+    strange = {one: [number for number in numbers_in(one) if not stands_in(number, known)] for one in said}
+    assert not any(strange.values()), strange
+
+
+@pytest.mark.slow
+def test_verdicts_are_those_of_the_intervals_beside_them(reported):
+    root = reported[1].parent
+    paired = re.compile(r"(holds|does not hold|cannot be told), [+-][.\d]+ \(([+-][.\d]+|–) to ([+-][.\d]+|–)\)")
+    found = [one for line in conclusion(root, "08_classifiers") for one in paired.findall(line)]
+    assert len(found) == 4
+    for verdict, *ends in found:
+        low, high = (float(end.replace("–", "nan")) for end in ends)
+        assert verdict == ("holds" if low > 0 else "does not hold" if high < 0 else "cannot be told") or 0 in (low, high)
+    counted = pd.read_csv(root / "tables" / "abundance.csv")
+    inside = int(counted["true"].between(counted["low"], counted["high"]).sum())
+    said = "\n".join(conclusion(root, "09_quantification"))
+    assert f"True numbers of molecules inside their 95 % intervals: {inside} of {len(counted)}" in said
+    below = counted[counted["molecules"] < counted["detection_limit"]]
+    assert ("not told from none: none" in said) == below.empty
+    scores = pd.read_csv(root / "tables" / "design_scores.csv")
+    reached = scores[scores["own_angle"] & (scores["flux_share"] == 1) & scores["class"].isin(["red", "green", "blue"])]
+    said = "\n".join(conclusion(root, "10_panel_design"))
+    for name, low, high in reached[["class", "f1_low", "f1_high"]].itertuples(index=False):
+        verdict = "holds" if low > 0.8 else "does not hold" if high < 0.8 else "cannot be told"
+        assert re.search(rf"Predicted F1 of 0.8 or more [^.]*{verdict} for ([^.;]*{name}|all 3|any of the 3)", said), name
 
 
 class _Page(HTMLParser):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mirnb.classifiers.scores import as_text, with_interval
+from mirnb.classifiers.scores import HOLDS, OPEN, as_text, with_interval
 from mirnb.counting.correction import interval
 
 MIN_FRAMES = 5  # fewer say nothing of how frames differ
@@ -180,16 +180,22 @@ def relative_shares(one, reference, n_mirs):
 
 def in_words(table):
     """What an `abundance_table` says, in plain sentences: a list of text."""
-    sentences, measured = [], table[table["role"] != "blank"]
-    for name, own in measured.groupby("sample", sort=False):
+    sentences = []
+    for name, own in table[table["role"] != "blank"].groupby("sample", sort=False):
         if own["share"].isna().all():
             sentences.append(f"{name}: no molecule of any miR.")
             continue
         most = own.loc[own["share"].idxmax()]
-        share = with_interval(*most[["share", "share_low", "share_high"]], "{:.1%}")
         n = with_interval(*most[["molecules", "low", "high"]], "{:.0f}")
-        of_all = f", {share} of all miRs" if len(own) > 1 else ""
-        sentences.append(f"{name}: most molecules are of {most['class']}, {n}{of_all}.")
+        share = with_interval(*most[["share", "share_low", "share_high"]], "{:.1%}")
+        others = own.drop(index=most.name)
+        if others.empty:
+            sentences.append(f"{name}: {n} molecules of {most['class']}.")
+        else:
+            verdict = HOLDS if most["share_low"] > others["share_high"].max() else OPEN
+            sentences.append(
+                f"{name}: {most['class']} is its most frequent miR: {verdict}, {n} molecules, {share} of all miRs."
+            )
     below = table[table["molecules"] < table["detection_limit"]]
     sentences.append(f"Below their detection limit, not told from none: {_by_sample(below, table)}.")
     known = table[table["true"].notna()]

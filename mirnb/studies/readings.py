@@ -33,10 +33,8 @@ def about_templates(overlap, counts):
         ]
     training = counts.loc[names, "training"]
     if training.sum():
-        n_all = counts["training"].sum()
-        sentences.append(
-            f"Fewest training crops of a miR: {training.idxmin()}, {training.min()}; of all classes together {n_all}."
-        )
+        few, n_all = training.idxmin(), counts["training"].sum()
+        sentences.append(f"Fewest training crops of a miR: {few}, {training[few]}; of all classes together {n_all}.")
     return sentences
 
 

@@ -176,7 +176,8 @@ def test_a_test_sets_summary_has_areas_calibration_and_intervals():
     names = ["red", "green", "noise"]
     summary = scores.summarise_test(Y_TRUE, y_prob, np.arange(len(Y_TRUE)) % 7, names, n_resamples=200)
     assert set(summary) == {
-        "recall", "precision", "f1", "macro_f1_mir", "confusion", "roc_auc", "average_precision", "ece", "intervals",
+        "recall", "precision", "f1", "macro_f1_mir", "confusion", "roc_auc", "average_precision", "ece", "ece_by_chance",
+        "intervals",
     }  # fmt: skip
     low, high = summary["intervals"]["recall"]["red"]
     assert low <= summary["recall"]["red"] <= high

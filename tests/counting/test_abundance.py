@@ -1,6 +1,7 @@
 """Abundances of samples: blanks, replicates, detection limits and ratios, worked on paper."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mirnb.counting.abundance import (
@@ -8,9 +9,11 @@ from mirnb.counting.abundance import (
     abundance_table,
     estimate_abundances,
     in_columns,
+    in_words,
     relative_in_columns,
 )
-from mirnb.counting.changes import fold_changes
+from mirnb.counting.changes import fold_changes, replicate_changes
+from mirnb.counting.changes import in_words as changes_in_words
 from mirnb.counting.correction import Correction
 
 NAMES = ["red", "green", "noise"]
@@ -144,3 +147,84 @@ def test_no_blobs_at_all():
     assert table["molecules"].tolist() == [0, 0]
     assert table["share"].isna().all()
     assert "–" in in_columns(table.reset_index())["share (95 %)"].iloc[0]
+
+
+def _row(sample, name, molecules, ends, share, ends_of_share, *, true=np.nan, limit=5.0, role="sample"):
+    return {
+        "sample": sample, "role": role, "class": name, "molecules": molecules, "low": ends[0], "high": ends[1],
+        "share": share, "share_low": ends_of_share[0], "share_high": ends_of_share[1], "true": true,
+        "detection_limit": limit,
+    }  # fmt: skip
+
+
+def test_a_sample_is_told_in_words():
+    rows = [
+        _row("one", "red", 60, (50, 70), 0.6, (0.55, 0.65), true=65),
+        _row("one", "green", 40, (30, 50), 0.4, (0.35, 0.45), true=20),
+        _row("two", "red", 3, (0, 9), 0.6, (0.2, 0.8)),
+        _row("two", "green", 2, (0, 8), 0.4, (0.1, 0.7)),
+        _row("three", "red", 0, (0, 0), np.nan, (np.nan, np.nan)),
+        _row("three", "green", 0, (0, 3), np.nan, (np.nan, np.nan)),
+        _row("empty", "red", 9, (0, 15), 0.5, (0.1, 0.9), role="blank"),
+        _row("empty", "green", 1, (0, 2), 0.5, (0.1, 0.9), role="blank"),
+    ]
+    assert in_words(pd.DataFrame(rows)) == [
+        "one: red is its most frequent miR: holds, 60 (50 to 70) molecules, 60.0% (55.0% to 65.0%) of all miRs.",
+        "two: red is its most frequent miR: cannot be told, 3 (0 to 9) molecules, 60.0% (20.0% to 80.0%) of all miRs.",
+        "three: no molecule of any miR.",
+        "Below their detection limit, not told from none: all 2 of two; all 2 of three; green of empty.",
+        "True numbers of molecules inside their 95 % intervals: 1 of 2; outside: green of one.",
+    ]
+    assert in_words(pd.DataFrame(rows[:1])) == [
+        "one: 60 (50 to 70) molecules of red.",
+        "Below their detection limit, not told from none: none.",
+        "True numbers of molecules inside their 95 % intervals: 1 of 1.",
+    ]
+
+
+def test_true_numbers_stand_beside_and_nothing_is_a_share_of_none():
+    known = Sample("one", "sample", np.tile([30, 10, 60], (10, 1)), np.zeros(10, int), 100.0, np.array([290, 0]))
+    found = estimate_abundances([known, _sample("two", [3, 1, 60])], _perfect())
+    table = abundance_table(found, _perfect())
+    assert table["true"].tolist()[:2] == [290, 0]
+    assert table["true_share"].tolist()[:2] == [1, 0]
+    assert table["true"].isna().tolist() == table["true_share"].isna().tolist() == [False, False, True, True]
+    assert in_columns(table)["true"].tolist() == ["290", "0", "–", "–"]
+    assert "true" not in in_columns(table[2:])
+    nothing = Sample("none", "sample", np.zeros((10, 3), int), np.zeros(10, int), 100.0, np.zeros(2, int))
+    table = abundance_table(estimate_abundances([nothing], _perfect()), _perfect())
+    assert table[["share", "true_share", "counted_share"]].isna().all(axis=None)
+    assert in_columns(table)["true share"].tolist() == ["–", "–"]
+
+
+def test_replicates_are_compared_one_by_one_with_the_whole_of_the_other_sample():
+    calls = np.concatenate([np.tile([20, 10, 60], (5, 1)), np.tile([40, 10, 60], (5, 1))])
+    two = Sample("two", "sample", calls, np.repeat([0, 1], 5), 100.0)
+    found = estimate_abundances([_sample("one", [10, 10, 60]), two, _sample("empty", [0, 0, 9], role="blank")], _perfect())
+    own = replicate_changes(found, _perfect())
+    assert own[["sample", "against"]].drop_duplicates().to_numpy().tolist() == [["two", "one"]]
+    assert own.set_index(["class", "replicate"])["fold_change"].to_dict() == pytest.approx(
+        {("red", 1): 2, ("red", 2): 4, ("green", 1): 1, ("green", 2): 1}, rel=1e-3
+    )
+    pooled = fold_changes(found, _perfect()).set_index("class")["fold_change"]
+    assert pooled["red"] == pytest.approx(3, rel=1e-3)
+
+
+def test_samples_differ_where_the_interval_leaves_1_out_and_one_of_them_has_any():
+    rows = [
+        ("two", "one", "red", 3.0, 2.0, 4.0),
+        ("two", "one", "green", 0.0, 0.0, 0.0),
+        ("two", "one", "blue", 1.1, 0.8, 1.5),
+    ]
+    folds = pd.DataFrame(rows, columns=["sample", "against", "class", "fold_change", "low", "high"])
+    table = pd.DataFrame(
+        [
+            _row(name, mir, n, (0, n), 0.5, (0, 1))
+            for name in ("one", "two")
+            for mir, n in (("red", 9), ("green", 1), ("blue", 9))
+        ]
+    )
+    said = "two has more or less than one on the same area: "
+    assert changes_in_words(folds, table) == [said + "holds for red; cannot be told for green, blue."]
+    table.loc[1, "molecules"] = 50  # one sample has green above its limit: then none is less
+    assert changes_in_words(folds, table) == [said + "holds for red, green; cannot be told for blue."]

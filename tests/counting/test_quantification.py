@@ -119,10 +119,10 @@ def test_same_seed_same_table(made, classifier, tmp_path, in_process):
     assert not np.allclose(first["low"], other["low"])
 
 
-@pytest.mark.parametrize("missing", ["classifier", "stacks", "out"])
+@pytest.mark.parametrize("missing", ["classifier", "out"])
 def test_a_notebook_is_told_what_goes_together(missing, tmp_path):
-    given = {"classifier": "c", "stacks": ["s.tif"], "out": str(tmp_path), missing: "" if missing != "stacks" else []}
-    with pytest.raises(InputError, match="go together"):
+    given = {"classifier": "c", "stacks": ["s.tif"], "out": str(tmp_path), missing: ""}
+    with pytest.raises(InputError, match="stacks need a classifier and out"):
         plan_notebook("data/demo", given.pop("out"), **given)
 
 
