@@ -156,7 +156,7 @@ def about_scores(found, intervals, matrix, names, printed):
         sentences.append(f"Without a test crop, so without recall: {absent}.")
     low, high = intervals["recall"][:, :-1]
     width = np.where(there, high - low, np.nan)
-    if np.isfinite(width).any():
+    if np.nanmax(width, initial=0) > 0:
         k = int(np.nanargmax(width))
         words = "Least sure is the recall of" if there.sum() > 1 else "Recall of"
         recall = with_interval(found["recall"][k], low[k], high[k])
