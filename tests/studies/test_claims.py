@@ -68,13 +68,13 @@ def test_every_claim_is_measured_on_a_simulated_experiment_and_said_where_it_can
     found = kinds.train_rivals(small_data, small_run, **settings)
     table = claims.measure_claims(RunFolder(small, tmp_path), small_data, short_runs, found, n_runs=1)
     assert len(table) == 8
-    assert len(list((tmp_path / "cache").glob("sample-*/experiment.toml"))) == 3  # each changed sample is one of its own
+    assert len(list((tmp_path / "cache").glob("sample-*/experiment.toml"))) == 4  # each sample is one of its own
     assert list(table) == ["claim", "thesis", "measured", "verdict"]
     by_claim = table.set_index("claim")["verdict"]
     assert by_claim["Single-type templates deviate from mixture ones"] == "not measured"  # it names no pretrain
     assert "not measured" not in by_claim.drop("Single-type templates deviate from mixture ones").tolist()
     measured = RunFolder(replace(small, simulated=None), tmp_path / "measured")
-    unknown = claims._other_samples(measured, small_data, short_runs, {}, {})
+    unknown = claims._other_samples(measured, {}, {})
     assert [one.verdict for one in unknown] == ["not measured", "not measured"]
 
 
