@@ -72,7 +72,8 @@ def test_starts_with_what_one_will_know_and_ends_with_what_was_seen(notebook):
     first, last = notebook["cells"][0], notebook["cells"][-1]
     assert first["cell_type"] == "markdown"
     assert "At the end you" in "".join(first["source"])
-    if last["cell_type"] == "code":  # sentences of this run's numbers
-        last = notebook["cells"][-2]
-    assert "What we saw" in "".join(last["source"])
+    assert last["metadata"].get("tags") == ["conclusion"]  # sentences of this run's numbers
+    assert not [cell for cell in _code(notebook)[:-1] if "conclusion" in cell["metadata"].get("tags", [])]
+    last = notebook["cells"][-2]
+    assert "".join(last["source"]).startswith("## What we saw")
     assert not re.search(r"\.\d", "".join(last["source"])), "a number measured once, under everybody's data"

@@ -1,5 +1,6 @@
 """From stacks to tables of samples: pooling, verdicts, what fails, and the demo's own samples."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from mirnb.classifiers.dataset import prepare
 from mirnb.classifiers.making import save_rival
 from mirnb.classifiers.pca_svm import train_pca_svm
 from mirnb.counting import quantification
+from mirnb.counting.counts import CountedStack
 from mirnb.counting.quantification import in_words, plan_files, plan_notebook, quantify_plan
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import load_experiment
@@ -71,9 +73,37 @@ def test_reference_blank_and_replicates_are_put_together(made, classifier, tmp_p
     assert table.loc["known", "relative_share"].isna().all()
     assert set(found.fold_changes["sample"]) == {"mix"}
     assert table["classifier"].str.startswith("pca_svm ").all()
+    assert table["true"].notna().all()
+    assert quantification.conclude(found)[0] == "Stacks like the training data: 3 of 3."
     assert (tmp_path / "out" / "abundance.csv").exists()
     again = pd.read_csv(tmp_path / "out" / "abundance.csv")
     np.testing.assert_allclose(again["molecules"], found.abundance["molecules"])
+
+
+def test_a_simulated_stack_and_a_classifier_trained_on_simulated_frames_are_two_facts(
+    made, classifier, tmp_path, in_process
+):
+    shutil.copy(made[1] / "stack.tif", tmp_path / "real.tif")  # whose experiment.toml is not beside it
+    real = plan_files(classifier, [str(tmp_path / "real.tif")], tmp_path / "real")
+    assert (real.results.simulated, real.results.trained_on_simulated) == (False, True)
+    assert real.results.badges == ["classifier trained on simulated frames"]
+    both = plan_files(classifier, [str(tmp_path / "real.tif"), str(made[1] / "stack.tif")], tmp_path / "both")
+    assert both.results.badges == ["simulated", "classifier trained on simulated frames"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantification, "count_stacks", _counted_nothing_twice)
+        found = quantify_plan(both, n_resamples=100)
+    for table in (found.stacks, found.abundance):
+        assert table.groupby("sample")["simulated"].first().to_dict() == {"real": False, "mixture": True}
+        assert table["trained_on_simulated"].all()
+    known = found.abundance.set_index("sample")["true"]
+    assert known["real"].isna().all()
+    assert (known["mixture"] > 0).all()
+
+
+def _counted_nothing_twice(inputs, *_, **__):
+    """Both stacks hold the same frames, so that counting would refuse one: a few calls in place of it."""
+    calls = np.full((4, 4), 9)
+    return [CountedStack(one.name, calls=calls, frame_um2=100.0, values={}) for one in inputs]
 
 
 def test_stacks_of_one_sample_are_pooled(made, classifier, tmp_path, in_process):
