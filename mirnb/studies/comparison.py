@@ -107,7 +107,7 @@ def in_words(rivals, dataset):
     return sentences
 
 
-def about_rejection(curve, *, rejected=0.2):
+def about_rejection(curve, n_mirs, *, rejected=0.2):
     """What leaving out the unsure calls does to crosstalk: a list of sentences.
 
     Parameters
@@ -117,6 +117,8 @@ def about_rejection(curve, *, rejected=0.2):
     rejected : float
         Share of the calls of a miR that is left out, or the least above it.
     """
+    if n_mirs == 1:
+        return ["Crosstalk: none, as there is one miR alone."]
     told = curve.dropna(subset=["rejected", "crosstalk"])
     fewer = told[told["rejected"] >= rejected]
     if not len(fewer):

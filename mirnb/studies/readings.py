@@ -68,13 +68,9 @@ def about_techniques(numbers, peaks, bright):
     )
     seen = bright[bright["crops"] > 0]
     if len(seen):
-        shares = ", ".join(f"{name} {row['3 peaks']:.0%} of {row['crops']:.0f}" for name, row in _first(seen.iterrows()))
+        shares = "; ".join(f"{name}: {row['3 peaks']:.0%} of {row['crops']:.0f}" for name, row in seen.iterrows())
         sentences.append(f"Bright crops that show three peaks in their own channel: {shares}.")
     return sentences
-
-
-def _first(items):
-    return list(items)[:_MOST_NAMED]
 
 
 def _sorted(verdicts):

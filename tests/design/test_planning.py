@@ -1,5 +1,7 @@
 """Plans of panels: what they write, that nothing is predicted twice, and what is refused."""
 
+from types import SimpleNamespace
+
 import nbformat
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from by_hand import everything_in
 from mirnb.cli import main
 from mirnb.design import planning
 from mirnb.design.planning import QUICK, design, in_words, plan_notebook, plan_panels
+from mirnb.design.predicted_scores import MEAN
 from mirnb.design.prediction import FLUX_SHARES
 from mirnb.experiments.panel_file import PANEL_NAMES, THESIS, load_panel
 from mirnb.files import InputError
@@ -138,3 +141,39 @@ def test_the_command_refuses_in_one_sentence(arguments, words, perfect, tmp_path
     said = capsys.readouterr().err.splitlines()
     assert [line for line in said if line.startswith("mirnb: ")] == [said[-1]]
     assert words in said[-1]
+
+
+def _f1(name, value, ends, angle=177.5):
+    return {
+        "panel": "mine",
+        "angle_deg": angle,
+        "flux_share": 1,
+        "class": name,
+        "f1": value,
+        "f1_low": ends[0],
+        "f1_high": ends[1],
+    }
+
+
+def test_a_score_is_reached_where_its_interval_says_so():
+    rows = [
+        _f1("a", 0.9, (0.85, 0.95)),
+        _f1("b", 0.8, (0.7, 0.9)),
+        _f1("c", 0.5, (0.4, 0.6)),
+        _f1("d", 0.9, (np.nan, np.nan)),
+    ]
+    assert planning._reached(pd.DataFrame(rows), 0.8) == [
+        "Predicted F1 of 0.8 or more with the light of the settings: holds for a; does not hold for c; cannot be told for "
+        "b, d."
+    ]
+
+
+def test_other_angles_are_better_where_intervals_do_not_meet():
+    angles = {177.5: (0.8, 0.7, 0.85), 176.0: (0.9, 0.88, 0.95), 178.0: (0.6, 0.5, 0.65), 177.0: (0.82, 0.75, 0.9)}
+    scores = pd.DataFrame([_f1(MEAN, one[0], one[1:], angle) for angle, one in angles.items()])
+    said = planning._other_angles(SimpleNamespace(scores=scores), "mine", 177.5)
+    assert said == [
+        "Better at 176 degrees than at 177.5: holds, predicted F1 0.90 (0.88 to 0.95).",
+        "Better at 178 degrees than at 177.5: does not hold, predicted F1 0.60 (0.50 to 0.65).",
+        "Better at 177 degrees than at 177.5: cannot be told, predicted F1 0.82 (0.75 to 0.90).",
+    ]

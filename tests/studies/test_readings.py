@@ -57,7 +57,7 @@ def test_peaks_are_judged_pair_by_pair():
     assert readings.about_techniques(_numbers(1, 2), peaks, bright)[1:] == [
         "Three peaks with a miR's own template: holds for red (3); does not hold for green (1).",
         "Four peaks with a foreign template: holds for red under green's (4); does not hold for green under red's (2).",
-        "Bright crops that show three peaks in their own channel: red 25% of 20.",
+        "Bright crops that show three peaks in their own channel: red: 25% of 20.",
     ]
 
 
@@ -204,10 +204,11 @@ def test_whoever_wins_is_said_to_win(small_data):
 
 def test_crosstalk_before_and_after_rejection():
     curve = pd.DataFrame({"rejected": [0.0, 0.1, 0.25], "crosstalk": [0.04, 0.03, 0.01]})
-    assert comparison.about_rejection(curve) == [
+    assert comparison.about_rejection(curve, 3) == [
         "Of the miRs called a miR, 4.0% are called another one; with the 25% least sure calls left out, 1.0%."
     ]
-    assert comparison.about_rejection(curve[:2]) == ["Crosstalk: too few calls of a miR to tell."]
+    assert comparison.about_rejection(curve[:2], 3) == ["Crosstalk: too few calls of a miR to tell."]
+    assert comparison.about_rejection(curve * 0, 1) == ["Crosstalk: none, as there is one miR alone."]
 
 
 def test_steps_of_the_descent():
