@@ -64,11 +64,16 @@ def small_classifier(small_data, small_run, short_runs):
     return train_facts(save_rival(lenet5.chosen_lenet5(short_runs[:1], small_data), small_data, small_run))
 
 
+@pytest.fixture
+def no_pages(monkeypatch):
+    """No notebook is run for the page of counted stacks."""
+    monkeypatch.setattr(report, "quantification_page", lambda out, **_: out / "page.html")
+
+
 @pytest.fixture(autouse=True)
-def no_pages(request, monkeypatch):
-    """Tests that are not slow run no notebook for the page of counted stacks."""
+def no_pages_unless_slow(request):
     if request.node.get_closest_marker("slow") is None:
-        monkeypatch.setattr(report, "quantification_page", lambda out, **_: out / "page.html")
+        request.getfixturevalue("no_pages")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -13,11 +14,11 @@ import pytest
 from lab_browser import CHROMIUM, browser
 from sentences import conclusion, known_numbers, numbers_in, stands_in
 
-from mirnb import files, pages, report, running, stamps
+from mirnb import contents, files, notebook_pages, report, running, stamps
 from mirnb.cli import main
+from mirnb.contents import NOTEBOOKS
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
-from mirnb.pages import NOTEBOOKS
 from mirnb.report import _converted
 from mirnb.simulation.folders import simulate_with_single_types
 from mirnb.simulation.settings import Settings
@@ -82,7 +83,7 @@ class _Page(HTMLParser):
 @pytest.mark.slow
 def test_every_notebook_runs_and_is_rendered(reported):
     _, page = reported
-    for name in pages.NOTEBOOKS:
+    for name in contents.NOTEBOOKS:
         done = nbformat.read(page.parent / "notebooks" / f"{name}.ipynb", as_version=4)
         outputs = [out for cell in done.cells if cell.cell_type == "code" for out in cell.outputs]
         assert not [out for out in outputs if out.output_type == "error" or out.get("name") == "stderr"], name
@@ -172,7 +173,7 @@ def test_index_says_what_was_analysed_and_that_it_is_simulated(reported):
     assert "learning_rate = 0.001" in text
     for value in load_experiment(sample).fingerprints().values():
         assert value in text
-    for _, name, _, _ in pages.FIGURES:
+    for name in [one.name for one in contents.FIGURES]:
         assert f"figures/{name}.png" in text
         assert (page.parent / "figures" / f"{name}.svg").exists()
 
@@ -202,21 +203,56 @@ def test_a_second_run_trains_nothing(reported):
     assert {path: path.stat().st_mtime_ns for path in (page.parent / "cache").rglob("*") if path.is_file()} == made
 
 
+@pytest.fixture(scope="module")
+def unlabelled(reported, tmp_path_factory):
+    """The report's stack as a user's own: what `mirnb new` makes of it, blobs detected."""
+    sample, _ = reported
+    folder = tmp_path_factory.mktemp("unlabelled") / "mine"
+    assert main(["new", str(folder), "--stack", str(sample / "stack.tif"), "--pixel-size", "120"]) == 0
+    return folder
+
+
 @pytest.mark.slow
-def test_the_classifier_of_a_report_classifies_an_unlabelled_experiment(reported, tmp_path, capsys):
-    sample, page = reported
-    shutil.copy(sample / "stack.tif", tmp_path)
-    rows = [line.rsplit(",", 2)[0] for line in (sample / "blobs.csv").read_text().splitlines()]
-    (tmp_path / "blobs.csv").write_text("\n".join(rows) + "\n")
-    toml = 'name = "new"\nstack = "stack.tif"\nblobs = "blobs.csv"\npixel_size_nm = 120\n'
-    (tmp_path / "experiment.toml").write_text(toml)
+def test_classify_ends_with_a_page_of_an_unlabelled_stack(reported, unlabelled, tmp_path, capsys):
+    _, page = reported
     target = tmp_path / "classified.csv"
-    assert main(["classify", str(page.parent / "classifier"), str(tmp_path), "--out", str(target)]) == 0
-    assert "too near the border" in capsys.readouterr().out
-    assert target.read_text().count("\n") == len(rows)
+    assert main(["classify", str(page.parent / "classifier"), str(unlabelled), "--out", str(target)]) == 0
+    said = capsys.readouterr().out
+    assert "too near the border" in said
+    assert target.read_text().count("\n") == (unlabelled / "blobs.csv").read_text().count("\n")
+    shown = Path(re.search(r"page: (.*\.html)", said).group(1))
+    text = shown.read_text(encoding="utf-8")
+    told = text[text.index('id="what-we-saw"') : text.index("</section>")]
+    assert "like the training data" in told
+    assert "nobody has measured: label some" in told
+    for name in ("frame_counted", "molecules_counted", "abundance"):
+        assert (tmp_path / "classified" / f"{name}.png").exists(), name
+    assert main(["export-rois", str(unlabelled), "--calls", str(target), "--out", str(tmp_path / "calls.zip")]) == 0
+    calls = pd.read_csv(target)["class"].dropna()
+    assert f"{len(calls)} calls written" in capsys.readouterr().out
 
 
 @pytest.mark.slow
+def test_a_report_without_labels_runs_what_it_can_and_counts_with_others_classifier(reported, unlabelled, tmp_path, capsys):
+    _, page = reported
+    given = {"classifier": str(page.parent / "classifier")}
+    index = report.make_report(unlabelled, out=tmp_path / "run", quick=True, parameters=given)
+    assert sorted(path.stem for path in (tmp_path / "run" / "notebooks").glob("*.html")) == [
+        "01_templates", "02_correlation_comparison", "09_quantification", "10_panel_design",
+    ]  # fmt: skip
+    text, counts = index.read_text(encoding="utf-8"), pd.read_csv(tmp_path / "run" / "tables" / "abundance.csv")
+    assert 'class="badge">classifier trained on simulated frames<' in text
+    assert ">simulated<" not in text
+    for row in counts.to_dict("records"):
+        assert f"{row['molecules']:,.0f} ({row['low']:,.0f} to {row['high']:,.0f}) {row['class']}" in text
+    assert 'src="figures/frame_counted.png"' in text
+    assert 'src="figures/molecules_counted.png"' in text
+    assert "drawn from the panel" in (tmp_path / "run" / "notebooks" / "01_templates.html").read_text(encoding="utf-8")
+    assert "no labels, so notebooks that train or test are left out" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_pages")
 def test_the_best_kind_is_copied_and_another_may_be_chosen(reported, tmp_path, capsys):
     sample, page = reported
     classifiers = {path.name for path in (page.parent / "classifiers").iterdir()}
@@ -246,7 +282,7 @@ def test_the_claims_stand_on_the_index_page_each_with_a_verdict(reported):
 
 
 @pytest.mark.slow
-def test_notebooks_01_and_02_do_without_labels_when_masks_are_given(reported, tmp_path):
+def test_notebooks_01_and_02_do_without_labels(reported, tmp_path):
     sample, page = reported
     shutil.copy(sample / "stack.tif", tmp_path)
     rows = [line.rsplit(",", 2)[0] for line in (sample / "blobs.csv").read_text().splitlines()]
@@ -295,7 +331,7 @@ def test_unknown_notebooks_are_refused():
 
 
 def test_what_users_typed_is_escaped():
-    page = pages._PAGES.from_string("{{ text }}").render(text="<b>&")
+    page = notebook_pages._PAGES.from_string("{{ text }}").render(text="<b>&")
     assert page == "&lt;b&gt;&amp;"
 
 
@@ -430,7 +466,7 @@ def test_a_second_report_runs_nothing_that_is_unchanged_and_says_from_when_it_is
     assert again()[0] == list(ONLY)
     ran, page = again()
     assert ran == []
-    assert len(re.findall(r"run \d{4}-\d\d-\d\d \d\d:\d\d and unchanged since", page)) == 3
+    assert len(re.findall(r"<td>\d{4}-\d\d-\d\d \d\d:\d\d, \d+ s</td>", page)) == 3
     assert "3 unchanged since they were run (--fresh runs them, too); nothing to run" in capsys.readouterr().out
     assert again(fresh=True)[0] == list(ONLY)
     assert again(parameters={"epochs": "7"})[0] == ["03_training", "08_classifiers"]  # 01 has no such parameter
@@ -518,5 +554,5 @@ def test_bars_inside_a_cell_are_told_too(tmp_path, monkeypatch):
 def test_the_usual_minutes_are_those_of_the_readme():
     text = (files.ROOT / "README.md").read_text(encoding="utf-8")
     told = {name: float(minutes) for name, minutes in re.findall(r"^\| (\d\d_\w+) \|.*\| ([\d.]+) \|$", text, re.MULTILINE)}
-    assert told == pages.MINUTES
-    assert set(pages.MINUTES) == set(NOTEBOOKS)
+    assert told == contents.MINUTES
+    assert set(contents.MINUTES) == set(NOTEBOOKS)

@@ -38,7 +38,7 @@ def first_counted(plan, found):
 
 
 def frame_with_calls(plan, found):
-    """A part of a frame of the first counted stack and its calls, as `plots.draw_frame` takes them; {} without any."""
+    """A part of a frame of the first counted stack and its calls, as `images.draw_frame` takes them; {} without any."""
     one, blobs = first_counted(plan, found)
     if blobs.empty:
         return {}
@@ -47,7 +47,7 @@ def frame_with_calls(plan, found):
 
 
 def molecules_by_class(plan, found, *, n_each=8):
-    """Raw crops of each called class, as `plots.draw_molecules` takes them: "red, brightest", "red, least sure", ..."""
+    """Raw crops of each called class, as `molecules.draw_molecules` takes them: "red, brightest", "red, least sure", ..."""
     one, blobs = first_counted(plan, found)
     crops = without_margin(cut_raw_crops(one.experiment.stack, blobs, one.experiment.panel))
     window, rows = one.experiment.panel.template_window, {}

@@ -142,7 +142,7 @@ def busiest_corner(rows, cols, shape, side_px):
 
 
 def busiest_part(stack, blobs, *, side_px=320):
-    """Where most molecules were called, as `plots.draw_frame` takes it: frame, blobs, corner, side_px.
+    """Where most molecules were called, as `images.draw_frame` takes it: frame, blobs, corner, side_px.
 
     Parameters
     ----------

@@ -16,7 +16,9 @@ from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import HeldFrames
 from mirnb.files import InputError
 from mirnb.imaging.preprocessing import noise_sd, preprocess
+from mirnb.imaging.templates import preprocess_templates
 from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.frames import ideal_pairs
 
 LABELS = "frame,x [nm],y [nm],is_really_mir,selected_mir_type"
 MASKS = {mir: f"{mir}.tif" for mir in ("red", "green", "blue")}
@@ -203,12 +205,23 @@ def test_an_unlabelled_sample_of_no_kept_blobs_has_crops_of_the_right_shape(tmp_
     assert all(len(indices) == 0 for indices in data.groups().values())
 
 
-@pytest.mark.parametrize("unlabelled", [True, False])
-def test_labels_are_asked_for_where_there_is_no_mask_to_do_without(unlabelled, tmp_path):
+def test_without_labels_or_masks_templates_are_drawn_from_the_panel(tmp_path):
+    sample = load_experiment(write_folder(tmp_path / "s"))
+    data = dataset.prepare(RunFolder(sample, tmp_path / "run"), unlabelled=True)
+    drawn = preprocess_templates(ideal_pairs(sample.panel))
+    np.testing.assert_allclose(data.templates, drawn, rtol=1e-5)
+    for mir, template in zip(sample.panel.mirs, data.templates, strict=True):
+        profile = template[:, sample.panel.template_window.left]
+        lower = sample.panel.template_window.above + mir.gap_px  # where the second blob lies
+        assert profile[round(lower)] > 0.1 * profile.max()
+    assert "drawn from the panel" in sample.about_labels()
+
+
+def test_labels_are_asked_for_where_they_are_needed(tmp_path):
     sample = load_experiment(write_folder(tmp_path / "s"))
     before = everything_in(tmp_path)
     with pytest.raises(InputError, match=r"blobs\.csv: has no labels"):
-        dataset.prepare(RunFolder(sample, tmp_path / "run"), unlabelled=unlabelled)
+        dataset.prepare(RunFolder(sample, tmp_path / "run"))
     assert everything_in(tmp_path) == before
 
 

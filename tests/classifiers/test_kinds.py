@@ -15,8 +15,8 @@ from mirnb.cli import main
 from mirnb.experiments import cutouts
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError, read_json, write_json
-from mirnb.pages import score_rows
 from mirnb.plots import draw_rivals
+from mirnb.studies import headline
 from mirnb.studies.comparison import about, compare, difference, in_columns, in_words
 
 pytestmark = pytest.mark.slow  # trains networks
@@ -166,7 +166,7 @@ def test_a_fifth_kind_needs_one_line_in_the_registry(
     figure = draw_rivals(table).figure
     assert "a toy" in [text.get_text() for text in figure.legends[0].get_texts()]
     making.save_rivals(found, small_data, run, n_resamples=50)
-    assert "a toy" in [row["classifier"] for row in score_rows(read_json(run.root / "metrics.json"), small.panel)]
+    assert "a toy" in headline.comparison(read_json(run.root / "metrics.json"), small.panel)[0]
     target = tmp_path / "classified.csv"
     given = [
         "classify",

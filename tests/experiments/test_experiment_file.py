@@ -313,7 +313,7 @@ def test_a_new_experiment_is_that_of_the_files_where_they_are(own_files, tmp_pat
     monkeypatch.chdir(tmp_path)
     files = ["--stack", "their files/stack.tif", "--blobs", "their files/blobs.csv"]
     assert main(["new", "data/my first!", *files, "--pixel-size", "80"]) == 0
-    assert "next: mirnb check data/my first!" in capsys.readouterr().out
+    assert "mirnb check data/my first!" in capsys.readouterr().out
     experiment = load_experiment("data/my first!")
     assert experiment.name == "my-first"
     assert experiment.pixel_size_nm == 80
@@ -330,6 +330,7 @@ def test_the_pixel_size_is_the_files_and_where_it_says_none_is_asked_for(tmp_pat
     tifffile.imwrite(tmp_path / "silent.tif", np.zeros((64, 64), np.uint16))
     assert main(["new", str(tmp_path / "a"), "--stack", str(tmp_path / "says.tif")]) == 0
     assert load_experiment(tmp_path / "a").pixel_size_nm == pytest.approx(104)
+    assert (tmp_path / "a" / "blobs.csv").read_text().count("\n") == 1  # looked for, none found
     assert main(["new", str(tmp_path / "b"), "--stack", str(tmp_path / "silent.tif")]) == 1
     assert "silent.tif: does not say how large its pixels are; add --pixel-size NM" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
