@@ -60,7 +60,13 @@ def _about(root, name, there):
     tables = [path.name for path in listed(root / "tables", "*.csv") if f"tables/{path.name}" in made.get("files", {})]
     figures = [figure for figure in there.values() if figure.notebook == name]
     took = made.get("seconds")
-    return {"name": name, "date": made.get("date"), "took": took and in_time(took), "figures": figures, "tables": tables}
+    return {
+        "name": name,
+        "date": made.get("date"),
+        "took": "" if took is None else in_time(took),
+        "figures": figures,
+        "tables": tables,
+    }
 
 
 def in_time(seconds):

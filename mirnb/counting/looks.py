@@ -5,6 +5,7 @@ import pandas as pd
 
 from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.scores import with_interval
+from mirnb.counting.samples import is_simulated
 from mirnb.experiments.cutouts import busiest_part, cut_raw_crops, without_margin
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.experiment_file import turned_pixels
@@ -61,9 +62,9 @@ def molecules_by_class(plan, found, *, n_each=8):
 
 
 def next_steps(plan):
-    """What to do with calls that nobody has checked: a list of sentences; nothing where all stacks are labelled."""
-    own = [one.experiment for one in plan.inputs if one.experiment is not None and not one.experiment.labelled.any()]
-    if not own:
+    """What to do with calls that nobody has checked: a list of sentences; nothing where the classes are known."""
+    labelled = [one.experiment is None or one.experiment.labelled.any() or is_simulated(one) for one in plan.inputs]
+    if all(labelled):
         return []
     return [
         "How often these calls are right on these frames, nobody has measured: label some fifty molecules of each class "
