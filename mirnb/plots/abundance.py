@@ -3,6 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from mirnb.plots.style import new_figure, pt
+
 MOST_PAIRS = 6  # of samples that one figure compares; of more, those with the first sample are drawn
 
 
@@ -91,8 +93,8 @@ def draw_fold_changes(changes, replicates, panel, *, figure=None):
         first = pairs[0][1]
         pairs = [pair for pair in pairs if pair[1] == first]
     if figure is None:
-        height = len(pairs) * (0.24 * panel.n_mirs + 0.35) + 1.1
-        figure = plt.figure(figsize=(plt.rcParams["figure.figsize"][0], height))
+        height = len(pairs) * (0.24 * panel.n_mirs + 0.5) + 1.9
+        figure = new_figure(pt(6.4), pt(height))
     axes = figure.subplots(len(pairs), 1, sharex=True, squeeze=False)[:, 0]
     low, high = _limits(changes, replicates)
     for ax, (sample, against) in zip(axes, pairs, strict=True):
