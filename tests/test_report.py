@@ -14,7 +14,7 @@ import pytest
 from lab_browser import CHROMIUM, browser
 from sentences import conclusion, known_numbers, numbers_in, stands_in
 
-from mirnb import contents, files, notebook_pages, report, running, stamps
+from mirnb import contents, files, notebook_pages, pdf, report, running, stamps
 from mirnb.cli import main
 from mirnb.contents import NOTEBOOKS
 from mirnb.experiments.experiment_file import load_experiment
@@ -91,56 +91,78 @@ def test_every_notebook_runs_and_is_rendered(reported):
         assert (page.parent / "notebooks" / f"{name}.html").stat().st_size > 5000
 
 
+_TEXTS = """() => {
+  const ground = one => { for (let at = one; at; at = at.parentElement) { const color = getComputedStyle(at).backgroundColor;
+    if (!color.endsWith(", 0)") && color !== "transparent") return color; } return "rgb(255, 255, 255)"; };
+  const seen = new Map();
+  for (const one of document.querySelectorAll("body *")) {
+    const own = [...one.childNodes].some(part => part.nodeType === 3 && part.textContent.trim());
+    const color = getComputedStyle(one).color + " on " + ground(one);
+    if (own && one.getClientRects().length) seen.set(color, one.textContent.trim().slice(0, 40));
+  }
+  return [...seen]; }"""
+
+
+def _pages(page):
+    return [page, page.with_name("sheet.html"), *sorted((page.parent / "notebooks").glob("*.html"))]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
-def test_pages_load_in_a_browser_without_an_error_or_a_broken_picture(reported):
-    _, page = reported
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width_px", [400, 1400])
+def test_pages_are_read_at_any_width_by_day_and_night(width_px, scheme, reported):
+    """No sideways scroll, no message, no broken picture, nothing asked of the outside, every text stands out."""
     said = []
     with browser() as opened:
-        shown = opened.new_page()
-        shown.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+        shown = opened.new_page(viewport={"width": width_px, "height": 800}, color_scheme=scheme)
+        shown.on("console", lambda message: said.append(message.text))
         shown.on("pageerror", lambda error: said.append(str(error)))
-        shown.on("requestfailed", lambda request: said.append(request.url))
-        for path in (page, page.parent / "notebooks" / "03_training.html"):
+        shown.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else said.append(request.url))
+        for path in _pages(reported[1]):
             shown.goto(path.as_uri(), wait_until="load")
-            broken = "() => [...document.images].filter(one => !one.complete || !one.naturalWidth).map(one => one.src)"
-            assert shown.evaluate(broken) == []
-            assert shown.locator("img").count() > 3
+            assert shown.evaluate("document.documentElement.scrollWidth") <= width_px, path.name
+            good = "one => one.complete && one.naturalWidth && one.alt"
+            assert shown.evaluate(f"[...document.images].every({good})"), path.name
+            shown.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true; })")
+            for colors, text in shown.evaluate(_TEXTS):
+                assert _contrast(*colors.split(" on ")) >= 4.5, f"{path.name}: {text!r} {colors}"
     assert said == []
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
-@pytest.mark.parametrize("width_px", [400, 1400])
-def test_no_page_has_to_be_scrolled_sideways(width_px, reported):
-    _, page = reported
+def test_code_is_folded_and_left_out_on_paper(reported):
     with browser() as opened:
-        shown = opened.new_page(viewport={"width": width_px, "height": 800})
-        for path in [page, *(page.parent / "notebooks").glob("*.html")]:
-            shown.goto(path.as_uri(), wait_until="load")
-            assert shown.evaluate("document.documentElement.scrollWidth") <= width_px, path.name
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
-def test_code_is_folded_and_text_can_be_read_in_the_dark_and_on_paper(reported):
-    _, page = reported
-    color = "one => getComputedStyle(one).color"
-    with browser() as opened:
-        shown = opened.new_page(color_scheme="dark")
-        shown.goto((page.parent / "notebooks" / "03_training.html").as_uri())
-        ground = shown.locator("body").evaluate("one => getComputedStyle(one).backgroundColor")
-        assert _contrast(shown.locator("h1").evaluate(color), ground) > 7
-        assert _contrast(shown.locator("summary").first.evaluate(color), ground) > 4.5
+        shown = opened.new_page()
+        shown.goto((reported[1].parent / "notebooks" / "03_training.html").as_uri())
         assert [shown.locator("summary").nth(k).inner_text() for k in range(3)] == ["parameters", "set for this run", "code"]
         assert not shown.locator(".highlight").first.is_visible()
         shown.locator("summary").first.click()
         assert shown.locator(".highlight").first.is_visible()
-        for word in shown.locator(".highlight").first.locator("span[class]").all()[:40]:
-            code = shown.locator(".highlight pre").first.evaluate("one => getComputedStyle(one).backgroundColor")
-            assert _contrast(word.evaluate(color), code) > 4.5, word.inner_text()
         shown.emulate_media(media="print")
         assert not shown.locator("summary").first.is_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
+def test_the_index_is_printed_on_five_pages_at_most_and_the_sheet_on_one(reported):
+    printed = pdf.print_pages([reported[1], reported[1].with_name("sheet.html")])
+    index, sheet = (len(re.findall(rb"/Type ?/Page\b", path.read_bytes())) for path in printed)
+    assert index <= 5
+    assert sheet == 1
+
+
+@pytest.mark.slow
+def test_the_first_screen_holds_the_result_and_provenance_comes_last(reported):
+    text = reported[1].read_text(encoding="utf-8")
+    order = [
+        'class="result"', 'class="cards"', "frame_calls_twin_cnn.png", "raw_crops.png", "All classifiers on the same test",
+        "confusion_twin_cnn.png", "fig08_confusion_test.png", "Claims of the thesis", "What was analysed, and with what",
+    ]  # fmt: skip
+    places = [text.index(one) for one in order]
+    assert places == sorted(places)
+    assert text.count('class="card"') == 4
 
 
 def _contrast(one, other):
@@ -157,7 +179,7 @@ def _contrast(one, other):
 @pytest.mark.slow
 def test_pages_have_no_script_and_every_link_leads_to_a_file(reported):
     _, page = reported
-    for path in [page, *(page.parent / "notebooks").glob("*.html")]:
+    for path in _pages(page):
         parsed = _Page(path)
         assert "script" not in parsed.tags
         for target in parsed.targets:
