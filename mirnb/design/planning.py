@@ -181,8 +181,8 @@ def in_words(designed):
             )
         sentences += _reached(at_full[at_full["class"].isin(panel.mir_names)], rows["least_flux"]["least_f1"].iloc[0])
         for table in (apart, at_full):
-            remarks = table[table["remark"] != ""]
-            sentences += [f"{one['class']}: {one['remark']}." for one in remarks.to_dict("records")]
+            remarks = table[table["remark"] != ""].groupby("remark", sort=False)["class"]
+            sentences += [f"{', '.join(names)}: {remark}." for remark, names in remarks]
         sentences += _other_angles(designed, name, panel.prism_angle_deg)
     return sentences + designed.left_out
 
