@@ -125,7 +125,7 @@ def _plan_in_words(to_run, kept, run):
         return f"{unchanged}; nothing to run"
     minutes = max(sum(map(MINUTES.get, to_run)), 1)
     return (
-        f"{len(to_run)} notebooks to run, about {minutes:.0f} minutes the first time on two cores"
+        f"{len(to_run)} notebooks to run, about {minutes:.0f} minute{'s' * (round(minutes) > 1)} the first time on two cores"
         f"{unchanged and f'; {unchanged}'}; {run.root / 'index.html'} shows what is there already"
     )
 

@@ -89,7 +89,8 @@ def verdict(values, profile, ranges, training_profile):
     for name, (words, margin) in FEATURES.items():
         (low, high), value = ranges[name], values[name]
         if not low * (1 - margin) <= value <= high * (1 + margin):  # NaN is unlike too
-            unlike.append(f"{words} ({value:.3g}, training {low:.3g} to {high:.3g})")
+            told = [f"{one:,.0f}" if abs(one) >= 1000 else f"{one:.3g}" for one in (value, low, high)]
+            unlike.append(f"{words} ({told[0]}, training {told[1]} to {told[2]})")
     distance, limit = profile_distance(profile, training_profile)
     if distance > limit:
         unlike.append(f"probabilities (profile {distance:.2f} from the training data's, chance stays under {limit:.2f})")

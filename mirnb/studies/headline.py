@@ -6,7 +6,10 @@ from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.scores import as_text, judge, with_interval
 from mirnb.studies import thesis
 
-_IN_WORDS = {"twin_cnn": "the twin-trained CNN", "lenet5": "the thesis's network", "pca_svm": "miRACLE's way"}
+_IN_WORDS = {
+    "twin_cnn": "the twin-trained CNN", "lenet5": "the thesis's network (LeNet-5)", "pca_svm": "miRACLE's way (PCA + SVM)",
+    "matched_filter": "the matched filter",
+}  # fmt: skip
 
 
 def tested(metrics):
@@ -36,12 +39,12 @@ def in_one_sentence(metrics, panel):
     first, *others = scores
     names, n_test = [*panel.mir_names, "noise"], sum(map(sum, scores[first]["confusion"]))
     told = [
-        f"On {n_test:,} test crops that it had not seen, the {KINDS[first].title} tells {', '.join(names[:-1])} and noise "
+        f"On {n_test:,} test crops that it had not seen, {_IN_WORDS[first]} tells {', '.join(names[:-1])} and noise "
         f"apart with a mean F1 over the miRs of {_with_ends(scores[first])}."
     ]
     for kind in others:
         gain = _difference(metrics, first, kind)
-        if kind in _IN_WORDS and gain:
+        if gain and kind != "matched_filter":
             word = judge(*gain[1:])
             told.append(f"That it is better than {_IN_WORDS[kind]} {word}: {with_interval(*gain, '{:+.3f}')}.")
     return told
@@ -55,8 +58,7 @@ def cards(metrics, panel):
         shown.append(_card(scores[first], f"best mean F1 over the miRs: {KINDS[first].title}"))
     for kind in ("lenet5", "pca_svm"):
         if kind in scores:
-            words = _IN_WORDS[kind]
-            shown.append(_card(scores[kind], f"{words}: {KINDS[kind].title}"))
+            shown.append(_card(scores[kind], _IN_WORDS[kind]))
     counts = metrics.get("counts", {})
     if counts:
         n = {name: counts.get(name, 0) for name in panel.names}

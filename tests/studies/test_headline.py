@@ -45,8 +45,8 @@ def test_the_best_comes_first_and_is_named_with_its_interval(metrics):
         "over the miRs of 0.850 (95 %: 0.80 to 0.90)."
     )
     assert more == [
-        "That it is better than the thesis's network holds: +0.050 (+0.010 to +0.090).",
-        "That it is better than miRACLE's way cannot be told: +0.060 (-0.020 to +0.100).",
+        "That it is better than the thesis's network (LeNet-5) holds: +0.050 (+0.010 to +0.090).",
+        "That it is better than miRACLE's way (PCA + SVM) cannot be told: +0.060 (-0.020 to +0.100).",
     ]
 
 
@@ -54,9 +54,9 @@ def test_where_lenet_wins_it_is_said_to(metrics):
     metrics["classifiers"]["lenet5"] = scores(0.9)
     metrics["differences"] = {"lenet5 less twin_cnn": [0.05, 0.01, 0.09], "lenet5 less pca_svm": [-0.02, -0.04, -0.01]}
     first, *more = headline.in_one_sentence(metrics, THESIS)
-    assert "the LeNet-5 (thesis) tells" in first
+    assert "the thesis's network (LeNet-5) tells" in first
     assert more[0].startswith("That it is better than the twin-trained CNN holds")
-    assert more[1].startswith("That it is better than miRACLE's way does not hold")
+    assert more[1].startswith("That it is better than miRACLE's way (PCA + SVM) does not hold")
     assert headline.cards(metrics, THESIS)[0][0] == "0.900"
     assert headline.comparison(metrics, THESIS)[0][0] == "LeNet-5 (thesis)"
 
