@@ -4,6 +4,8 @@ Compared are the means over trainings; the 95 % interval of their difference is 
 validation crops, as all trainings are judged on the same.
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -79,6 +81,8 @@ def marked_values(panel):
 def _difference(at, beyond):
     """How much higher the scores are beyond: difference, low, high, and whether they decline."""
     low = high = np.nan
-    if min(len(at), len(beyond)) > 1:
-        low, high = stats.ttest_ind(beyond, at, equal_var=False).confidence_interval(0.95)
+    if min(len(at), len(beyond)) > 1 and max(np.ptp(at), np.ptp(beyond)) > 0:
+        with warnings.catch_warnings():  # scipy warns where one of the two has the same score in all repeats
+            warnings.simplefilter("ignore", RuntimeWarning)
+            low, high = stats.ttest_ind(beyond, at, equal_var=False).confidence_interval(0.95)
     return {"difference": beyond.mean() - at.mean(), "low": low, "high": high, "verdict": judge(-high, -low)}

@@ -8,7 +8,6 @@ from mirnb.studies import thesis
 
 _IN_WORDS = {
     "twin_cnn": "the twin-trained CNN", "lenet5": "the thesis's network (LeNet-5)", "pca_svm": "miRACLE's way (PCA + SVM)",
-    "matched_filter": "the matched filter",
 }  # fmt: skip
 
 
@@ -39,14 +38,14 @@ def in_one_sentence(metrics, panel):
     first, *others = scores
     names, n_test = [*panel.mir_names, "noise"], sum(map(sum, scores[first]["confusion"]))
     told = [
-        f"On {n_test:,} test crops that it had not seen, {_IN_WORDS[first]} tells {', '.join(names[:-1])} and noise "
+        f"On {n_test:,} test crops that it had not seen, {_named(first)} tells {', '.join(names[:-1])} and noise "
         f"apart with a mean F1 over the miRs of {_with_ends(scores[first])}."
     ]
     for kind in others:
         gain = _difference(metrics, first, kind)
         if gain and kind != "matched_filter":
             word = judge(*gain[1:])
-            told.append(f"That it is better than {_IN_WORDS[kind]} {word}: {with_interval(*gain, '{:+.3f}')}.")
+            told.append(f"That it is better than {_named(kind)} {word}: {with_interval(*gain, '{:+.3f}')}.")
     return told
 
 
@@ -58,7 +57,7 @@ def cards(metrics, panel):
         shown.append(_card(scores[first], f"best mean F1 over the miRs: {KINDS[first].title}"))
     for kind in ("lenet5", "pca_svm"):
         if kind in scores:
-            shown.append(_card(scores[kind], _IN_WORDS[kind]))
+            shown.append(_card(scores[kind], _named(kind)))
     counts = metrics.get("counts", {})
     if counts:
         n = {name: counts.get(name, 0) for name in panel.names}
@@ -91,6 +90,10 @@ def comparison(metrics, panel):
             own = [_split(one[key][name], one["intervals"][key][name]) for one in scores.values()]
             rows.append((f"{name}, {key}", own + [(f"{both[k][name]:.2f}", "") for _, *both in printed]))
     return columns, rows
+
+
+def _named(kind):
+    return _IN_WORDS.get(kind, f"the {KINDS[kind].title}")
 
 
 def _card(scores, words):
