@@ -2,10 +2,12 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ import tifffile
 from by_hand import blobs_text, everything_in, middle_nm, toml_text, write_folder
 
 import mirnb
+from mirnb import files
 from mirnb.cli import main
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS
@@ -430,3 +433,29 @@ def test_what_is_wrong_with_quantify_is_one_line(
 def test_quantify_needs_a_classifier(small_folder, tmp_path, capsys):
     assert main(["quantify", str(tmp_path), str(small_folder / "stack.tif"), "--out", str(tmp_path / "out")]) == 1
     assert "no classifier here" in said_once(capsys)
+
+
+def test_lab_opens_copies_set_to_the_experiment_and_keeps_those_that_were_changed(small_folder, tmp_path, monkeypatch):
+    folder, asked = shutil.copytree(small_folder, tmp_path / "mine"), []
+    monkeypatch.setattr(subprocess, "call", lambda command: asked.append(command) or 0)
+    assert main(["lab", str(folder), "--no-browser", "--port", "1"]) == 0
+    assert asked[0][-2:] == ["--port", "1"]
+    assert f"--ServerApp.root_dir={folder / 'notebooks'}" in asked[0]
+    copies = sorted((folder / "notebooks").glob("*.ipynb"))
+    assert [path.name for path in copies] == [path.name for path in files.listed(files.NOTEBOOK_FOLDER, "*.ipynb")]
+    for path in copies:
+        source = nbformat.read(path, 4).cells[1].source
+        assert f'experiment: str = "{folder.as_posix()}"' in source, path
+    copies[0].write_text("changed")
+    copies[1].unlink()
+    assert main(["lab", str(folder)]) == 0
+    assert copies[0].read_text() == "changed"
+    assert copies[1].exists()
+
+
+def test_parameters_are_listed_with_their_meaning(tmp_path, capsys):
+    assert main(["report", str(tmp_path), "--list-parameters", "--only", "03"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "03_training"
+    assert "  -p epochs 10  (int) passes over the training crops" in lines
+    assert not [line for line in lines if "-p experiment" in line or "-p quick" in line]

@@ -11,7 +11,7 @@ from mirnb.experiments.blobs import ERASED, LABEL_COLUMNS, UNLABELLED, read_blob
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS
 from mirnb.files import InputError
-from mirnb.labelling.rois import nearest_blobs, read_points, write_rois
+from mirnb.labelling.rois import nearest_blobs, read_points, with_calls, write_rois
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.settings import Settings
 
@@ -186,3 +186,28 @@ def test_several_classes_are_of_counters_also_where_a_roi_has_but_one(tmp_path):
     ]
     with pytest.raises(InputError, match="counters 2"):
         read_points(_counted(tmp_path / "b.roi", [2, 2]), THESIS, 1, unnamed="red,green")
+
+
+def test_calls_are_exported_as_labels_are(small, tmp_path):
+    called = small.table.assign(**{"class": ["green", "unsure", "", *["noise"] * (len(small.table) - 3)]})
+    write_table(tmp_path / "calls.csv", called)
+    sample = with_calls(small, tmp_path / "calls.csv")
+    assert sample.labels.tolist() == [1, UNLABELLED, UNLABELLED, *[3] * (len(called) - 3)]
+    assert write_rois(tmp_path / "set.zip", sample) == len(called) - 2
+    rois = {roi.name: roi for roi in roifile.roiread(tmp_path / "set.zip")}
+    (point,) = next(roi for name, roi in rois.items() if "green" in name).coordinates()
+    assert point * 120 + 60 == pytest.approx(called[["x [nm]", "y [nm]"]].iloc[0], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (lambda table: table, "has no column class; mirnb classify and mirnb quantify write tables with calls"),
+        (lambda table: table.assign(**{"class": "violet"}), "calls violet, but the panel has red, green, blue, noise"),
+        (lambda table: table.assign(**{"class": "red", "frame": 99}), "frame 99, but the stack has 4"),
+    ],
+)
+def test_a_table_that_holds_no_calls_of_this_stack_is_refused(changed, words, small, tmp_path):
+    write_table(tmp_path / "calls.csv", changed(small.table))
+    with pytest.raises(InputError, match=words):
+        with_calls(small, tmp_path / "calls.csv")
