@@ -91,7 +91,7 @@ def first_sight(run):
     numbers = abundance[["class", "molecules", "low", "high"]].itertuples(index=False)
     told = ", ".join(f"{with_interval(*ends, '{:,.0f}')} {name}" for name, *ends in numbers)
     sentences = [f"Among {n_blobs:,} blobs on {n_frames} frames the {classifier} counts {told} molecules (95 %)."]
-    sentences += [f"Is the stack like the training data? {verdict}." for verdict in stacks["verdict"].str.capitalize()]
+    sentences += [f"Is the stack like the training data? It is {verdict}." for verdict in stacks["verdict"]]
     badges = ["classifier trained on simulated frames"] if stacks.get("trained_on_simulated", pd.Series()).any() else []
     cards = [
         (f"{row['molecules']:,.0f}", f"{row['class']} (95 %: {row['low']:,.0f} to {row['high']:,.0f})")
