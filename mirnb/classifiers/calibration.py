@@ -54,6 +54,40 @@ def reliability(y_true, y_prob, *, n_bins=N_BINS):
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n, "confidence": mean, "accuracy": accuracy})
 
 
+def wilson(hits, n):
+    """Ends of Wilson's 95 % interval of a share: (low, high), NaN of nothing. hits, n : ndarray of shape (k,)"""
+    n = np.where(np.asarray(n) > 0, n, np.nan)
+    share, z = hits / n, 1.96
+    middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.maximum(middle - half, 0) / (1 + z**2 / n), np.minimum((middle + half) / (1 + z**2 / n), 1)
+
+
+def reliability_points(table, *, least=10):
+    """Bins of `reliability` with what can be said of them: neighbours are joined until each holds `least` crops or more.
+
+    Returns
+    -------
+    DataFrame with low, high, n, confidence, accuracy, accuracy_low, accuracy_high
+        Without empty bins; the last two are the ends of `wilson`.
+    """
+    filled = table[table["n"] > 0].iloc[::-1]  # from the surest down: few are unsure
+    groups, size = [0] * len(filled), 0
+    for k, n in enumerate(filled["n"]):
+        groups[k] = groups[k - 1] + (size >= least) if k else 0
+        size = n + (0 if size >= least else size)
+    if 0 < size < least:
+        groups = np.minimum(groups, max(groups[-1] - 1, 0))
+    hits, weight = filled["accuracy"] * filled["n"], filled["confidence"] * filled["n"]
+    joined = filled.assign(hits=hits, weight=weight).groupby(np.array(groups, int))
+    sums = joined[["n", "hits", "weight"]].sum()
+    low, high = wilson(sums["hits"].to_numpy(), sums["n"].to_numpy())
+    points = pd.DataFrame(
+        {"low": joined["low"].min(), "high": joined["high"].max(), "n": sums["n"], "confidence": sums["weight"] / sums["n"],
+         "accuracy": sums["hits"] / sums["n"], "accuracy_low": low, "accuracy_high": high}
+    )  # fmt: skip
+    return points.iloc[::-1].reset_index(drop=True)
+
+
 def expected_calibration_error(table):
     """Mean distance of accuracy and confidence over the bins of `reliability`, weighted by their counts."""
     filled = table[table["n"] > 0]
@@ -88,8 +122,8 @@ def rejection_curve(y_true, y_prob, *, thresholds=None):
     -------
     DataFrame, one row a threshold
         threshold, accepted (calls of a miR), rejected (share of all calls of a miR), crosstalk (share of another miR among
-        accepted calls that are miRs), noise (share of noise among accepted calls), recall (accepted right calls among all
-        miRs). NaN of nothing.
+        accepted calls that are miRs) with crosstalk_low and crosstalk_high (`wilson`), noise (share of noise among accepted
+        calls), recall (accepted right calls among all miRs). NaN of nothing.
     """
     noise = y_prob.shape[1] - 1
     y_pred, sure = y_prob.argmax(axis=1), y_prob.max(axis=1)
@@ -98,9 +132,11 @@ def rejection_curve(y_true, y_prob, *, thresholds=None):
         thresholds = np.linspace(1 / y_prob.shape[1], 0.995, 60)
     accepted = called & (sure >= np.asarray(thresholds)[:, None])
     n, n_mirs, right = accepted.sum(axis=1), (accepted & is_mir).sum(axis=1), (accepted & (y_pred == y_true)).sum(axis=1)
+    low, high = wilson(n_mirs - right, n_mirs)
     with np.errstate(invalid="ignore"):
         columns = {
             "threshold": thresholds, "accepted": n, "rejected": np.divide(called.sum() - n, called.sum()),
-            "crosstalk": (n_mirs - right) / n_mirs, "noise": (n - n_mirs) / n, "recall": np.divide(right, is_mir.sum()),
+            "crosstalk": (n_mirs - right) / n_mirs, "crosstalk_low": low, "crosstalk_high": high,
+            "noise": (n - n_mirs) / n, "recall": np.divide(right, is_mir.sum()),
         }  # fmt: skip
     return pd.DataFrame(columns)

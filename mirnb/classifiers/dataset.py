@@ -20,7 +20,9 @@ from mirnb.experiments.panel import Panel
 from mirnb.experiments.placement import warn_of_places
 from mirnb.experiments.stacks import path_fingerprint
 from mirnb.files import InputError, require_in_range
+from mirnb.imaging.neighbours import find_crowded
 from mirnb.imaging.preprocessing import noise_sd
+from mirnb.imaging.responses import response_peak
 from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
 from mirnb.simulation.frames import ideal_pairs
 
@@ -95,20 +97,29 @@ class Dataset:
         """Titles and the first crops of each class; without labels, the crops brightest in each channel."""
         if self.scaler is not None:
             return {name: np.flatnonzero(self.y_true == k)[:n_each] for k, name in enumerate(self.panel.names)}
-        brightest = self.crops.max(axis=(1, 2))
-        strongest = brightest.argmax(axis=1)
+        light = self._light()
         groups = {}
         for k, name in enumerate(self.panel.mir_names):
-            own = np.flatnonzero(strongest == k)
-            groups[f"bright in {name}"] = own[np.argsort(-brightest[own, k])][:n_each]
+            own = np.flatnonzero(light.argmax(axis=1) == k)
+            groups[f"bright in {name}"] = own[np.argsort(-light[own, k])][:n_each]
         return groups
 
+    def _light(self):
+        """Response of each crop to each template where it peaks on a molecule: (n_crops, n_mirs)."""
+        row, col = response_peak(self.panel.template_window, self.panel.crop_window)
+        return self.crops[:, row, col]
+
     def brightest(self):
-        """Title and (response crop, raw crop) of the brightest crop of each miR; without labels, in each channel."""
-        first = self.groups(n_each=len(self.crops))
+        """Title and (response crop, raw crop) of the brightest crop of each miR; without labels, in each channel.
+
+        Its own template's response at the blob decides, and blobs with another one in their window are passed over as long
+        as there are others: what shines may be the neighbour.
+        """
+        crowded = find_crowded(self.frames, self.blobs["row"], self.blobs["col"], self.panel.crop_window)
+        light = self._light() - crowded[:, np.newaxis] * self.crops.max(initial=0)
         chosen = {
-            title: indices[np.argmax(self.crops[indices, ..., k].max(axis=(1, 2)))]
-            for k, (title, indices) in enumerate(first.items())
+            title: indices[np.argmax(light[indices, k])]
+            for k, (title, indices) in enumerate(self.groups(n_each=len(self.crops)).items())
             if k < self.panel.n_mirs and len(indices)
         }
         return {title: (self.crops[index], self.raw_crops[index]) for title, index in chosen.items()}

@@ -9,6 +9,7 @@ from mirnb.classifiers.base import Rival
 from mirnb.classifiers.calibration import apply_temperature, fit_temperature
 from mirnb.classifiers.scores import mir_f1
 from mirnb.files import read_json, write_json
+from mirnb.imaging.responses import response_peak
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,7 @@ class MatchedFilter:
     @classmethod
     def fit(cls, dataset):
         """Threshold with the best mean F1 over the miRs on training crops; temperature from validation."""
-        crop, template = dataset.panel.crop_window, dataset.panel.template_window
-        # a template on its own molecule peaks in the middle of where it lies (see `correlation`)
-        down, right = ((size - 1) // 2 for size in template.shape)
-        peak = crop.above - template.above + down, crop.left - template.left + right
+        peak = response_peak(dataset.panel.template_window, dataset.panel.crop_window)
         floor = cls(0.0, 1.0, peak)
         training, validation = dataset.split["training"], dataset.split["validation"]
         highest = floor._peaks(dataset.crops[training])

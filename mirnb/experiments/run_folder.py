@@ -41,14 +41,26 @@ class Results:
         write_table(self._tables / f"{name}.csv", frame)
 
     def show(self, figure, name):
-        """Save a figure as <name>.png and .svg."""
-        if self.badges:
-            said = "; ".join(self.badges)
-            figure.text(0.995, -0.005, said, ha="right", va="top", fontsize=8, color="0.45", style="italic")
-        for suffix in ("png", "svg"):
+        """Save a figure as <name>.png (300 dpi), .svg (its text as text) and .pdf, in the size it has."""
+        if self.simulated:
+            _stamp(figure, "simulated")
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # what is laid out once is laid out for all formats
+        for suffix, undated in {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}.items():
             with whole_file(self._figures / f"{name}.{suffix}") as temporary:
-                metadata = {"Date": None} if suffix == "svg" else None
-                figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata=metadata)
+                figure.savefig(temporary, dpi=300, metadata=undated)
+
+
+def _stamp(figure, text):
+    """A word in the corner above a figure, which grows by it."""
+    width, height = figure.get_size_inches()
+    said = figure.text(0.004, 1.0, text, ha="left", va="top", color="0.45", style="italic")
+    said.set_fontsize(max(0.8 * said.get_fontsize(), 6))
+    more = 1.5 * said.get_window_extent().height / figure.dpi
+    figure.set_size_inches(width, height + more)
+    said.set_y(1 - 0.2 * more / (height + more))
+    if figure.get_layout_engine() is not None:
+        figure.get_layout_engine().set(rect=(0, 0, 1, height / (height + more)))
 
 
 class RunFolder(Results):

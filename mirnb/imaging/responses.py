@@ -27,6 +27,12 @@ def template_responses(templates):
     return np.stack([correlator.cross_correlate(molecule) for molecule in ground])
 
 
+def response_peak(template_window, crop_window):
+    """(row, col) in a crop of the response where a molecule's own template peaks: in the middle of where it lies."""
+    down, right = ((size - 1) // 2 for size in template_window.shape)  # see `correlation`
+    return crop_window.above - template_window.above + down, crop_window.left - template_window.left + right
+
+
 def peak_profile(response):
     """The column of a response (rows, cols) through its maximum."""
     return response[:, np.unravel_index(np.argmax(response), response.shape)[1]]
@@ -91,8 +97,8 @@ def count_bright_peaks(crops, y_true, panel):
 def composite(response, panel, *, top=None):
     """A colour picture of a response: float ndarray of shape (rows, cols, 3), 0 to 1.
 
-    Up to three miRs, channel k is red, green or blue. Beyond, a pixel is as bright as its highest response and has the panel
-    colours of the templates it answers to, those that answer most by far the most: a plain sum of many hues would be white.
+    A pixel is as bright as its highest response and has the panel colours of the templates it answers to, those that answer
+    most by far the most: a plain sum of many hues would be white, and red and green alike to many eyes.
 
     Parameters
     ----------
@@ -102,10 +108,8 @@ def composite(response, panel, *, top=None):
     """
     top = top if top is not None else max(float(response.max()), np.finfo(np.float32).tiny)
     shown = np.clip(response / top, 0, 1)
-    if panel.n_mirs <= 3:
-        return shown @ np.eye(3)[: panel.n_mirs]
-    brightness = shown.max(axis=-1, keepdims=True)
+    brightness, most = shown.max(axis=-1, keepdims=True), response.max(axis=-1, keepdims=True)
     # pairs a pixel apart answer to each other's templates with .95: to the power of 32 that is .2
-    weights = (shown / np.maximum(brightness, np.finfo(np.float32).tiny)) ** 32
+    weights = (np.maximum(response, 0) / np.maximum(most, np.finfo(np.float32).tiny)) ** 32
     hues = np.array([to_rgb(colour) for colour in panel.colours[:-1]])
     return brightness * (weights @ hues) / np.maximum(weights.sum(axis=-1, keepdims=True), 1)

@@ -4,9 +4,8 @@ import lazy_loader
 
 _DRAWN = {
     "style": ["use_style"],
-    "images": ["composite_rows", "draw_channels", "draw_frame", "draw_gallery", "draw_image", "draw_peaks",
-               "draw_techniques", "draw_template_pairs", "draw_templates"],
-    "molecules": ["draw_molecules"],
+    "images": ["draw_frame", "draw_image", "draw_techniques"],
+    "molecules": ["colour_rows", "draw_channels", "draw_molecules", "draw_peaks", "draw_template_pairs", "draw_templates"],
     "training": ["draw_class_counts", "draw_complexity", "draw_learning_curves", "draw_network", "draw_sweep"],
     "scores": ["draw_confusion", "draw_confusions", "draw_learning_curve", "draw_precision_recall", "draw_rejection",
                "draw_reliabilities", "draw_reliability", "draw_rivals", "draw_roc", "draw_score_intervals"],

@@ -1,75 +1,92 @@
 """Draw how good classifiers are: confusion, curves, intervals, reliability (thesis Figs 7 to 9)."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from sklearn.metrics import ConfusionMatrixDisplay
 
-_RIVAL_MARKERS = "xsoD^vP*"
+from mirnb.plots.style import broken, figure_in, make_axes, own_axes, plain_style, pt, put_legend, put_title, text_in
+
+_FEW = 5  # classes that are drawn at full size
+_LEAST_PT = 6.0  # of any text
 
 
-def draw_confusions(matrices, panel):
-    """Confusion matrices, each row divided by its sum, precision and recall on the diagonal (thesis Figs 7 and 8).
+def draw_confusions(matrices, panel, *, title=None, figure=None):
+    """Confusion matrices, each row divided by its sum (thesis Figs 7 and 8).
 
     Parameters
     ----------
     matrices : dict
         Title -> counts, (n_classes, n_classes), rows true.
+    title : str, optional
+        The classifier.
     """
-    n = len(panel.names)
-    size = 3.9 if n <= 5 else 0.62 * n + 1.2
-    n_cols = len(matrices) if n <= 8 else 1  # more would be too small to read on a page
-    n_rows = len(matrices) // n_cols
-    figure, axes = plt.subplots(n_rows, n_cols, figsize=(size * n_cols, size * n_rows), squeeze=False)
-    for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=True):
+    axes = confusion_axes(len(matrices), len(panel.names), figure=figure)
+    for ax, (name, matrix) in zip(axes, matrices.items(), strict=True):
         draw_confusion(matrix, panel.names, ax=ax)
-        ax.set_title(f"{title} ({int(matrix.sum())})")
-    return figure
+        put_title(ax, title, f"{name} ({int(matrix.sum())} crops)")
+        ax.set_ylabel(ax.get_ylabel() if ax.get_subplotspec().is_first_col() else None)
+    return axes[0].figure
 
 
-def draw_confusion(matrix, names, *, ax=None):
-    """One confusion matrix of counts: shade and number are the share of the true class, P and R stand on the diagonal."""
-    if ax is None:
-        _, ax = plt.subplots()
+def confusion_axes(n, n_classes, *, figure=None):
+    """Axes for n confusion matrices of so many classes: large enough for their numbers."""
+    side = 3.15 if n_classes <= _FEW else 0.5 * n_classes + 1.3
+    return make_axes(n, width=side, height=side - (0.2 if n_classes <= _FEW else 0), figure=figure, keeps_shape=True)
+
+
+def draw_confusion(matrix, names, *, title=None, ax=None):
+    """One confusion matrix of counts: in each cell the share of its true class, which is the shade, and the crops.
+
+    Under a class stands its precision, beside it the crops that are truly of it; on the diagonal lies the recall. A dash
+    is a share of nothing.
+    """
+    ax = confusion_axes(1, len(names))[0] if ax is None else ax
+    n_true, n_called = matrix.sum(axis=1), matrix.sum(axis=0)
     with np.errstate(invalid="ignore"):
-        shares = matrix / matrix.sum(axis=1, keepdims=True)
-        precision = np.diag(matrix) / matrix.sum(axis=0)
-    display = ConfusionMatrixDisplay(np.nan_to_num(shares), display_labels=names)
-    display.plot(ax=ax, cmap="Blues", colorbar=False, include_values=False, im_kw={"vmin": 0, "vmax": 1})
-    small = len(names) > 5
-    for row in range(len(names)):
-        for col in range(len(names)):
-            share = shares[row, col]
-            text = f"P {precision[col]:.2f}\nR {share:.2f}" if row == col else f"{share:.2f}"
-            text = "" if row != col and (share < 0.005 or np.isnan(share)) else text.replace("nan", "–")
-            ax.text(
-                col, row, text, ha="center", va="center", color="w" if share > 0.5 else "k", fontsize=6.5 if small else 9
-            )
-    ax.tick_params(axis="x", rotation=90 if small else 0)
+        shares, precision = matrix / n_true[:, np.newaxis], np.diag(matrix) / n_called
+    ax.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1)
+    many = len(names) > _FEW
+    size = max(_LEAST_PT, pt(6.5 if many else 8.5))
+    for (row, col), share in np.ndenumerate(shares):
+        text = f"{_short(share, many)}\n{matrix[row, col]:g}" if matrix[row, col] or row == col else "0"
+        colour = "w" if share > 0.5 else "k" if matrix[row, col] else "0.55"
+        ax.text(col, row, text, ha="center", va="center", color=colour, fontsize=size, linespacing=1.05)
+    called = [f"{name}{' ' if many else chr(10)}P {_short(one, many)}" for name, one in zip(names, precision, strict=True)]
+    ax.set_xticks(range(len(names)), called)
+    ax.set_yticks(range(len(names)), [f"{name} ({n:g})" for name, n in zip(names, n_true, strict=True)])
+    ax.set(xlabel="called, with precision P", ylabel="true (crops)")
+    put_title(ax, title)
+    ax.tick_params(axis="x", rotation=90 if many or text_in(called) > pt(0.55) else 0)
+    ax.tick_params(length=0)
     sns.despine(ax=ax, left=True, bottom=True)
     return ax
 
 
-def draw_roc(curves, panel, *, ax=None):
-    """ROC curve of each miR against the rest (thesis Fig 9). curves: class name -> (DataFrame of fpr and tpr, area)."""
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.8, 4.6))
-    for name, (points, area) in curves.items():
-        k = panel.index(name)
-        label = f"{name} (area {area:.3f})"
-        ax.plot(points["fpr"], points["tpr"], color=panel.colours[k], ls=panel.line_styles[k], lw=1.8, label=label)
-    ax.plot([0, 1], [0, 1], color="0.6", lw=1, ls=(0, (1, 2)), label="chance")
-    ax.set(xlabel="False positive rate", ylabel="True positive rate", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    ax.legend(fontsize="small", **_legend_place(len(curves), "lower right"))
+def _short(share, many):
+    """A share with two decimals; where there is little room, without its leading zero; a dash of nothing."""
+    text = "–" if np.isnan(share) else f"{share:.2f}"
+    return text.replace("0.", ".").replace("1.00", "1") if many else text
+
+
+def _curve_axes(ax, xlabel, ylabel, title):
+    ax = own_axes(ax, width=4.4, height=4.4, keeps_shape=True)
+    ax.set(xlabel=xlabel, ylabel=ylabel, aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    put_title(ax, title)
     return ax
 
 
-def _legend_place(n_lines, inside):
-    """Where a legend stands: inside the axes, or beside them when there are too many lines."""
-    return {"loc": inside} if n_lines <= 5 else {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
+def draw_roc(curves, panel, *, title=None, ax=None):
+    """ROC curve of each miR against the rest (thesis Fig 9). curves: class name -> (DataFrame of fpr and tpr, area)."""
+    ax = _curve_axes(ax, "False positive rate", "True positive rate", title)
+    for name, (points, area) in curves.items():
+        k = panel.index(name)
+        style = {"color": panel.colours[k], "ls": panel.line_styles[k], "lw": pt(1.8)}
+        ax.plot(points["fpr"], points["tpr"], label=f"{name}, area {area:.3f}", **style)
+    ax.plot([0, 1], [0, 1], color="0.6", lw=pt(1), ls=(0, (1, 2)), label="chance")
+    put_legend(ax)
+    return ax
 
 
-def draw_precision_recall(curves, shares, panel, *, ax=None):
+def draw_precision_recall(curves, shares, panel, *, title=None, ax=None):
     """Precision-recall curve of each miR; its chance line lies at the share of its class.
 
     Parameters
@@ -79,34 +96,55 @@ def draw_precision_recall(curves, shares, panel, *, ax=None):
     shares : mapping
         Class name -> share of the crops that are of this class.
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.8, 4.6))
+    ax = _curve_axes(ax, "Recall", "Precision", title)
     for name, (points, average) in curves.items():
         k = panel.index(name)
         style = {"color": panel.colours[k], "ls": panel.line_styles[k]}
-        ax.plot(points["recall"], points["precision"], lw=1.8, label=f"{name} (average {average:.3f})", **style)
-        ax.axhline(shares[name], lw=0.9, alpha=0.7, **style)
-    ax.set(xlabel="Recall", ylabel="Precision", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    ax.legend(fontsize="small", title="thin lines: chance", **_legend_place(len(curves), "center left"))
+        ax.plot(points["recall"], points["precision"], lw=pt(1.8), label=f"{name}, average {average:.3f}", **style)
+        ax.axhline(shares[name], lw=pt(0.9), alpha=0.8, **style)
+    ax.plot([], [], color="0.4", lw=pt(0.9), label="thin: chance, the class's share")
+    put_legend(ax)
     return ax
 
 
-def draw_reliability(table, ece, *, ax=None):
-    """How often the predicted class is right against its probability; the grey bars count crops."""
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.6, 4.2))
-    filled = table[table["n"] > 0]
-    width = table["high"].iloc[0] - table["low"].iloc[0]
-    ax.bar(filled["low"], filled["n"] / filled["n"].sum(), width=width, align="edge", color="0.88", label="share of crops")
-    ax.plot([0, 1], [0, 1], color="0.6", ls=(0, (1, 2)), label="perfect")
-    error = np.sqrt(filled["accuracy"] * (1 - filled["accuracy"]) / filled["n"])
-    ax.errorbar(filled["confidence"], filled["accuracy"], yerr=error, fmt="o-", color="k", ms=4, label=f"ECE {ece:.3f}")
-    ax.set(xlabel="Probability of the predicted class", ylabel="Share that is right", xlim=(0, 1), ylim=(0, 1.02))
-    ax.legend(loc="upper left", fontsize="small")
+def draw_reliability(points, ece, *, title=None, ax=None, legend=True):
+    """How often the predicted class is right against its probability, with 95 % intervals; bars say where the crops are.
+
+    Parameters
+    ----------
+    points : DataFrame
+        As `calibration.reliability_points` gives it.
+    ece : float
+        The calibration error.
+    legend : bool
+        Say what is what; else it is left to the caller.
+    """
+    ax = own_axes(ax, width=4.0, height=3.9)
+    share = points["n"] / points["n"].sum()
+    style = {"width": points["high"] - points["low"], "align": "edge", "color": "0.87", "ec": "w"}
+    ax.bar(points["low"], share, **style, label="share of the crops in a bin")
+    ax.plot([0, 1], [0, 1], color="0.6", lw=pt(1), ls=(0, (1, 2)), label="as it should be")
+    error = np.abs(points[["accuracy_low", "accuracy_high"]].to_numpy().T - points["accuracy"].to_numpy())
+    style = {"fmt": "o-", "color": "k", "ms": pt(4), "lw": pt(1.2), "capsize": pt(2)}
+    ax.errorbar(points["confidence"], points["accuracy"], yerr=error, **style, label="right, 95 % interval")
+    ax.set(xlabel="Probability of the called class", ylabel="Share that is right", xlim=(0, 1), ylim=(0, 1.02))
+    put_title(ax, title, f"calibration error {ece:.3f}")
+    if legend:
+        put_legend(ax)
     return ax
 
 
-def draw_score_intervals(scores, intervals, panel, *, printed=None, ax=None):
+def draw_reliabilities(tables, *, figure=None):
+    """`draw_reliability` of several classifiers. tables: title -> (points, calibration error)."""
+    axes = make_axes(len(tables), width=2.4, height=2.9, figure=figure, sharex=True, sharey=True)
+    for ax, (title, (points, ece)) in zip(axes, tables.items(), strict=True):
+        draw_reliability(points, ece, title=title, ax=ax, legend=False)
+        ax.label_outer()
+    put_legend(axes)
+    return axes[0].figure
+
+
+def draw_score_intervals(scores, intervals, panel, *, printed=None, title=None, ax=None):
     """Recall and precision of each miR with intervals; open diamonds are the thesis's figures.
 
     Parameters
@@ -116,50 +154,67 @@ def draw_score_intervals(scores, intervals, panel, *, printed=None, ax=None):
     printed : dict, optional
         "recall" and "precision" -> class name -> the thesis's figure.
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(1.5 + (1.5 if panel.n_mirs <= 6 else 0.75) * panel.n_mirs, 3.6))
+    ax = own_axes(ax, width=max(1.0 + (1.3 if panel.n_mirs <= 6 else 0.6) * panel.n_mirs, 3.2), height=3.6)
     for column, name in enumerate(("recall", "precision")):
         for k, mir in enumerate(panel.mir_names):
-            x = k + (column - 0.5) * 0.3
-            middle = scores[name][k]
-            low, high = intervals[name][:, k]
-            error = [[max(middle - low, 0)], [max(high - middle, 0)]]
-            ax.errorbar(x, middle, yerr=error, fmt="os"[column], color=panel.colours[k], capsize=3)
+            x, middle = k + (column - 0.5) * 0.36, scores[name][k]
+            error = np.abs(intervals[name][:, [k]] - middle)
+            style = {"color": panel.colours[k], "capsize": pt(3), "ms": pt(6), "mfc": panel.colours[k] if column else "w"}
+            ax.errorbar(x, middle, yerr=error, fmt="os"[column], **style)
             if printed:
-                ax.plot(x + 0.08, printed[name][mir], "D", mfc="none", mec="k", ms=6)
-    ax.plot([], [], "o", color="0.3", label="recall")
-    ax.plot([], [], "s", color="0.3", label="precision")
+                ax.plot(x + 0.12, printed[name][mir], "D", mfc="none", mec="k", ms=pt(5))
+    ax.plot([], [], "o", color="0.3", mfc="w", ms=pt(6), label="recall")
+    ax.plot([], [], "s", color="0.3", ms=pt(6), label="precision")
     if printed:
-        ax.plot([], [], "D", mfc="none", mec="k", label="thesis")
-    ax.set(xticks=range(panel.n_mirs), xticklabels=panel.mir_names, ylabel="score, 95 % interval", ylim=(0, 1.02))
-    ax.tick_params(axis="x", rotation=0 if panel.n_mirs <= 6 else 60)
-    ax.legend(loc="lower left", fontsize="small", ncols=3)
+        ax.plot([], [], "D", mfc="none", mec="k", ms=pt(5), label="thesis")
+    ax.set(ylabel="score, 95 % interval", ylim=(0, 1.02), xlim=(-0.6, panel.n_mirs - 0.4))
+    label_classes(ax, panel.mir_names)
+    put_title(ax, title)
+    put_legend(ax)
     return ax
 
 
+def label_classes(ax, names):
+    """Names of classes under an axis, on several lines or upright where they would run into each other."""
+    n_cols = ax.get_subplotspec().get_gridspec().ncols if ax.get_subplotspec() else 1
+    room = 0.8 * figure_in(ax) / n_cols / len(names)
+    lines = [broken(name, room) for name in names]
+    upright = text_in(lines) > room
+    ax.set_xticks(range(len(names)), names if upright else lines, rotation=90 if upright else 0)
+
+
 def draw_rivals(table, *, ax=None):
-    """F1 of each class, and the mean of the miRs, for each classifier, with 95 % intervals; colours go by classifier.
+    """F1 of each class, and the mean of the miRs, for each classifier, with 95 % intervals; classifiers are grey.
 
     table : DataFrame
         As `comparison.compare` gives it.
     """
     classes, names = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["classifier"]))
-    if ax is None:
-        _, ax = plt.subplots(figsize=(2.5 + (1.5 if len(classes) <= 8 else 0.75) * len(classes), 3.8))
+    ax = own_axes(ax, width=2.0 + (1.2 if len(classes) <= 6 else 0.5) * len(classes), height=3.8)
     for k, name in enumerate(names):
         own = table[table["classifier"] == name].set_index("class").loc[classes]
-        x = np.arange(len(classes)) + 0.16 * (k - (len(names) - 1) / 2)
-        error = np.abs(np.stack([own["f1"] - own["f1 low"], own["f1 high"] - own["f1"]]))
-        style = {"marker": _RIVAL_MARKERS[k % len(_RIVAL_MARKERS)], "color": sns.color_palette("colorblind")[k]}
-        ax.errorbar(x, own["f1"], yerr=error, ls="", capsize=3, label=name, **style)
-    ax.set(xticks=range(len(classes)), xticklabels=classes, ylabel="F1 on test, 95 % interval", ylim=(None, 1.0))
-    ax.tick_params(axis="x", rotation=0 if len(classes) <= 8 else 60)
-    ax.figure.legend(fontsize="small", loc="outside right center")
+        x = np.arange(len(classes)) + 0.7 / len(names) * (k - (len(names) - 1) / 2)
+        error = np.abs(own[["f1 low", "f1 high"]].to_numpy().T - own["f1"].to_numpy())
+        ax.errorbar(
+            x,
+            own["f1"],
+            yerr=error,
+            capsize=pt(3),
+            label=name,
+            **{**plain_style(len(names) - 1 - k, line=False), "lw": pt(1.2)},
+        )
+    for k in range(1, len(classes)):
+        ax.axvline(k - 0.5, color="0.9", lw=pt(0.8), zorder=0)
+    ax.set(ylabel="F1 on test, 95 % interval", ylim=(None, 1.0), xlim=(-0.5, len(classes) - 0.5))
+    label_classes(ax, classes)
+    put_legend(ax)
     return ax
 
 
 def draw_learning_curve(table, *, reference=None, ax=None):
-    """Mean F1 over the miRs against the number of training labels, a line for each way; bars span the repeats.
+    """Mean F1 over the miRs against the number of training labels: each training a point.
+
+    From three numbers of labels on, a line joins the means; from three repeats on, bars span them.
 
     Parameters
     ----------
@@ -168,53 +223,49 @@ def draw_learning_curve(table, *, reference=None, ax=None):
     reference : float, optional
         LeNet-5's with all labels.
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6.2, 3.8))
+    ax = own_axes(ax, width=5.4, height=3.8)
+    n_ways = table["way"].nunique()
     for k, (way, own) in enumerate(table.groupby("way", sort=False)):
-        grouped = own.groupby("share")
-        labels, f1 = grouped["labels"].mean(), grouped["macro_f1_mir"]
-        error = np.stack([f1.mean() - f1.min(), f1.max() - f1.mean()])
-        style = {"marker": "oDs^"[k % 4], "ls": ("-", "--", "-.", ":")[k % 4], "color": sns.color_palette("colorblind")[k]}
-        ax.errorbar(labels * (1 + 0.02 * k), f1.mean(), yerr=error, capsize=3, label=way, **style)
+        grouped, shift = own.groupby("share"), 1 + 0.025 * (k - (n_ways - 1) / 2)
+        labels, f1, style = grouped["labels"].mean() * shift, grouped["macro_f1_mir"], plain_style(k)
+        ax.plot(own["labels"] * shift, own["macro_f1_mir"], **{**style, "ls": ""}, label=way if len(labels) < 3 else None)
+        if len(labels) >= 3:
+            ax.plot(labels, f1.mean(), label=way, **{**style, "ms": 0 if own["seed"].nunique() > 1 else style["ms"]})
+        spread = f1.size() >= 3
+        if spread.any():
+            ax.vlines(labels[spread], f1.min()[spread], f1.max()[spread], color=style["color"], lw=pt(0.8))
     if reference is not None:
-        ax.axhline(reference, color="0.5", ls=(0, (1, 2)), label="LeNet-5, all labels")
+        ax.axhline(reference, color="0.5", lw=pt(1), ls=(0, (1, 2)), label="LeNet-5, all labels")
     ax.set(xscale="log", xlabel="training labels (all classes)", ylabel="mean F1 over the miRs, test")
     ticks = table.groupby("share")["labels"].mean().round()
     ax.set_xticks(ticks, [str(int(tick)) for tick in ticks])
     ax.minorticks_off()
-    ax.legend(fontsize="small", loc="lower right")
+    ax.margins(0.08, 0.1)
+    put_legend(ax)
     return ax
 
 
-def draw_reliabilities(tables):
-    """`draw_reliability` of several classifiers side by side. tables: title -> (table, calibration error)."""
-    figure, axes = plt.subplots(1, len(tables), figsize=(3.7 * len(tables), 3.7), squeeze=False, sharey=True)
-    for ax, (title, (table, ece)) in zip(axes.flat, tables.items(), strict=True):
-        draw_reliability(table, ece, ax=ax)
-        ax.set_title(title)
-    for ax in axes.flat[1:]:
-        ax.set_ylabel("")
-    return figure
-
-
-def draw_rejection(curves, *, least_accepted=30, ax=None):
-    """Crosstalk between miRs against the share of calls rejected, as far as enough calls are left to tell.
+def draw_rejection(curves, *, least_accepted=30, figure=None):
+    """Crosstalk between miRs against the share of calls rejected: each classifier with its 95 % interval, before the others.
 
     Parameters
     ----------
     curves : dict
         Title -> `calibration.rejection_curve`.
     least_accepted : int
-        Where fewer calls are accepted the line ends.
+        Where fewer calls of a miR are accepted the line ends: too few to tell.
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(5.6, 3.8))
-    for k, (title, curve) in enumerate(curves.items()):
-        curve = curve[curve["accepted"] >= least_accepted]
-        style = {"color": sns.color_palette("colorblind")[k], "ls": ("-", "--", "-.", ":")[k % 4]}
-        ax.plot(100 * curve["rejected"], 100 * curve["crosstalk"], lw=1.8, label=title, **style)
-    ax.set(
-        xlabel="Calls of a miR rejected as unsure (%)", ylabel="Crosstalk between miRs (%)", xlim=(-1, 100), ylim=(0, None)
-    )
-    ax.legend(fontsize="small")
-    return ax
+    axes = make_axes(len(curves), width=2.4, height=2.8, figure=figure, sharex=True, sharey=True)
+    told = {title: 100 * curve[curve["accepted"] >= least_accepted] for title, curve in curves.items()}
+    for ax, (title, curve) in zip(axes, told.items(), strict=True):
+        for name, other in told.items():
+            if name != title:
+                ax.plot(other["rejected"], other["crosstalk"], color="0.75", lw=pt(0.9), label="the other classifiers")
+        ends = curve["crosstalk_low"], curve["crosstalk_high"]
+        ax.fill_between(curve["rejected"], *ends, color="0.85", lw=0, label="95 % (Wilson) interval")
+        ax.plot(curve["rejected"], curve["crosstalk"], color="k", lw=pt(1.8), label="crosstalk")
+        put_title(ax, title)
+        ax.set(xlabel="calls of a miR rejected (%)", ylabel="crosstalk between miRs (%)", xlim=(0, 100), ylim=(0, None))
+        ax.label_outer()
+    put_legend(axes)
+    return axes[0].figure

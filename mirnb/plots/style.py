@@ -7,6 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
+from matplotlib.transforms import ScaledTranslation
 
 MM = 1 / 25.4  # inch
 _PAGE_PT = 10.0
@@ -22,7 +23,7 @@ class Style:
 
 
 STYLES = {
-    "page": Style(_PAGE_PT, 9.6, False, 110, 12.0),
+    "page": Style(_PAGE_PT, 9.6, False, 110, 9.0),
     "paper": Style(7.0, 85 * MM, True, 200, 225 * MM),
     "slides": Style(14.0, 12.3, False, 80, 6.9),
 }
@@ -32,6 +33,11 @@ _current = STYLES["page"]
 
 class Drawing(Figure):
     """A figure made by a drawing itself: it may grow by its legend."""
+
+    def draw(self, renderer):
+        if self.get_layout_engine() is not None:  # axes of a fixed shape find their places in two steps
+            self.get_layout_engine().execute(self)
+        super().draw(renderer)
 
 
 def use_style(style="page", *, width_mm=None):
@@ -59,10 +65,11 @@ def use_style(style="page", *, width_mm=None):
     sns.set_theme(style="ticks")
     plt.rcParams.update(
         {
-            **sizes, "figure.constrained_layout.use": True, "image.interpolation": "nearest", "image.origin": "upper",
+            **sizes, "figure.constrained_layout.use": True, "image.interpolation": "none", "image.origin": "upper",
             "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.hashsalt": "mirnb",
             "figure.dpi": _current.dpi, "savefig.dpi": 300, "text.parse_math": False,  # a $ in a name is a $
-            "svg.fonttype": "none", "pdf.fonttype": 42, "figure.figsize": (min(_current.width_in, pt(6.4)), pt(4.4)),
+            "svg.fonttype": "none", "pdf.fonttype": 42,
+            "figure.figsize": (_current.width_in if _current.is_exact else pt(6.4), pt(4.4)),
             "legend.handlelength": 2.4,  # room for a line style with its marker
         }
     )  # fmt: skip
@@ -95,7 +102,7 @@ def new_figure(width, height):
     return plt.figure(FigureClass=Drawing, figsize=(_current.width_in if _current.is_exact else width, height))
 
 
-def make_axes(n, *, width, height, most_cols=None, figure=None, **options):
+def make_axes(n, *, width, height, most_cols=None, keeps_shape=False, figure=None, **options):
     """Axes of n panels, as many beside each other as the style has room for: ndarray of shape (n,).
 
     Parameters
@@ -103,6 +110,8 @@ def make_axes(n, *, width, height, most_cols=None, figure=None, **options):
     width, height : float
         Of one, inches on a page.
     most_cols : int, optional
+    keeps_shape : bool
+        Panels that are narrower than `width` are as much lower.
     figure : Figure or SubFigure, optional
         Where they go; a new one by default.
     **options
@@ -114,7 +123,7 @@ def make_axes(n, *, width, height, most_cols=None, figure=None, **options):
     n_cols = -(-n // n_rows) if most_cols is None else n_cols
     if figure is None:
         each = width_in() / n_cols if _current.is_exact else min(width_in() / n_cols, pt(width))
-        figure = new_figure(n_cols * each, n_rows * pt(height) * min(each / pt(width), 1))
+        figure = new_figure(n_cols * each, n_rows * pt(height) * (min(each / pt(width), 1) if keeps_shape else 1))
     axes = figure.subplots(n_rows, n_cols, squeeze=False, **options).flat
     for ax in axes[n:]:
         ax.remove()
@@ -123,36 +132,83 @@ def make_axes(n, *, width, height, most_cols=None, figure=None, **options):
     return axes[:n]
 
 
-def own_axes(ax, *, width, height):
+def own_axes(ax, *, width, height, keeps_shape=False):
     """The axes given, or new ones of so many inches on a page."""
-    return make_axes(1, width=width, height=height)[0] if ax is None else ax
+    return make_axes(1, width=width, height=height, keeps_shape=keeps_shape)[0] if ax is None else ax
+
+
+def broken(text, room):
+    """A text with its words on lines no wider than so many inches, as far as they let themselves be broken."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        lines[-1:] = [longer] if text_in([longer]) <= room or not lines[-1] else [lines[-1], word]
+    return "\n".join(lines)
+
+
+def put_title(ax, *lines):
+    """Lines above axes, broken where they would run into the neighbours; None is left out."""
+    n_cols = ax.get_subplotspec().get_gridspec().ncols if ax.get_subplotspec() else 1
+    room = (0.9 if n_cols == 1 else 0.72) * figure_in(ax) / n_cols
+    ax.set_title("\n".join(broken(line, room) for line in lines if line))
+
+
+def figure_in(ax):
+    """Width of the figure that axes are in, inches."""
+    return ax.figure.bbox.width / ax.figure.get_figure(root=True).dpi
 
 
 def put_legend(axes, *, title=None):
-    """What is drawn in some axes, each label once: beside them where there is room for it, else below, never over data."""
+    """What is drawn in some axes, each label once: beside them where there is room for it, else below, never over data.
+
+    A figure of our own, whose axes these all are, grows by it.
+    """
     axes = np.atleast_1d(axes)
     lines = {label: line for ax in axes for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     entries = {"handles": list(lines.values()), "labels": list(lines), "title": title}
-    figure = axes[0].figure
-    if not isinstance(figure, Drawing):
-        return axes[-1].legend(**entries, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure, ours = axes[0].figure, [ax for ax in axes[0].figure.axes if ax.get_label() != "<colorbar>"]
+    if not isinstance(figure, Drawing) or len(ours) > len(axes):
+        return _axes_legend(axes[-1], entries)
     width, height = figure.get_size_inches()
     legend = figure.legend(**entries, loc="outside right center")
-    own = legend.get_window_extent().padded(pt(5)).size / figure.dpi
+    own = _size_in(legend)
     if not _current.is_exact and width + own[0] <= width_in():
         figure.set_size_inches(width + own[0], max(height, own[1]))
         return legend
-    for n_cols in range(len(lines), 0, -1):
-        legend.remove()
-        legend = figure.legend(**entries, loc="outside lower center", ncols=n_cols)
-        own = legend.get_window_extent().padded(pt(5)).size / figure.dpi
-        if own[0] <= width:
-            break
-    figure.set_size_inches(width, height + own[1])
+    legend.remove()
+    legend = _in_columns(lambda n: figure.legend(**entries, loc="outside lower center", ncols=n), len(lines), width)
+    figure.set_size_inches(width, height + _size_in(legend)[1])
     return legend
 
 
-_GREYS, _MARKERS, _LINES = ("#000000", "#7a7a7a", "#404040", "#b0b0b0"), "oDs^vP", ("-", "--", "-.", ":")
+def _axes_legend(ax, entries):
+    """A legend to the right of axes, or below their labels where that is a third of the figure's width."""
+    right = ax.legend(**entries, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    width = figure_in(ax)
+    if _size_in(right)[0] < width / 3:
+        return right
+    below = {"bbox_to_anchor": (0.5, 0.0), "bbox_transform": ax.transAxes + _down(ax), "loc": "upper center"}
+    return _in_columns(lambda n: ax.legend(**entries, **below, ncols=n), len(entries["labels"]), width)
+
+
+def _down(ax):
+    return ScaledTranslation(0, -pt(0.42), ax.figure.get_figure(root=True).dpi_scale_trans)
+
+
+def _in_columns(make, n_lines, width):
+    """The legend of most columns that is not wider than so many inches."""
+    for n_cols in range(n_lines, 0, -1):
+        legend = make(n_cols)
+        if _size_in(legend)[0] <= width or n_cols == 1:
+            return legend
+        legend.remove()
+
+
+def _size_in(legend):
+    return legend.get_window_extent().padded(pt(5)).size / legend.get_figure(root=True).dpi
+
+
+_GREYS, _MARKERS, _LINES = ("#000000", "#777777", "#404040", "#a8a8a8"), "oDs^vP", ("-", "--", "-.", ":")
 
 
 def plain_style(k, *, line=True):
