@@ -6,7 +6,7 @@ import seaborn as sns
 
 from mirnb.imaging.responses import composite
 from mirnb.plots.images import draw_scale_bar
-from mirnb.plots.style import make_axes, new_figure, pt, put_legend, put_title, tallest_in, text_in, width_in
+from mirnb.plots.style import label_outer, make_axes, new_figure, pt, put_legend, put_title, tallest_in, text_in, width_in
 
 _GAP_PX = 2  # between two pictures; a crop and its colour picture are half as far apart
 
@@ -87,26 +87,17 @@ def draw_peaks(profiles, panel, *, figure=None):
     axes = make_axes(panel.n_mirs, width=3.0, height=2.6, figure=figure, sharex=True, sharey=True)
     rows_px = np.arange(profiles.shape[-1]) - (profiles.shape[-1] - 1) // 2
     for molecule, ax in enumerate(axes):
-        for template, name in enumerate(panel.mir_names):
-            own, style = molecule == template, {"color": panel.colours[template], "ls": panel.line_styles[template]}
-            ax.plot(
-                rows_px,
-                profiles[molecule, template],
-                lw=pt(2.2 if own else 1.2),
-                label=None if own and panel.n_mirs > 1 else name,
-                **style,
-            )
+        for template in range(panel.n_mirs):
+            style = {"color": panel.colours[template], "ls": panel.line_styles[template]}
+            ax.plot(rows_px, profiles[molecule, template], lw=pt(2.2 if molecule == template else 1.2), **style)
+        ax.set(xlabel="row shift (px)", ylabel="response")
         put_title(ax, f"{panel.mir_names[molecule]} molecule")
-    for ax in axes:
-        ax.label_outer()
-        ax.set(xlabel="row shift (px)" * ax.get_subplotspec().is_last_row(), ylabel="response" * _is_first(ax))
-    axes[-1].plot([], [], color="0.3", lw=pt(2.2), label="thick: its own template")
+    for k, name in enumerate(panel.mir_names):
+        axes[0].plot([], [], color=panel.colours[k], ls=panel.line_styles[k], lw=pt(1.2), label=name)
+    axes[0].plot([], [], color="0.3", lw=pt(2.2), label="thick: its own")
+    label_outer(axes)
     put_legend(axes, title="template")
     return axes[0].figure
-
-
-def _is_first(ax):
-    return ax.get_subplotspec().is_first_col()
 
 
 def _grey(image, high, low=0.0):

@@ -3,7 +3,18 @@
 import numpy as np
 import seaborn as sns
 
-from mirnb.plots.style import broken, figure_in, make_axes, own_axes, plain_style, pt, put_legend, put_title, text_in
+from mirnb.plots.style import (
+    broken,
+    figure_in,
+    label_outer,
+    make_axes,
+    own_axes,
+    plain_style,
+    pt,
+    put_legend,
+    put_title,
+    text_in,
+)
 
 _FEW = 5  # classes that are drawn at full size
 _LEAST_PT = 6.0  # of any text
@@ -22,7 +33,7 @@ def draw_confusions(matrices, panel, *, title=None, figure=None):
     axes = confusion_axes(len(matrices), len(panel.names), figure=figure)
     for ax, (name, matrix) in zip(axes, matrices.items(), strict=True):
         draw_confusion(matrix, panel.names, ax=ax)
-        put_title(ax, title, f"{name} ({int(matrix.sum())} crops)")
+        put_title(ax, title, name, f"{int(matrix.sum())} crops")
         ax.set_ylabel(ax.get_ylabel() if ax.get_subplotspec().is_first_col() else None)
     return axes[0].figure
 
@@ -30,7 +41,7 @@ def draw_confusions(matrices, panel, *, title=None, figure=None):
 def confusion_axes(n, n_classes, *, figure=None):
     """Axes for n confusion matrices of so many classes: large enough for their numbers."""
     side = 3.15 if n_classes <= _FEW else 0.5 * n_classes + 1.3
-    return make_axes(n, width=side, height=side - (0.2 if n_classes <= _FEW else 0), figure=figure, keeps_shape=True)
+    return make_axes(n, width=side, height=side + 0.3, figure=figure, keeps_shape=True)
 
 
 def draw_confusion(matrix, names, *, title=None, ax=None):
@@ -139,7 +150,7 @@ def draw_reliabilities(tables, *, figure=None):
     axes = make_axes(len(tables), width=2.4, height=2.9, figure=figure, sharex=True, sharey=True)
     for ax, (title, (points, ece)) in zip(axes, tables.items(), strict=True):
         draw_reliability(points, ece, title=title, ax=ax, legend=False)
-        ax.label_outer()
+    label_outer(axes)
     put_legend(axes)
     return axes[0].figure
 
@@ -265,7 +276,8 @@ def draw_rejection(curves, *, least_accepted=30, figure=None):
         ax.fill_between(curve["rejected"], *ends, color="0.85", lw=0, label="95 % (Wilson) interval")
         ax.plot(curve["rejected"], curve["crosstalk"], color="k", lw=pt(1.8), label="crosstalk")
         put_title(ax, title)
-        ax.set(xlabel="calls of a miR rejected (%)", ylabel="crosstalk between miRs (%)", xlim=(0, 100), ylim=(0, None))
-        ax.label_outer()
+        ax.set(xlabel="calls of a miR rejected (%)", ylabel="crosstalk between miRs (%)", xlim=(0, 100))
+    axes[0].set_ylim(0, None)
+    label_outer(axes)
     put_legend(axes)
     return axes[0].figure

@@ -127,9 +127,17 @@ def make_axes(n, *, width, height, most_cols=None, keeps_shape=False, figure=Non
     axes = figure.subplots(n_rows, n_cols, squeeze=False, **options).flat
     for ax in axes[n:]:
         ax.remove()
-    for ax in axes[max(n - n_cols, 0) : n]:
-        ax.tick_params(labelbottom=True)
     return axes[:n]
+
+
+def label_outer(axes):
+    """Take the labels off inner axes of a grid, as those that share them need none."""
+    n_cols = axes[0].get_subplotspec().get_gridspec().ncols
+    for k, ax in enumerate(axes):
+        is_last = k + n_cols >= len(axes)
+        ax.tick_params(axis="x", which="both", labelbottom=is_last)
+        ax.tick_params(axis="y", labelleft=k % n_cols == 0)
+        ax.set(xlabel=ax.get_xlabel() if is_last else None, ylabel=None if k % n_cols else ax.get_ylabel())
 
 
 def own_axes(ax, *, width, height, keeps_shape=False):

@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from mirnb.plots.scores import label_classes
-from mirnb.plots.style import make_axes, own_axes, plain_style, pt, put_legend, put_title, width_in
+from mirnb.plots.style import label_outer, make_axes, own_axes, plain_style, pt, put_legend, put_title, width_in
 
 FEW_REPEATS = 5  # with fewer, each is a point: a band would be made of nothing
 _SETTINGS = {
@@ -95,7 +95,7 @@ def draw_learning_curves(histories, *, printed=None, figure=None):
             ax.plot(np.arange(1, len(told) + 1), told, **style, label="thesis, one run")
         put_title(ax, name)
         ax.set(xlabel="epoch", ylim=(0, None), ylabel="cross-entropy")
-        ax.label_outer()
+    label_outer(axes)
     put_legend(axes)
     return axes[0].figure
 
@@ -133,7 +133,11 @@ def draw_sweep(table, panel, *, x_scale="linear", marked=None, figure=None):
         ax.margins(y=0.12)
     for ax in axes:
         _label_values(ax, setting, values, x)
-        ax.label_outer()
+    label_outer(axes)
+    few = table["seed"].nunique() < FEW_REPEATS
+    axes[-1].plot([], [], color="0.3", ls="-", label="median" if few else "median, and 10th to 90th percentile")
+    if few:
+        axes[-1].plot([], [], "o", color="0.3", mfc="none", ms=pt(4.5), mew=pt(0.9), label="one repeat")
     if undefined:
         axes[-1].plot([], [], color="0.3", label="undefined: never called", **_FOOT)
     put_legend(axes)
@@ -212,9 +216,9 @@ def draw_complexity(summary, *, figure=None):
             ax.plot(at["weights"], at[name], "*", ms=pt(15), mfc="none", mec="k", label=f"optimum: {best[0]} = {best[2]}")
         put_title(ax, name)
         ax.set(xscale="log", xlabel="weights", ylabel="mean F1 over the miRs, median")
-        ax.label_outer()
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.xaxis.set_minor_formatter(NullFormatter())
+    label_outer(axes)
     put_legend(axes)
     return axes[0].figure

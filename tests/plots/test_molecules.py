@@ -47,17 +47,17 @@ def test_molecules_stand_in_rows_and_bright_dirt_darkens_no_row():
     tops = [round(at - 11.5) for at in ax.get_yticks()]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["dim", "bright"]
     for top in tops:
-        np.testing.assert_allclose(picture[top + 6, 5], 1)
+        np.testing.assert_allclose(picture[top + 6, 5], 255)
         np.testing.assert_allclose(picture[top, 0], 0)
     assert ax.texts[0].get_text() == "1 µm"
 
 
 def test_colour_pictures_stand_beside_their_crops():
-    crop, colours = np.arange(240.0).reshape(24, 10), np.full((24, 10, 3), 0.25)
+    crop, colours = np.arange(240.0).reshape(24, 10), np.full((24, 10, 3), [0.2, 0.4, 0.6])
     one = plots.draw_molecules({"a": [crop, crop]}).images[0].get_array()
     both = plots.draw_molecules({"a": [crop, crop], "none": []}, beside={"a": [colours, colours], "none": []})
     assert both.images[0].get_array().shape[1] > one.shape[1] + 20
-    assert np.sum(np.all(both.images[0].get_array() == 0.25, axis=-1)) == 2 * 240
+    assert np.sum(np.all(both.images[0].get_array() == [51, 102, 153], axis=-1)) == 2 * 240
 
 
 def test_molecules_of_nothing_say_none():

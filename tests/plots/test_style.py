@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import pytest
-from matplotlib.text import Text
 
 from mirnb import plots
 from mirnb.plots.style import make_axes, own_axes, plain_style, put_legend
@@ -57,16 +56,3 @@ def test_axes_that_are_given_are_drawn_in_and_their_figure_keeps_its_size():
     put_legend(ax)
     assert tuple(figure.get_size_inches()) == (3, 2)
     assert ax.get_legend() is not None
-
-
-def text_outside_or_small(figure):
-    """Texts of a figure that are cut off by its edges, or smaller than 6 pt."""
-    figure.draw_without_rendering()
-    width, height = figure.bbox.size
-    found = []
-    for text in figure.findobj(Text):
-        box = text.get_window_extent()
-        inside = box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1
-        if text.get_visible() and text.get_text().strip() and (not inside or text.get_fontsize() < 6):
-            found.append(text.get_text())
-    return found
