@@ -84,7 +84,8 @@ def draw_peaks(profiles, panel, *, figure=None):
 
     profiles : ndarray of shape (n_mirs, n_mirs, rows), molecule first, template second
     """
-    axes = make_axes(panel.n_mirs, width=3.0, height=2.6, figure=figure, sharex=True, sharey=True)
+    size = {"width": 3.0, "height": 2.6} if panel.n_mirs <= 3 else {"width": 2.2, "height": 2.0}
+    axes = make_axes(panel.n_mirs, **size, figure=figure, sharex=True, sharey=True)
     rows_px = np.arange(profiles.shape[-1]) - (profiles.shape[-1] - 1) // 2
     for molecule, ax in enumerate(axes):
         for template in range(panel.n_mirs):

@@ -40,8 +40,8 @@ def draw_confusions(matrices, panel, *, title=None, figure=None):
 
 def confusion_axes(n, n_classes, *, figure=None):
     """Axes for n confusion matrices of so many classes: large enough for their numbers."""
-    side = 3.15 if n_classes <= _FEW else 0.5 * n_classes + 1.3
-    return make_axes(n, width=side, height=side + 0.3, figure=figure, keeps_shape=True)
+    few, side = n_classes <= _FEW, 3.15 if n_classes <= _FEW else 0.5 * n_classes + 1.3
+    return make_axes(n, width=side, height=side + 0.3, figure=figure, keeps_shape=few)
 
 
 def draw_confusion(matrix, names, *, title=None, ax=None):
@@ -51,19 +51,20 @@ def draw_confusion(matrix, names, *, title=None, ax=None):
     is a share of nothing.
     """
     ax = confusion_axes(1, len(names))[0] if ax is None else ax
-    n_true, n_called = matrix.sum(axis=1), matrix.sum(axis=0)
+    many, n_true, n_called = len(names) > _FEW, matrix.sum(axis=1), matrix.sum(axis=0)
     with np.errstate(invalid="ignore"):
         shares, precision = matrix / n_true[:, np.newaxis], np.diag(matrix) / n_called
-    ax.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1)
-    many = len(names) > _FEW
+    ax.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1, aspect="auto" if many else "equal")
     size = max(_LEAST_PT, pt(6.5 if many else 8.5))
+    is_tight = _room_in(ax, len(names)) < 0.25
     for (row, col), share in np.ndenumerate(shares):
-        text = f"{_short(share, many)}\n{matrix[row, col]:g}" if matrix[row, col] or row == col else "0"
+        text = f"{_short(share, many)}\n{_count(matrix[row, col], is_tight)}" if matrix[row, col] or row == col else "0"
         colour = "w" if share > 0.5 else "k" if matrix[row, col] else "0.55"
         ax.text(col, row, text, ha="center", va="center", color=colour, fontsize=size, linespacing=1.05)
     called = [f"{name}{' ' if many else chr(10)}P {_short(one, many)}" for name, one in zip(names, precision, strict=True)]
     ax.set_xticks(range(len(names)), called)
-    ax.set_yticks(range(len(names)), [f"{name} ({n:g})" for name, n in zip(names, n_true, strict=True)])
+    true = [f"{name}{chr(10) if many else ' '}({n:.0f})" for name, n in zip(names, n_true, strict=True)]
+    ax.set_yticks(range(len(names)), true)
     ax.set(xlabel="called, with precision P", ylabel="true (crops)")
     put_title(ax, title)
     ax.tick_params(axis="x", rotation=90 if many or text_in(called) > pt(0.55) else 0)
@@ -76,6 +77,11 @@ def _short(share, many):
     """A share with two decimals; where there is little room, without its leading zero; a dash of nothing."""
     text = "–" if np.isnan(share) else f"{share:.2f}"
     return text.replace("0.", ".").replace("1.00", "1") if many else text
+
+
+def _count(n, is_tight):
+    """A number of crops; thousands as k where there is no room for four digits."""
+    return f"{n:.0f}" if n < 1000 or not is_tight else f"{n / 1000:.1f}k" if n < 9950 else f"{n / 1000:.0f}k"
 
 
 def _curve_axes(ax, xlabel, ylabel, title):
@@ -166,14 +172,15 @@ def draw_score_intervals(scores, intervals, panel, *, printed=None, title=None, 
         "recall" and "precision" -> class name -> the thesis's figure.
     """
     ax = own_axes(ax, width=max(1.0 + (1.3 if panel.n_mirs <= 6 else 0.6) * panel.n_mirs, 3.2), height=3.6)
+    size = min(pt(6), 15 * _room_in(ax, panel.n_mirs))
     for column, name in enumerate(("recall", "precision")):
         for k, mir in enumerate(panel.mir_names):
-            x, middle = k + (column - 0.5) * 0.36, scores[name][k]
+            x, middle = k - 0.28 + 0.4 * column, scores[name][k]
             error = np.abs(intervals[name][:, [k]] - middle)
-            style = {"color": panel.colours[k], "capsize": pt(3), "ms": pt(6), "mfc": panel.colours[k] if column else "w"}
+            style = {"color": panel.colours[k], "capsize": size / 2, "ms": size, "mfc": panel.colours[k] if column else "w"}
             ax.errorbar(x, middle, yerr=error, fmt="os"[column], **style)
             if printed:
-                ax.plot(x + 0.12, printed[name][mir], "D", mfc="none", mec="k", ms=pt(5))
+                ax.plot(x + 0.17, printed[name][mir], "D", mfc="none", mec="k", ms=0.8 * size)
     ax.plot([], [], "o", color="0.3", mfc="w", ms=pt(6), label="recall")
     ax.plot([], [], "s", color="0.3", ms=pt(6), label="precision")
     if printed:
@@ -185,10 +192,15 @@ def draw_score_intervals(scores, intervals, panel, *, printed=None, title=None, 
     return ax
 
 
+def _room_in(ax, n):
+    """Width of one of n places along the x axis, inches, nearly."""
+    n_cols = ax.get_subplotspec().get_gridspec().ncols if ax.get_subplotspec() else 1
+    return 0.8 * figure_in(ax) / n_cols / n
+
+
 def label_classes(ax, names):
     """Names of classes under an axis, on several lines or upright where they would run into each other."""
-    n_cols = ax.get_subplotspec().get_gridspec().ncols if ax.get_subplotspec() else 1
-    room = 0.8 * figure_in(ax) / n_cols / len(names)
+    room = _room_in(ax, len(names))
     lines = [broken(name, room) for name in names]
     upright = text_in(lines) > room
     ax.set_xticks(range(len(names)), names if upright else lines, rotation=90 if upright else 0)
@@ -202,18 +214,13 @@ def draw_rivals(table, *, ax=None):
     """
     classes, names = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["classifier"]))
     ax = own_axes(ax, width=2.0 + (1.2 if len(classes) <= 6 else 0.5) * len(classes), height=3.8)
+    size = min(pt(5), 50 * _room_in(ax, len(classes)) / len(names))
     for k, name in enumerate(names):
         own = table[table["classifier"] == name].set_index("class").loc[classes]
         x = np.arange(len(classes)) + 0.7 / len(names) * (k - (len(names) - 1) / 2)
         error = np.abs(own[["f1 low", "f1 high"]].to_numpy().T - own["f1"].to_numpy())
-        ax.errorbar(
-            x,
-            own["f1"],
-            yerr=error,
-            capsize=pt(3),
-            label=name,
-            **{**plain_style(len(names) - 1 - k, line=False), "lw": pt(1.2)},
-        )
+        style = {**plain_style(len(names) - 1 - k, line=False), "lw": pt(1.2), "ms": size, "capsize": size / 2}
+        ax.errorbar(x, own["f1"], yerr=error, label=name, **style)
     for k in range(1, len(classes)):
         ax.axvline(k - 0.5, color="0.9", lw=pt(0.8), zorder=0)
     ax.set(ylabel="F1 on test, 95 % interval", ylim=(None, 1.0), xlim=(-0.5, len(classes) - 0.5))

@@ -163,8 +163,8 @@ def _draw_class(ax, own, measure, values, x, k, panel):
         ax.plot([x[values.index(value)] for value in own["value"]], own[measure], color=colour, ls="", mfc="none", **mark)
     ax.plot([], [], label=name, mfc="none", **line, **mark)
     undefined = own[own[measure].isna() & ~own["diverged"].astype(bool)]["value"].unique()
-    at, height = [x[values.index(value)] for value in undefined], np.full(len(undefined), 0.03 + 0.025 * k)
-    ax.plot(at, height, color=colour, transform=ax.get_xaxis_transform(), **_FOOT)
+    at, height = [x[values.index(value)] for value in undefined], 0.03 + 0.1 * k / max(panel.n_mirs, 4)
+    ax.plot(at, np.full(len(at), height), color=colour, transform=ax.get_xaxis_transform(), **_FOOT)
     return len(undefined) > 0
 
 

@@ -89,3 +89,30 @@ def test_crosstalk_and_rejection_by_hand():
     np.testing.assert_allclose(curve["crosstalk"], [1 / 3, 0, 0, np.nan])
     np.testing.assert_allclose(curve["noise"], [1 / 4, 1 / 3, 0, np.nan])
     np.testing.assert_allclose(curve["recall"], [2 / 4, 2 / 4, 1 / 4, 0])
+
+
+def test_wilsons_interval_by_hand():
+    low, high = calibration.wilson(np.array([0, 10, 5, 0]), np.array([10, 10, 10, 0]))
+    np.testing.assert_allclose(low, [0, 0.722, 0.237, np.nan], atol=5e-4)  # as tables print them
+    np.testing.assert_allclose(high, [0.278, 1, 0.763, np.nan], atol=5e-4)
+
+
+def test_bins_with_few_crops_are_joined_to_their_neighbours_and_lose_nothing():
+    y_true, y_prob = drawn(300)
+    table = calibration.reliability(y_true, y_prob)
+    points = calibration.reliability_points(table, least=25)
+    assert points["n"].min() >= 25
+    assert points["n"].sum() == 300
+    assert points["low"].is_monotonic_increasing
+    assert np.all(points["high"][:-1] <= points["low"][1:].to_numpy() + 1e-9)
+    filled = table[table["n"] > 0]
+    right = (filled["accuracy"] * filled["n"]).sum()
+    assert (points["accuracy"] * points["n"]).sum() == pytest.approx(right)
+    assert ((points["accuracy_low"] <= points["accuracy"]) & (points["accuracy"] <= points["accuracy_high"])).all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_few_crops_are_one_bin(n):
+    y_true, y_prob = drawn(300)
+    points = calibration.reliability_points(calibration.reliability(y_true[:n], y_prob[:n]))
+    assert points["n"].tolist() == [n] * (n > 0)
