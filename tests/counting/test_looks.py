@@ -50,10 +50,8 @@ def test_the_least_sure_and_the_brightest_of_each_class_come_first(counted, smal
     row, col = small.rows[inside[0]], small.cols[inside[0]]
     expected = frame[row - window.above : row + window.below, col - window.left : col + window.right]
     np.testing.assert_array_equal(rows["red, least sure"][0], expected)
-    light = [
-        crop[window.above - 1 : window.above + 2, window.left - 1 : window.left + 2].mean()
-        for crop in rows["red, brightest"]
-    ]
+    middle = np.s_[window.above - 1 : window.above + 2, window.left - 1 : window.left + 2]
+    light = [crop[middle].mean() for crop in rows["red, brightest"]]
     assert light == sorted(light, reverse=True)
 
 
@@ -92,8 +90,9 @@ def test_counts_are_told_as_the_tables_have_them(small, tmp_path):
     run.table(pd.DataFrame(stacks).assign(trained_on_simulated=True), "stacks")
     sentences, badges, cards = looks.first_sight(run)
     assert sentences[0] == (
-        "Among 5,000 blobs on 4 frames the twin-trained CNN counts 1,234 (1,100 to 1,300) red, 3 (0 to 9) green molecules (95 %)."
+        "Among 5,000 blobs on 4 frames the twin-trained CNN counts 1,234 (1,100 to 1,300) red, 3 (0 to 9) green molecules "
+        "(95 %)."
     )
-    assert sentences[1] == "Is the stack like the training data? Unlike in noise (2.4, training 33 to 34)."
+    assert sentences[1] == "Is the stack like the training data? It is unlike in noise (2.4, training 33 to 34)."
     assert badges == ["classifier trained on simulated frames"]
     assert cards[0] == ("1,234", "red (95 %: 1,100 to 1,300)")
