@@ -22,6 +22,8 @@ from mirnb.simulation.folders import simulate_samples
 from mirnb.simulation.settings import settings_of_experiment
 from mirnb.workspace import open_run, place
 
+MOST_TOLD = 3  # stacks whose verdict stands among the last sentences
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -181,4 +183,10 @@ def conclude(found):
     verdicts = found.stacks["verdict"]
     like, failed = (verdicts == "like the training data").sum(), (verdicts == "failed").sum()
     stacks = f"Stacks like the training data: {like} of {len(verdicts)}" + (f"; not counted: {failed}." if failed else ".")
-    return [stacks, *abundance.in_words(found.abundance), *changes.in_words(found.fold_changes, found.abundance)]
+    others = [f"{one}." for one in in_words(found.stacks[verdicts != "like the training data"])]
+    return [
+        stacks,
+        *others[:MOST_TOLD],
+        *abundance.in_words(found.abundance),
+        *changes.in_words(found.fold_changes, found.abundance),
+    ]

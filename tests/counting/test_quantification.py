@@ -75,6 +75,10 @@ def test_reference_blank_and_replicates_are_put_together(made, classifier, tmp_p
     assert table["classifier"].str.startswith("pca_svm ").all()
     assert table["true"].notna().all()
     assert quantification.conclude(found)[0] == "Stacks like the training data: 3 of 3."
+    unlike = found.stacks.assign(verdict=["unlike in noise (2.4, training 33 to 34)", *found.stacks["verdict"][1:]])
+    told = quantification.conclude(replace(found, stacks=unlike))
+    assert told[0] == "Stacks like the training data: 2 of 3."
+    assert told[1].endswith("unlike in noise (2.4, training 33 to 34).")
     assert (tmp_path / "out" / "abundance.csv").exists()
     again = pd.read_csv(tmp_path / "out" / "abundance.csv")
     np.testing.assert_allclose(again["molecules"], found.abundance["molecules"])
