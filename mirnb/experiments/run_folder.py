@@ -42,8 +42,8 @@ class Results:
 
     def show(self, figure, name):
         """Save a figure as <name>.png (300 dpi), .svg (its text as text) and .pdf, in the size it has."""
-        if self.simulated:
-            _stamp(figure, "simulated")
+        if self.badges:
+            _stamp(figure, "; ".join(self.badges))
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # what is laid out once is laid out for all formats
         for suffix, undated in {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}.items():
@@ -52,7 +52,7 @@ class Results:
 
 
 def _stamp(figure, text):
-    """A word in the corner above a figure, which grows by it."""
+    """A few words in the corner above a figure, which grows by them."""
     width, height = figure.get_size_inches()
     said = figure.text(0.004, 1.0, text, ha="left", va="top", color="0.45", style="italic")
     said.set_fontsize(max(0.8 * said.get_fontsize(), 6))
