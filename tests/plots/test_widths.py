@@ -142,7 +142,42 @@ def learning_curve(panel):
     return plots.draw_learning_curve(pd.DataFrame(rows), reference=0.5)
 
 
+def looks_of(panel):
+    """Two panels as `Designed.own` gives them."""
+    gaps = np.array([mir.gap_px for mir in panel.mirs])
+    table = pd.DataFrame({"class": panel.mir_names, "gap_px": gaps, "upper_sigma_px": 1.1, "lower_sigma_px": 1.4,
+                          "scatter_px": 0.5, "flux_counts": 1700.0, "lower_flux_counts": 800.0})  # fmt: skip
+    rows = [
+        {"class": name, "panel": f"{panel.name} {k}", "angle_deg": 177.5 - k, "flux_share": share, "f1": 0.8 * share**0.2,
+         "f1_low": 0.6 * share**0.2, "f1_high": 0.95}
+        for name in [*panel.mir_names, "mean of the miRs"] for k in range(2) for share in (0.25, 0.5, 1.0, 2.0)
+    ]  # fmt: skip
+    scores = pd.DataFrame(rows)
+    subsets = pd.DataFrame({"n": [2, 3], "least_distance_px": [4.0, 1.0], "overlap": [0.1, 0.6]})
+    matrix = RNG.integers(0, 300, (panel.n_mirs + 1,) * 2)
+    own = {"separations": table, "scores": scores[scores["angle_deg"] == 177.5], "subsets": subsets}
+    return {f"{panel.name} {k}": (panel, matrix, own) for k in range(2)}, scores
+
+
+def profiles(panel):
+    return plots.draw_profiles(looks_of(panel)[0])
+
+
+def predicted_confusions(panel):
+    return plots.draw_predicted_confusions(looks_of(panel)[0])
+
+
+def separability(panel):
+    looks, scores = looks_of(panel)
+    return plots.draw_separability(looks, scores, least_f1=0.8)
+
+
+def subsets(panel):
+    return plots.draw_subsets(looks_of(panel)[0], most_overlap=0.5)
+
+
 DRAWN = [
+    profiles, predicted_confusions, separability, subsets,
     frame_calls, techniques, molecules, templates, template_pairs, channels, peaks, class_counts, network, learning_curves,
     sweep, complexity, confusions, curves, roc, reliabilities, score_intervals, rivals, rejection, learning_curve,
 ]  # fmt: skip
@@ -209,3 +244,12 @@ def test_a_figure_is_kept_in_three_formats_of_its_size_with_its_text_as_text(tmp
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
     for suffix in ("png", "svg", "pdf"):  # no dates
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_angles_are_joined_from_three_on():
+    looks, scores = looks_of(panel_of(3))
+    more = pd.concat([scores, *(scores.assign(angle_deg=scores["angle_deg"] - turn) for turn in (0.5, 1.5))])
+    for table, is_joined in ((scores, False), (more, True)):
+        left = plots.draw_separability(looks, table, least_f1=0.8).axes[0]
+        lines = [line for line in left.lines if line.get_marker() not in ("None", "")]
+        assert {line.get_linestyle() != "None" for line in lines} == {is_joined}
