@@ -25,7 +25,7 @@ class Style:
 STYLES = {
     "page": Style(_PAGE_PT, 9.6, False, 110, 9.0),
     "paper": Style(7.0, 85 * MM, True, 200, 225 * MM),
-    "slides": Style(14.0, 12.3, False, 80, 6.9),
+    "slides": Style(12.0, 12.3, False, 90, 6.6),
 }
 _WIDTHS_MM = (50, 500)
 _current = STYLES["page"]
@@ -46,7 +46,7 @@ def use_style(style="page", *, width_mm=None):
     Parameters
     ----------
     style : "page", "paper" or "slides"
-        10 pt on a page of up to 244 mm; 7 pt in a column of just 85 mm, with panels below each other; 14 pt on a slide.
+        10 pt on a page of up to 244 mm; 7 pt in a column of just 85 mm, with panels below each other; 12 pt on a slide.
     width_mm : float, optional
         Another width: of a paper's figures (180 for two columns, say), or of the widest figure.
 
@@ -117,7 +117,8 @@ def make_axes(n, *, width, height, most_cols=None, keeps_shape=False, figure=Non
     **options
         Of `Figure.subplots`.
     """
-    room = int(width_in() / pt(width) + 0.02)
+    room = width_in() if figure is None else figure.bbox.width / figure.get_figure(root=True).dpi
+    room = int(room / pt(width) + 0.02)
     n_cols = max(min(n, most_cols or n, room), 1)
     n_rows = -(-n // n_cols)
     n_cols = -(-n // n_rows) if most_cols is None else n_cols
