@@ -2,6 +2,7 @@
 
 import time
 
+from mirnb.classifiers.scores import in_time
 from mirnb.contents import FIGURES, MINUTES, NOTEBOOKS
 from mirnb.counting.looks import first_sight
 from mirnb.files import listed, read_json
@@ -67,10 +68,3 @@ def _about(root, name, there):
         "figures": figures,
         "tables": tables,
     }
-
-
-def in_time(seconds):
-    """A duration to be read: seconds below a minute and a half, else minutes or hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -256,3 +256,10 @@ def as_text(value, form):
 def with_interval(value, low, high, form="{:.2f}"):
     """A value with the ends of its interval, as text: 0.82 (0.76 to 0.89); a dash where there is none."""
     return as_text(value, form) + ("" if np.isnan(value) else f" ({as_text(low, form)} to {as_text(high, form)})")
+
+
+def in_time(seconds):
+    """A duration to be read: seconds below a minute and a half, else minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -10,6 +10,7 @@ from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.scores import (
     as_text,
     bootstrap_intervals,
+    in_time,
     judge,
     macro_f1_mir,
     mir_f1,
@@ -70,10 +71,10 @@ def about(rivals, dataset):
         temperature = fit_temperature(dataset.y_true[validation], one.y_prob[validation])
         tempered = apply_temperature(y_prob, temperature)
         errors = [round(expected_calibration_error(reliability(y_true, one)), 3) for one in (y_prob, tempered)]
-        told = round(one.seconds, 1), one.predictor.size, one.note
+        told = in_time(one.seconds), one.predictor.size, one.note
         rows.append((KINDS[kind].title, round(f1, 3), "" if kind == "lenet5" else gain, *errors, *told))
     columns = ("classifier", "F1, mean of the miRs", "less LeNet-5's (95 %)", "ECE", "ECE, temperature on validation",
-               "training, s", "trained numbers", "remarks")  # fmt: skip
+               "training took", "trained numbers", "remarks")  # fmt: skip
     return pd.DataFrame(rows, columns=columns).set_index("classifier")
 
 

@@ -190,3 +190,10 @@ def test_one_frame_says_nothing_of_chance():
     assert gain > 0
     assert np.isnan([low, high]).all()
     assert np.isnan(scores.mean_f1(Y_TRUE, [Y_PRED], np.zeros(len(Y_TRUE), int), 3)[1])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0 s"), (89.4, "89 s"), (90, "2 min"), (150, "2 min"), (5399, "90 min"), (5400, "1.5 h")]
+)
+def test_long_times_are_told_in_minutes_or_hours(seconds, text):
+    assert scores.in_time(seconds) == text
