@@ -6,9 +6,11 @@ from pathlib import Path
 
 
 def _typed():
-    """This program as it was typed, where it is not on the path."""
-    named = sys.argv[0]
-    return named if Path(named).stem == "mirnb" and shutil.which("mirnb") is None else "mirnb"
+    """This program as it is to be typed, from the working folder: its path where the environment is not activated."""
+    beside = Path(sys.executable).parent / "mirnb"
+    if shutil.which("mirnb") or not beside.exists():
+        return "mirnb"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
 
 
 def run_simulate(options):
@@ -63,8 +65,9 @@ def run_check(options):
 
 
 def run_report(options):
+    from mirnb.files import ROOT
     from mirnb.report import list_parameters, make_report
-    from mirnb.workspace import make_demo_if_missing
+    from mirnb.workspace import DEMO, make_demo_if_missing
 
     if options.list_parameters:
         print(*list_parameters(options.only), sep="\n")
@@ -79,6 +82,8 @@ def run_report(options):
         parameters=dict(options.parameters),
     )  # fmt: skip
     print(f"report: {page}")
+    if options.folder.resolve() == ROOT / DEMO:
+        print(f"next, a stack of your own: {_typed()} new DIR --stack FILE.tif")
     if options.pdf:
         print(*(f"printed: {one}" for one in print_pages([page, page.with_name("sheet.html")])), sep="\n")
     return 0
