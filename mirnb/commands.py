@@ -42,10 +42,10 @@ def run_new(options):
     toml = write_new_experiment(options.folder, options.stack, **how)
     print(toml.read_text(encoding="utf-8"), end="")
     folder, typed = options.folder, _typed()
-    print(
-        f"{toml}: written; what is in it says {typed} check {folder}. Next, where blobs have labels: {typed} report {folder}"
-    )
-    print(f"without: {typed} classify reports/demo/classifier {folder} --out {folder}/classified.csv (make report made it)")
+    print(f"written: {toml}")
+    print(f"what is in it, and whether it fits: {typed} check {folder}")
+    print(f"next, where blobs have labels: {typed} report {folder}")
+    print(f"next, without labels: {typed} classify reports/demo/classifier {folder} --out {folder}/classified.csv")
     return 0
 
 
