@@ -63,13 +63,17 @@ def molecules_by_class(plan, found, *, n_each=8):
 
 def next_steps(plan):
     """What to do with calls that nobody has checked: a list of sentences; nothing where the classes are known."""
-    labelled = [one.experiment is None or one.experiment.labelled.any() or is_simulated(one) for one in plan.inputs]
-    if all(labelled):
-        return []
+    unknown = [one for one in plan.inputs if one.experiment is not None and not is_simulated(one)]
+    unknown = [one.experiment for one in unknown if not one.experiment.labelled.any()]
+    return _next_steps(unknown[0]) if unknown else []
+
+
+def _next_steps(experiment):
+    folder = experiment.folder
     return [
         "How often these calls are right on these frames, nobody has measured: label some fifty molecules of each class "
-        "(mirnb lab DIR opens labelling.ipynb), then mirnb report DIR says it.",
-        "The calls can be looked at in ImageJ: mirnb export-rois DIR --calls FILE.csv --out FILE.zip.",
+        f"(mirnb lab {folder} opens labelling.ipynb), then mirnb report {folder} says it.",
+        f"The calls can be looked at in ImageJ: mirnb export-rois {folder} --calls FILE.csv --out FILE.zip.",
     ]
 
 
@@ -92,6 +96,7 @@ def first_sight(run):
     told = ", ".join(f"{with_interval(*ends, '{:,.0f}')} {name}" for name, *ends in numbers)
     sentences = [f"Among {n_blobs:,} blobs on {n_frames} frames the {classifier} counts {told} molecules (95 %)."]
     sentences += [f"Is the stack like the training data? It is {verdict}." for verdict in stacks["verdict"]]
+    sentences += _next_steps(run.experiment)
     badges = ["classifier trained on simulated frames"] if stacks.get("trained_on_simulated", pd.Series()).any() else []
     cards = [
         (f"{row['molecules']:,.0f}", f"{row['class']} (95 %: {row['low']:,.0f} to {row['high']:,.0f})")
