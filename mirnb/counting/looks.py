@@ -69,10 +69,12 @@ def next_steps(plan):
 
 
 def _next_steps(experiment):
-    folder = experiment.folder
+    folder, first = experiment.folder, ""
+    if not (folder / "experiment.toml").is_file():
+        folder, first = "DIR", f"mirnb new DIR --stack {experiment.stack.paths[0]}, "
     return [
         "How often these calls are right on these frames, nobody has measured: label some fifty molecules of each class "
-        f"(mirnb lab {folder} opens labelling.ipynb), then mirnb report {folder} says it.",
+        f"({first}mirnb lab {folder} opens labelling.ipynb), then mirnb report {folder} says it.",
         f"The calls can be looked at in ImageJ: mirnb export-rois {folder} --calls FILE.csv --out FILE.zip.",
     ]
 
