@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
+from by_hand import blobs_text, middle_nm, write_folder
 from lab_browser import CHROMIUM, browser
 from sentences import conclusion, known_numbers, numbers_in, stands_in
 
@@ -255,13 +256,10 @@ def test_classify_ends_with_a_page_of_an_unlabelled_stack(reported, unlabelled, 
 
 
 @pytest.mark.slow
-def test_a_report_without_labels_runs_what_it_can_and_counts_with_others_classifier(reported, unlabelled, tmp_path, capsys):
+def test_the_first_screen_of_an_unlabelled_stack_shows_its_calls_and_counts(reported, unlabelled, tmp_path):
     _, page = reported
     given = {"classifier": str(page.parent / "classifier")}
-    index = report.make_report(unlabelled, out=tmp_path / "run", quick=True, parameters=given)
-    assert sorted(path.stem for path in (tmp_path / "run" / "notebooks").glob("*.html")) == [
-        "01_templates", "02_correlation_comparison", "09_quantification", "10_panel_design",
-    ]  # fmt: skip
+    index = report.make_report(unlabelled, out=tmp_path / "run", only=["09"], quick=True, parameters=given)
     text, counts = index.read_text(encoding="utf-8"), pd.read_csv(tmp_path / "run" / "tables" / "abundance.csv")
     assert 'class="badge">classifier trained on simulated frames<' in text
     assert ">simulated<" not in text
@@ -269,8 +267,6 @@ def test_a_report_without_labels_runs_what_it_can_and_counts_with_others_classif
         assert f"{row['molecules']:,.0f} ({row['low']:,.0f} to {row['high']:,.0f}) {row['class']}" in text
     assert 'src="figures/frame_counted.png"' in text
     assert 'src="figures/molecules_counted.png"' in text
-    assert "drawn from the panel" in (tmp_path / "run" / "notebooks" / "01_templates.html").read_text(encoding="utf-8")
-    assert "no labels, so notebooks that train or test are left out" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -303,17 +299,28 @@ def test_the_claims_stand_on_the_index_page_each_with_a_verdict(reported):
         assert re.match("holds|does not hold|cannot be told|not measured", one["verdict"])
 
 
+@pytest.mark.parametrize(("parameters", "numbers"), [({}, "01 02 10"), ({"classifier": "somebodys"}, "01 02 09 10")])
+def test_a_report_without_labels_runs_what_it_can(parameters, numbers, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "_report", lambda chosen, *_, **__: chosen)
+    rows = blobs_text([(1, *middle_nm(30, 30))], "frame,x [nm],y [nm]")
+    chosen = report.make_report(write_folder(tmp_path / "bare", blobs=rows), out=tmp_path / "run", parameters=parameters)
+    assert " ".join(one[:2] for one in chosen) == numbers
+    said = capsys.readouterr().out
+    assert "no labels, so notebooks that train or test are left out" in said
+    assert ("-p classifier CLASSIFIER_DIR has its blobs called" in said) == (not parameters)
+
+
 @pytest.mark.slow
-def test_notebooks_01_and_02_do_without_labels(reported, tmp_path):
-    sample, page = reported
+def test_notebook_01_does_without_labels_or_masks(reported, tmp_path):
+    sample, _ = reported
     shutil.copy(sample / "stack.tif", tmp_path)
     rows = [line.rsplit(",", 2)[0] for line in (sample / "blobs.csv").read_text().splitlines()]
     (tmp_path / "blobs.csv").write_text("\n".join(rows) + "\n")
-    masks = {name: (page.parent / "templates" / f"{name}_mir_mask.tif").as_posix() for name in ("red", "green", "blue")}
-    lines = ['name = "bare"', 'stack = "stack.tif"', 'blobs = "blobs.csv"', "pixel_size_nm = 120", "[masks]"]
-    (tmp_path / "experiment.toml").write_text("\n".join(lines + [f'{key} = "{path}"' for key, path in masks.items()]))
-    bare = report.make_report(tmp_path, out=tmp_path / "run", only=["01", "02"])
-    assert "No labels: there is no split" in (bare.parent / "notebooks" / "01_templates.html").read_text()
+    lines = ['name = "bare"', 'stack = "stack.tif"', 'blobs = "blobs.csv"', "pixel_size_nm = 120"]
+    (tmp_path / "experiment.toml").write_text("\n".join(lines))
+    bare = report.make_report(tmp_path, out=tmp_path / "run", only=["01"], quick=True)
+    shown = (bare.parent / "notebooks" / "01_templates.html").read_text(encoding="utf-8")
+    assert "No labels: there is no split and nothing to train; templates are drawn from the panel" in shown
     with pytest.raises(InputError, match="has no labels"):
         report.make_report(tmp_path, out=tmp_path / "run", only=["03"])
 

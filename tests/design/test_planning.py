@@ -118,7 +118,7 @@ def test_the_command_writes_tables_figures_and_a_page(tmp_path, capsys):
     assert main(["design", "thesis", "--angle", "177.5", "--quick", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "Alexa 647, Alexa 488" in said
-    assert "least distance of two separations 1.75 px" in said
+    assert "Nearest separations: green and blue, 1.75 px apart" in said
     page = (out / "notebooks" / "10_panel_design.html").read_text(encoding="utf-8")
     assert "red: cannot be told from noise." in page  # after one epoch
     assert (out / "figures" / "design_separability.png").exists()
