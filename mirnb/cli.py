@@ -202,6 +202,18 @@ def _add_export_rois(parser):
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.zip", help="ROI set to write")
 
 
+def _add_overlay(parser):
+    parser.add_argument("stack", metavar="STACK", help="TIFF file, a folder of them, an address, or an experiment folder")
+    parser.add_argument("table", metavar="TABLE", type=Path, help="what mirnb classify or mirnb quantify wrote")
+    parser.add_argument("--frame", type=_positive, metavar="N", help="of a picture, from 1 (default: most molecules)")
+    parser.add_argument("--pixel-size", type=_above_0, metavar="NM", help="nm a pixel of a file (default: as it says)")
+    parser.add_argument("--panel", default="thesis", help="of a file: thesis, six, twelve or a panel file (default thesis)")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE",
+        help=".png, .svg, .pdf: a frame with its calls; .tif, .zip: for ImageJ; .csv: for napari; .hdf5: for Picasso",
+    )  # fmt: skip
+
+
 def _add_classify(parser):
     parser.add_argument("classifier", metavar="CLASSIFIER_DIR", type=Path, help="e.g. reports/demo/classifier")
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder, labelled or not")
@@ -266,6 +278,7 @@ _COMMANDS = {  # what each is for, what it takes, what it does
         commands.run_export_rois,
     ),
     "classify": ("classify the blobs of an experiment with a trained classifier", _add_classify, commands.run_classify),
+    "overlay": ("calls on their stack: a picture, or for ImageJ, napari, Picasso", _add_overlay, commands.run_overlay),
     "detect": ("find the blobs of a stack, as ThunderSTORM does by default", _add_detect, commands.run_detect),
     "quantify": ("count the miRs of new stacks: abundances with intervals", _add_quantify, commands.run_quantify),
     "notebooks": (

@@ -204,6 +204,20 @@ def run_classify(options):
     return 0
 
 
+def run_overlay(options):
+    from mirnb.experiments.experiment_file import experiment_of_stack, load_experiment
+    from mirnb.labelling.overlay import write_overlay
+    from mirnb.labelling.rois import with_calls
+
+    if (Path(options.stack) / "experiment.toml").is_file():
+        experiment = load_experiment(options.stack)
+    else:
+        experiment = experiment_of_stack(options.stack, panel=options.panel, pixel_size_nm=options.pixel_size)
+    frame = None if options.frame is None else options.frame - 1
+    print(f"{write_overlay(options.out, with_calls(experiment, options.table), frame=frame)}: {options.out}")
+    return 0
+
+
 def run_detect(options):
     from mirnb.experiments.blobs import write_table
     from mirnb.experiments.stacks import Stack

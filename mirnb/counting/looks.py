@@ -75,7 +75,7 @@ def _next_steps(experiment):
     return [
         "How often these calls are right on these frames, nobody has measured: label some fifty molecules of each class "
         f"({first}mirnb lab {folder} opens labelling.ipynb), then mirnb report {folder} says it.",
-        f"The calls can be looked at in ImageJ: mirnb export-rois {folder} --calls FILE.csv --out FILE.zip.",
+        f"The calls can be looked at in ImageJ: mirnb overlay {folder} TABLE.csv --out calls.tif.",
     ]
 
 

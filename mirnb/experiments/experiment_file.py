@@ -99,6 +99,24 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
     return toml
 
 
+def experiment_of_stack(name, *, panel="thesis", pixel_size_nm=None):
+    """A stack by itself as an experiment, without blobs.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or nobody says how large a pixel is.
+    """
+    stack = Stack(find_files(Path(), str(name)))
+    size, nothing = pixel_size_nm or stack.pixel_size_nm, np.zeros(0, int)
+    if not size:
+        raise InputError(f"{name}: does not say how large its pixels are; add --pixel-size NM")
+    return Experiment(
+        folder=Path(name).parent, name=Path(name).stem, stack=stack, table=None, blobs_path=None, rows=nothing, cols=nothing,
+        labels=nothing, pixel_size_nm=size, panel=load_panel(panel), dispersion="down", masks=None,
+    )  # fmt: skip
+
+
 def inspect_experiment(folder):
     """Read an experiment folder and gather its problems instead of stopping at the first.
 

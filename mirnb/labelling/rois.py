@@ -165,10 +165,11 @@ def with_calls(experiment, path):
         If it is no such table, or one of another stack or panel.
     """
     table = read_blobs(path, pixel_size_nm=experiment.pixel_size_nm)
-    if "class" not in table:
-        raise InputError(f"{path}: has no column class; mirnb classify and mirnb quantify write tables with calls")
     turns, panel = QUARTER_TURNS[experiment.dispersion], experiment.panel
     rows, cols, problems = turned_pixels(table, path, experiment.stack, experiment.pixel_size_nm, turns)
+    if "class" not in table:
+        problems.insert(0, f"{path}: has no column class; mirnb classify and mirnb quantify write tables with calls")
+        table["class"] = ""
     known = {**{name: k for k, name in enumerate(panel.names)}, "": UNLABELLED, UNSURE: UNLABELLED}
     called = table["class"].fillna("").astype(str)
     unknown = sorted(set(called) - set(known))
@@ -180,7 +181,7 @@ def with_calls(experiment, path):
 
 
 def write_rois(path, experiment):
-    """Write the labels of a blob table as a ROI set (.zip): a multi-point ROI for each class and frame, in its colour.
+    """Write the labels of a blob table as a ROI set (.zip), as `rois_of` gives it.
 
     Returns
     -------
@@ -191,12 +192,21 @@ def write_rois(path, experiment):
     InputError
         If there are no labels, or the file is no .zip.
     """
-    path, panel = Path(path), experiment.panel
+    path = Path(path)
     if path.suffix.lower() != ".zip":
         raise InputError(f"{path}: a set of ROIs is a .zip file")
-    chosen = (experiment.labels >= 0) | (experiment.labels == ERASED)
-    if not chosen.any():
+    rois = rois_of(experiment)
+    if not rois:
         raise InputError(f"{experiment.blobs_path}: has no labels to export")
+    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for roi in rois:
+            archive.writestr(f"{roi.name}.roi", roi.tobytes())
+    return sum(len(roi.coordinates()) for roi in rois)
+
+
+def rois_of(experiment):
+    """The labels of a blob table as a multi-point ROI for each class and frame, in its colour: list of ImagejRoi."""
+    panel, chosen = experiment.panel, (experiment.labels >= 0) | (experiment.labels == ERASED)
     y, x = (experiment.table[name].to_numpy(float) / experiment.pixel_size_nm - 0.5 for name in ("y [nm]", "x [nm]"))
     names, colours = [*panel.names, _NAME_OF_ERASED], [*panel.colours, "#000000"]  # ERASED counts from the end
     rois = []
@@ -209,7 +219,4 @@ def write_rois(path, experiment):
             roi.group = 0 if label == ERASED else int(label) + 1
             roi.stroke_color = bytes([255, *(round(255 * part) for part in to_rgb(colours[label]))])
             rois.append(roi)
-    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for roi in rois:
-            archive.writestr(f"{roi.name}.roi", roi.tobytes())
-    return int(chosen.sum())
+    return rois
