@@ -1,6 +1,8 @@
 """What each command does with the options of the command line; returns the exit code. Imports wait until they are needed."""
 
+import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -10,7 +12,7 @@ def _typed():
     beside = Path(sys.executable).parent / "mirnb"
     if shutil.which("mirnb") or not beside.exists():
         return "mirnb"
-    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+    return shlex.quote(str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside))
 
 
 def run_simulate(options):
@@ -41,7 +43,10 @@ def run_new(options):
     how = {"blobs": options.blobs, "pixel_size_nm": options.pixel_size, "panel": options.panel}
     toml = write_new_experiment(options.folder, options.stack, **how)
     print(toml.read_text(encoding="utf-8"), end="")
-    folder, typed = options.folder, _typed()
+    folder, typed = shlex.quote(str(options.folder)), _typed()
+    if not options.blobs:
+        blobs = toml.with_name("blobs.csv")
+        print(f"{len(blobs.read_text(encoding='utf-8').splitlines()) - 1} blobs found: {blobs}")
     print(f"written: {toml}")
     print(f"what is in it, and whether it fits: {typed} check {folder}")
     print(f"next, where blobs have labels: {typed} report {folder}")
@@ -83,7 +88,7 @@ def run_report(options):
     )  # fmt: skip
     print(f"report: {page}")
     if options.folder.resolve() == ROOT / DEMO:
-        print(f"next, a stack of your own: {_typed()} new DIR --stack FILE.tif")
+        print(f"next, a stack of your own: {_typed()} new DIR --stack FILE.tif [--pixel-size NM]")
     if options.pdf:
         print(*(f"printed: {one}" for one in print_pages([page, page.with_name("sheet.html")])), sep="\n")
     return 0
@@ -92,15 +97,21 @@ def run_report(options):
 def run_lab(options):
     import subprocess
 
+    from mirnb.experiments.experiment_file import load_experiment
     from mirnb.workspace import copy_notebooks, make_demo_if_missing
 
     make_demo_if_missing(options.folder)
+    load_experiment(options.folder)
     folder = options.folder / "notebooks"
     copied = copy_notebooks(folder, experiment=options.folder)
     print(f"{folder}: {len(copied)} notebooks copied, set to {options.folder}; those there already stay as they are")
     safe = "--MappingKernelManager.transport_encryption=auto"
     command = [sys.executable, "-P", "-m", "jupyterlab", safe, f"--ServerApp.root_dir={folder}", *options.jupyter]
-    return subprocess.call(command)
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is JupyterLab's to answer
+    try:
+        return subprocess.call(command)
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def run_tune(options):
@@ -173,12 +184,15 @@ def run_export_rois(options):
 
 
 def run_classify(options):
+    import nbformat
+
     from mirnb.classifiers.classifier import about_noise, count_classes, load_classifier
     from mirnb.experiments.blobs import write_table
     from mirnb.experiments.check import require_dispersion
     from mirnb.experiments.experiment_file import load_experiment
     from mirnb.experiments.placement import warn_of_places
     from mirnb.files import InputError
+    from mirnb.notebook_pages import conclusion_of
     from mirnb.report import quantification_page
 
     experiment = load_experiment(options.folder)
@@ -194,13 +208,15 @@ def run_classify(options):
     print(count_classes(table, classifier.panel).to_string())
     print(f"crowded (another blob inside the window)  {int(table['crowded'].sum())}")
     print(f"written: {options.out}", flush=True)
-    folder = options.out.with_suffix("")
+    folder = options.out.with_name(f"{options.out.stem}_counted")
     try:
         page = quantification_page(folder, classifier=classifier.folder, stacks=[str(options.folder)])
     except InputError as error:  # such as a classifier that cannot count
         print(f"no page: {error}")
-    else:
-        print(f"page: {page}")
+        return 0
+    if page.with_suffix(".ipynb").exists():
+        print(*conclusion_of(nbformat.read(page.with_suffix(".ipynb"), as_version=4)), sep="\n")
+    print(f"page: {page}")
     return 0
 
 

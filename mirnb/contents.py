@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from mirnb.files import NOTEBOOK_FOLDER, listed
-
-NOTEBOOKS = tuple(path.stem for path in listed(NOTEBOOK_FOLDER, "[0-9][0-9]_*.ipynb") if "-" not in path.stem)  # no copy
 MINUTES = {  # each usually takes, the first time, on two cores
     "01_templates": 0.1, "02_correlation_comparison": 0.1, "03_training": 0.4, "04_evaluation": 0.1, "05_roc_pr": 0.1,
     "06_tuning": 1.7, "07_optimizers": 0.4, "08_classifiers": 2.5, "09_quantification": 0.5, "10_panel_design": 0.3,
 }  # fmt: skip
+NOTEBOOKS = tuple(MINUTES)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """The index of a report and its one printed sheet: the result first, where it comes from last; files that work offline."""
 
+import contextlib
 import time
 
 from mirnb.classifiers.scores import in_time
 from mirnb.contents import FIGURES, MINUTES, NOTEBOOKS
 from mirnb.counting.looks import first_sight
-from mirnb.files import listed, read_json
+from mirnb.files import InputError, listed, read_json
 from mirnb.notebook_pages import write_page
 from mirnb.studies import headline
 
@@ -57,7 +58,9 @@ def write_index(run, *, done=(), now="", to_come=(), stopped=""):
 
 def _about(root, name, there):
     """Of a notebook: when it was run, how long that took, and the figures and tables it wrote."""
-    made = read_json(root / "notebooks" / f"{name}.ipynb").get("metadata", {}).get("mirnb", {})
+    made = {}
+    with contextlib.suppress(InputError):  # it may have been deleted, to be run again
+        made = read_json(root / "notebooks" / f"{name}.ipynb").get("metadata", {}).get("mirnb", {})
     tables = [path.name for path in listed(root / "tables", "*.csv") if f"tables/{path.name}" in made.get("files", {})]
     figures = [figure for figure in there.values() if figure.notebook == name]
     took = made.get("seconds")

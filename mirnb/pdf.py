@@ -39,7 +39,7 @@ def print_pages(pages):
     program, printed = find_chromium(), []
     for page in pages:
         target = page.with_suffix(".pdf")
-        with whole_file(target) as temporary, tempfile.TemporaryDirectory() as profile:
+        with whole_file(target) as temporary, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
             command = [program, "--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer",
                        f"--user-data-dir={profile}", f"--print-to-pdf={temporary}", page.resolve().as_uri()]  # fmt: skip
             if hasattr(os, "geteuid") and os.geteuid() == 0:  # Chromium has no sandbox for root
@@ -48,7 +48,7 @@ def print_pages(pages):
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
             except subprocess.TimeoutExpired:
                 raise InputError(f"{program}: took more than {_LONGEST_S} s to print {page}") from None
-            if done.returncode or not temporary.exists() or not temporary.stat().st_size:
+            if done.returncode or not temporary.stat().st_size:
                 raise InputError(f"{program}: could not print {page}: {done.stderr.strip()[-300:] or done.returncode}")
         printed.append(target)
     return printed

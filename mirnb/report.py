@@ -14,6 +14,7 @@ from mirnb.classifiers.kinds import KINDS
 from mirnb.contents import MINUTES, NOTEBOOKS
 from mirnb.design.prediction import Effort
 from mirnb.experiments.check import require_dispersion
+from mirnb.experiments.cutouts import kept_blobs
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import PANEL_NAMES
 from mirnb.experiments.placement import warn_of_places
@@ -73,6 +74,8 @@ def make_report(folder, *, out=None, only=(), quick=False, fresh=False, paramete
         print(f"{experiment.blobs_path}: no labels, so notebooks that train or test are left out{counting}", flush=True)
     elif any(notebook not in without for notebook in chosen):
         experiment.require_labels()
+    if not len(kept_blobs(experiment, labelled=False)[0]):
+        raise InputError(f"{experiment.blobs_path}: no blob's crop lies inside its frame; there is nothing to look at")
     warn_of_places(experiment)
     require_dispersion(experiment)
     run = RunFolder(experiment, out, quick=quick)
@@ -101,12 +104,13 @@ def _report(chosen, run, given, folder, *, quick, fresh):
     usual = _defaults(chosen)
     set_by_user = {**{key: value for values in given.values() for key, value in values.items()}, "quick": quick}
     changed = {key: value for key, value in set_by_user.items() if value != usual.get(key, False)}
-    run.write_settings({**usual, **set_by_user}, changed)
     parameters = {notebook: {**fixed, **given[notebook]} for notebook in chosen}
     keys = keys_of(parameters, run.experiment)
     stamps = {notebook: stamp_of(run.root / "notebooks" / f"{notebook}.ipynb") for notebook in chosen}
     kept = [one for one in chosen if not fresh and stamps[one] is not None and stamps[one].key == keys[one]]
     to_run = [one for one in chosen if one not in kept]
+    if to_run or not (run.root / "settings.json").exists():
+        run.write_settings({**usual, **set_by_user}, changed)
     print(_plan_in_words(to_run, kept, run), flush=True)
     for one in kept:
         if not is_rendered(run.root / "notebooks" / f"{one}.ipynb"):  # the report was killed just then
@@ -132,7 +136,7 @@ def _plan_in_words(to_run, kept, run):
 
 def _run_all(notebooks, run, parameters, keys, kept):
     """Run notebooks one after another, the page and a bar growing with them."""
-    done, progress = list(kept), _Progress(notebooks)
+    done, progress, notebook = list(kept), _Progress(notebooks), notebooks[0]
     try:
         with open_kernel() as kernel:
             for k, notebook in enumerate(notebooks):

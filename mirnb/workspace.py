@@ -1,7 +1,10 @@
 """Open an experiment and its run folder by the path a notebook or a user gives; the demo is made when it is missing."""
 
+import json
 import re
 from pathlib import Path
+
+import nbformat
 
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import THESIS
@@ -111,11 +114,11 @@ def copy_notebooks(folder, *, experiment=None):
         raise InputError(f"{folder}: holds {', '.join(there)} already, perhaps changed by you; choose another folder")
     copies = {source: copy for source, copy in copies.items() if not copy.exists()}
     for source, copy in copies.items():
-        text = source.read_text(encoding="utf-8")
+        notebook = nbformat.read(source, as_version=4)
         if experiment is not None:
-            path = Path(experiment).resolve()
-            set_to = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-            text = re.sub(r'experiment: str = \\"[^"]*\\"', f'experiment: str = \\"{set_to.as_posix()}\\"', text)
+            cell = next(one for one in notebook.cells if "parameters" in one.metadata.get("tags", []))
+            line = f"experiment: str = {json.dumps(Path(experiment).resolve().as_posix(), ensure_ascii=False)}"
+            cell.source = re.sub(r'^experiment: str = "[^"]*"', lambda _, new=line: new, cell.source)
         with whole_file(copy) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+            nbformat.write(notebook, temporary)
     return list(copies.values())

@@ -1,5 +1,6 @@
 """The commands as a user types them: what they print, what they write, and how they fail."""
 
+import ast
 import errno
 import os
 import shutil
@@ -436,7 +437,7 @@ def test_quantify_needs_a_classifier(small_folder, tmp_path, capsys):
 
 
 def test_lab_opens_copies_set_to_the_experiment_and_keeps_those_that_were_changed(small_folder, tmp_path, monkeypatch):
-    folder, asked = shutil.copytree(small_folder, tmp_path / "mine"), []
+    folder, asked = shutil.copytree(small_folder, tmp_path / 'my "best" \\1 run'), []
     monkeypatch.setattr(subprocess, "call", lambda command: asked.append(command) or 0)
     assert main(["lab", str(folder), "--no-browser", "--port", "1"]) == 0
     assert asked[0][-2:] == ["--port", "1"]
@@ -445,10 +446,12 @@ def test_lab_opens_copies_set_to_the_experiment_and_keeps_those_that_were_change
     assert [path.name for path in copies] == [path.name for path in files.listed(files.NOTEBOOK_FOLDER, "*.ipynb")]
     for path in copies:
         source = nbformat.read(path, 4).cells[1].source
-        assert f'experiment: str = "{folder.as_posix()}"' in source, path
+        assert ast.literal_eval(source.splitlines()[0].split(" = ")[1].split("  #")[0]) == folder.as_posix(), path
     copies[0].write_text("changed")
     copies[1].unlink()
     assert main(["lab", str(folder)]) == 0
+    assert main(["lab", str(tmp_path / "typo")]) == 1
+    assert not (tmp_path / "typo").exists()
     assert copies[0].read_text() == "changed"
     assert copies[1].exists()
 

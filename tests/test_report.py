@@ -249,7 +249,7 @@ def test_classify_ends_with_a_page_of_an_unlabelled_stack(reported, unlabelled, 
     assert "like the training data" in told
     assert "nobody has measured: label some" in told
     for name in ("frame_counted", "molecules_counted", "abundance"):
-        assert (tmp_path / "classified" / f"{name}.png").exists(), name
+        assert (tmp_path / "classified_counted" / f"{name}.png").exists(), name
     assert main(["export-rois", str(unlabelled), "--calls", str(target), "--out", str(tmp_path / "calls.zip")]) == 0
     calls = pd.read_csv(target)["class"].dropna()
     assert f"{len(calls)} calls written" in capsys.readouterr().out
@@ -495,7 +495,7 @@ def test_a_second_report_runs_nothing_that_is_unchanged_and_says_from_when_it_is
     assert again()[0] == list(ONLY)
     ran, page = again()
     assert ran == []
-    assert len(re.findall(r"<td>\d{4}-\d\d-\d\d \d\d:\d\d, \d+ s</td>", page)) == 3
+    assert len(re.findall(r"<td class=\"when\">\d{4}-\d\d-\d\d \d\d:\d\d, \d+ s</td>", page)) == 3
     assert "3 unchanged since they were run (--fresh runs them, too); nothing to run" in capsys.readouterr().out
     assert again(fresh=True)[0] == list(ONLY)
     assert again(parameters={"epochs": "7"})[0] == ["03_training", "08_classifiers"]  # 01 has no such parameter

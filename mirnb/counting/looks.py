@@ -1,5 +1,7 @@
 """What counted stacks look like: a frame with its calls, blobs of each called class, the result in a sentence."""
 
+import shlex
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from mirnb.experiments.experiment_file import turned_pixels
 from mirnb.experiments.stacks import evenly_spread
 from mirnb.imaging.crops import fits
 
+_CELLS = {"keep_default_na": False, "na_values": [""]}  # a class may be named NA
 N_FRAMES = 24  # of a stack, evenly spread, are looked at
 
 
@@ -24,10 +27,10 @@ def first_counted(plan, found):
     blobs : DataFrame
         Of up to `N_FRAMES` frames, crops inside the frame and partners left out: frame (from 0), row, col, class, p (of it).
     """
-    good = [one for one, row in zip(plan.inputs, found.stacks["verdict"], strict=True) if row != "failed"]
+    good = [one for one, verdict in zip(plan.inputs, found.stacks["verdict"], strict=True) if verdict != "failed"]
     one = min(good, key=lambda given: given.role != "sample")
     experiment, path = one.experiment, plan.stacks / one.name / "blobs_classified.csv"
-    table = pd.read_csv(path, keep_default_na=True)
+    table = pd.read_csv(path, **_CELLS)
     table = table[table["frame"].isin(np.array(evenly_spread(len(experiment.stack), N_FRAMES)) + 1)].reset_index(drop=True)
     turns = QUARTER_TURNS[experiment.dispersion]
     rows, cols, _ = turned_pixels(table, path, experiment.stack, experiment.pixel_size_nm, turns)
@@ -64,18 +67,18 @@ def molecules_by_class(plan, found, *, n_each=8):
 def next_steps(plan):
     """What to do with calls that nobody has checked: a list of sentences; nothing where the classes are known."""
     unknown = [one for one in plan.inputs if one.experiment is not None and not is_simulated(one)]
-    unknown = [one.experiment for one in unknown if not one.experiment.labelled.any()]
-    return _next_steps(unknown[0]) if unknown else []
+    unknown = [one for one in unknown if not one.experiment.labelled.any()]
+    return _next_steps(unknown[0].experiment, unknown[0].given) if unknown else []
 
 
-def _next_steps(experiment):
-    folder, first = experiment.folder, ""
-    if not (folder / "experiment.toml").is_file():
-        folder, first = "DIR", f"mirnb new DIR --stack {experiment.stack.paths[0]}, "
+def _next_steps(experiment, given=""):
+    folder, first = shlex.quote(str(experiment.folder)), ""
+    if not (experiment.folder / "experiment.toml").is_file():
+        folder, first = "DIR", f"mirnb new DIR --stack {shlex.quote(given)}, "
     return [
         "How often these calls are right on these frames, nobody has measured: label some fifty molecules of each class "
         f"({first}mirnb lab {folder} opens labelling.ipynb), then mirnb report {folder} says it.",
-        f"The calls can be looked at in ImageJ: mirnb overlay {folder} TABLE.csv --out calls.tif.",
+        f"To look at the calls in ImageJ: mirnb overlay {folder} TABLE.csv --out calls.tif",
     ]
 
 
@@ -90,7 +93,7 @@ def first_sight(run):
     paths = [run.root / "tables" / f"{name}.csv" for name in ("abundance", "stacks")]
     if not all(path.exists() for path in paths):
         return [_uncounted(run.experiment)], [], []
-    abundance, stacks = map(pd.read_csv, paths)
+    abundance, stacks = (pd.read_csv(path, **_CELLS) for path in paths)
     kind = abundance["classifier"][0].split()[0]
     classifier = KINDS[kind].title if kind in KINDS else kind
     n_blobs, n_frames = int(stacks["blobs"].sum()), int(stacks["frames"].sum())
@@ -108,8 +111,8 @@ def first_sight(run):
 
 
 def _uncounted(experiment):
-    n = 0 if experiment.table is None else len(experiment.table)
+    n, folder = 0 if experiment.table is None else len(experiment.table), shlex.quote(str(experiment.folder))
     return (
         f"{n:,} blobs on {len(experiment.stack)} frames, not yet told apart: nobody has labelled them and no classifier has "
-        f"called them. mirnb report {experiment.folder} -p classifier CLASSIFIER_DIR does, such as reports/demo/classifier."
+        f"called them. mirnb report {folder} -p classifier CLASSIFIER_DIR does, such as reports/demo/classifier."
     )

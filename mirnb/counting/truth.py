@@ -10,6 +10,8 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError, heard
 from mirnb.imaging.crops import fits
 
+MOST_UNLABELLED = 0.05  # of the blobs inside a frame: with more, somebody else labels
+
 
 def simulated_beside(path):
     """The simulated experiment whose stack a file is, read from the experiment.toml beside it; None where there is none."""
@@ -38,11 +40,17 @@ def true_molecules(experiment, panel):
     """
     path = experiment.folder / "truth.csv"
     own = simulated_beside(experiment.stack.paths[0]) if path.is_file() and len(experiment.stack.paths) == 1 else None
-    if own is None or own.table is None or not own.labelled.any() or own.dispersion != "down":
+    if own is None or own.table is None or own.dispersion != "down" or not _is_labelled_throughout(own):
         return None
     truth = pd.read_csv(path)
+    if (
+        not {"kind", "class", "blob_id", "y_px", "x_px"} <= set(truth)
+        or "id" not in own.table
+        or own.table["id"].duplicated().any()
+    ):
+        return None
     upper = truth[(truth["kind"] == "upper") & truth["class"].isin(panel.mir_names)]
-    label = pd.Series(own.labels, index=own.table["id"].astype(int)) if "id" in own.table else pd.Series(dtype=int)
+    label = pd.Series(own.labels, index=own.table["id"])
     given = upper["blob_id"].map(label)
     y = upper["class"].map(panel.index)
     inside = fits(
@@ -50,3 +58,9 @@ def true_molecules(experiment, panel):
     )
     counted = (given == y) | ((given == UNLABELLED) & inside)
     return np.bincount(y[counted].astype(int), minlength=panel.n_mirs)[: panel.n_mirs]
+
+
+def _is_labelled_throughout(own):
+    """Whether nearly every blob whose crop lies inside its frame has a label, as the simulation's person gives them."""
+    inside = fits(own.stack.frame_shape, own.rows, own.cols, own.panel.crop_window)
+    return bool(inside.any() and np.mean(own.labels[inside] == UNLABELLED) <= MOST_UNLABELLED)

@@ -76,7 +76,9 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
     if blobs:
         read_blobs(blobs, pixel_size_nm=size)
     elif (folder / "blobs.csv").exists():
-        raise InputError(f"{folder / 'blobs.csv'}: is there already; name it (--blobs), or another folder")
+        raise InputError(
+            f"{folder / 'blobs.csv'}: is there already, perhaps of an earlier try; name it (--blobs), or another folder"
+        )
     make_folder(folder)
     if not blobs:
         blobs = folder / "blobs.csv"
@@ -128,7 +130,7 @@ def inspect_experiment(folder):
     """
     folder, problems = Path(folder), []
     if not folder.is_dir():
-        return None, [f"{folder}: there is no such folder; mirnb new {folder} {_NEW} makes one"]
+        return None, [_about_missing(folder)]
     toml, attempt = folder / "experiment.toml", functools.partial(_attempt, problems)
     values = attempt(_read_settings, toml)
     if values is None:
@@ -165,6 +167,12 @@ def inspect_experiment(folder):
     if not problems:
         experiment.warn_of_rows()
     return experiment, problems
+
+
+def _about_missing(folder):
+    if folder.is_file():
+        return f"{folder}: is a file, no experiment folder; mirnb new DIR --stack {folder} makes one of it"
+    return f"{folder}: there is no such folder; mirnb new {folder} {_NEW} makes one"
 
 
 def _read_settings(toml):

@@ -177,7 +177,10 @@ def with_calls(experiment, path):
         problems.append(f"{path}: calls {', '.join(unknown)}, but the panel has {', '.join(panel.names)}")
     if problems:
         raise InputError("\n".join(problems))
-    return replace(experiment, table=table, blobs_path=Path(path), rows=rows, cols=cols, labels=called.map(known).to_numpy())
+    labels = called.map(known).to_numpy()
+    if "partner" in table:  # lower halves of pairs, which counting leaves out
+        labels = np.where(table["partner"].fillna("").astype(str) == "", labels, UNLABELLED)
+    return replace(experiment, table=table, blobs_path=Path(path), rows=rows, cols=cols, labels=labels)
 
 
 def write_rois(path, experiment):
@@ -197,7 +200,9 @@ def write_rois(path, experiment):
         raise InputError(f"{path}: a set of ROIs is a .zip file")
     rois = rois_of(experiment)
     if not rois:
-        raise InputError(f"{experiment.blobs_path}: has no labels to export")
+        raise InputError(
+            f"{experiment.blobs_path}: has no labels to export; --calls FILE.csv takes what mirnb classify wrote"
+        )
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for roi in rois:
             archive.writestr(f"{roi.name}.roi", roi.tobytes())

@@ -174,6 +174,8 @@ def put_legend(axes, *, title=None):
     """
     axes = np.atleast_1d(axes)
     lines = {label: line for ax in axes for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    if not lines:
+        return None
     entries = {"handles": list(lines.values()), "labels": list(lines), "title": title}
     figure, ours = axes[0].figure, [ax for ax in axes[0].figure.axes if ax.get_label() != "<colorbar>"]
     if not isinstance(figure, Drawing) or len(ours) > len(axes):

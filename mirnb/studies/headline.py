@@ -11,10 +11,16 @@ _IN_WORDS = {
 }  # fmt: skip
 
 
-def tested(metrics):
-    """Kinds of classifiers with scores on test, the highest mean F1 over the miRs first: kind -> scores."""
-    found = metrics.get("classifiers", {})
+def tested(metrics, panel):
+    """Kinds of classifiers with scores on the test crops, the highest mean F1 over the miRs first: kind -> scores.
+
+    Scores of another panel or split, which an earlier run may have left, are passed over.
+    """
+    found, wanted = metrics.get("classifiers", {}), metrics.get("split", {}).get("test")
     scores = {kind: found[kind]["test"] for kind in KINDS if "intervals" in found.get(kind, {}).get("test", {})}
+    scores = {kind: one for kind, one in scores.items() if list(one["recall"]) == panel.names}
+    if wanted is not None:
+        scores = {kind: one for kind, one in scores.items() if list(map(sum, one["confusion"])) == list(wanted.values())}
     return dict(sorted(scores.items(), key=lambda one: -_number(one[1]["macro_f1_mir"])))
 
 
@@ -31,7 +37,7 @@ def in_one_sentence(metrics, panel):
     metrics : dict
         Of metrics.json.
     """
-    scores = tested(metrics)
+    scores = tested(metrics, panel)
     if not scores:
         n = sum(metrics.get("counts", {}).values())
         return [f"{n:,} labelled crops; no classifier has been tested yet." if n else "Nothing has been measured yet."]
@@ -51,15 +57,15 @@ def in_one_sentence(metrics, panel):
 
 def cards(metrics, panel):
     """The figures to be read first: list of (value, what it is)."""
-    scores, shown = tested(metrics), []
+    scores, shown, first = tested(metrics, panel), [], None
     if scores:
         first = next(iter(scores))
         shown.append(_card(scores[first], f"best mean F1 over the miRs: {KINDS[first].title}"))
     for kind in ("lenet5", "pca_svm"):
-        if kind in scores:
+        if kind in scores and kind != first:
             shown.append(_card(scores[kind], _named(kind)))
     counts = metrics.get("counts", {})
-    if counts:
+    if set(panel.names) <= set(counts):
         n = {name: counts.get(name, 0) for name in panel.names}
         told = ", ".join(f"{number:,} {name}" for name, number in n.items())
         shown.append((f"{sum(n.values()) - n['noise']:,}", f"labelled molecules; crops: {told}"))
@@ -74,7 +80,7 @@ def comparison(metrics, panel):
     columns : list of str
     rows : list of (text, list of (value, interval)), a row a score; nothing without scores on test
     """
-    scores = tested(metrics)
+    scores = tested(metrics, panel)
     if not scores:
         return [], []
     printed = []
@@ -112,9 +118,10 @@ def _with_ends(scores):
 
 
 def _difference(metrics, ours, theirs):
-    """Paired difference of two kinds as (difference, low, high); None where it was not measured."""
-    found = metrics.get("differences", {}).get(f"{ours} less {theirs}")
-    return found and tuple(map(_number, found))
+    """Paired difference of two kinds as (difference, low, high); None where it was not measured on these very scores."""
+    gain, *ends = map(_number, metrics.get("differences", {}).get(f"{ours} less {theirs}", [None] * 3))
+    f1 = [_number(metrics["classifiers"][kind]["test"]["macro_f1_mir"]) for kind in (ours, theirs)]
+    return (gain, *ends) if abs(f1[0] - f1[1] - gain) < 1e-6 else None
 
 
 def _number(value):

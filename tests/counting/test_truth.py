@@ -28,6 +28,7 @@ def _truth(blob_id, kind, name, pixel):
 @pytest.fixture
 def folder(tmp_path):
     rows = [(number, 1, *middle_nm(*pixel), is_mir, label) for number, pixel, is_mir, label in ROWS]
+    rows += [(number, 1, *middle_nm(22, number), 0, -1) for number in range(10, 35)]  # labelled, nearly all
     folder = write_folder(
         tmp_path / "made", blobs=blobs_text(rows, HEADER), panel="thesis", simulated={"seed": 3}, pixel_size_nm=120
     )
@@ -66,3 +67,21 @@ def test_without_truth_labels_or_simulation_there_is_none(missing, folder):
 def test_of_a_simulated_sample_all_labelled_molecules_are_true(small):
     true, labelled = true_molecules(small, small.panel), small.count_labels()
     assert all(labelled[name] <= n <= 1.4 * labelled[name] for name, n in zip(small.panel.mir_names, true, strict=True))
+
+
+def test_with_labels_of_somebody_who_is_not_done_there_is_no_truth(folder):
+    table = pd.read_csv(folder / "blobs.csv")
+    table.loc[table["id"] > 12, ["is_really_mir", "selected_mir_type"]] = None
+    table.to_csv(folder / "blobs.csv", index=False)
+    assert true_molecules(load_experiment(folder), THESIS) is None
+
+
+@pytest.mark.parametrize("changed", ["doubled ids", "no ids", "no blob_id"])
+def test_where_blobs_cannot_be_told_there_is_no_truth(changed, folder):
+    name = "truth.csv" if changed == "no blob_id" else "blobs.csv"
+    table = pd.read_csv(folder / name)
+    table = (
+        table.assign(id=1) if changed == "doubled ids" else table.drop(columns="id" if changed == "no ids" else "blob_id")
+    )
+    table.to_csv(folder / name, index=False)
+    assert true_molecules(load_experiment(folder), THESIS) is None

@@ -196,7 +196,7 @@ def test_a_position_beyond_all_reason_is_outside_the_frame(tmp_path):
 
 def test_a_folder_that_is_a_file_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="there is no such folder"):
+    with pytest.raises(InputError, match="is a file, no experiment folder; mirnb new DIR --stack"):
         load_experiment(tmp_path / "file")
 
 
@@ -313,7 +313,7 @@ def test_a_new_experiment_is_that_of_the_files_where_they_are(own_files, tmp_pat
     monkeypatch.chdir(tmp_path)
     files = ["--stack", "their files/stack.tif", "--blobs", "their files/blobs.csv"]
     assert main(["new", "data/my first!", *files, "--pixel-size", "80"]) == 0
-    assert "mirnb check data/my first!" in capsys.readouterr().out
+    assert "mirnb check 'data/my first!'" in capsys.readouterr().out
     experiment = load_experiment("data/my first!")
     assert experiment.name == "my-first"
     assert experiment.pixel_size_nm == 80

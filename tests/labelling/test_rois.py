@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import roifile
 
@@ -190,10 +191,12 @@ def test_several_classes_are_of_counters_also_where_a_roi_has_but_one(tmp_path):
 
 def test_calls_are_exported_as_labels_are(small, tmp_path):
     called = small.table.assign(**{"class": ["green", "unsure", "", *["noise"] * (len(small.table) - 3)]})
+    called["partner"] = pd.array([pd.NA] * len(called), dtype="Int64")
+    called.loc[len(called) - 1, "partner"] = 1  # the lower half of another's pair
     write_table(tmp_path / "calls.csv", called)
     sample = with_calls(small, tmp_path / "calls.csv")
-    assert sample.labels.tolist() == [1, UNLABELLED, UNLABELLED, *[3] * (len(called) - 3)]
-    assert write_rois(tmp_path / "set.zip", sample) == len(called) - 2
+    assert sample.labels.tolist() == [1, UNLABELLED, UNLABELLED, *[3] * (len(called) - 4), UNLABELLED]
+    assert write_rois(tmp_path / "set.zip", sample) == len(called) - 3
     rois = {roi.name: roi for roi in roifile.roiread(tmp_path / "set.zip")}
     (point,) = next(roi for name, roi in rois.items() if "green" in name).coordinates()
     assert point * 120 + 60 == pytest.approx(called[["x [nm]", "y [nm]"]].iloc[0], abs=0.1)
