@@ -8,11 +8,12 @@ from pathlib import Path
 from mirnb.caches import cache_key, cached
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import write_mask
-from mirnb.files import ROOT, read_json, whole_file, write_json
+from mirnb.files import ROOT, InputError, read_json, whole_file, write_json
 
 _PACKAGES = (
     "mirnb", "numpy", "scipy", "scikit-image", "scikit-learn", "keras", "tensorflow", "tifffile", "papermill",
 )  # fmt: skip
+_UNDATED = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
 class Results:
@@ -42,13 +43,20 @@ class Results:
 
     def show(self, figure, name):
         """Save a figure as <name>.png (300 dpi), .svg (its text as text) and .pdf, in the size it has."""
+        self.save(figure, *(self._figures / f"{name}{suffix}" for suffix in _UNDATED))
+
+    def save(self, figure, *paths):
+        """Save a figure in files of its own, each by its suffix: .png, .svg or .pdf, as `show` does."""
+        for path in paths:
+            if path.suffix not in _UNDATED:
+                raise InputError(f"{path}: a picture is saved as {', '.join(_UNDATED)}")
         if self.badges:
             _stamp(figure, "; ".join(self.badges))
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # what is laid out once is laid out for all formats
-        for suffix, undated in {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}.items():
-            with whole_file(self._figures / f"{name}.{suffix}") as temporary:
-                figure.savefig(temporary, dpi=300, metadata=undated)
+        for path in paths:
+            with whole_file(path) as temporary:
+                figure.savefig(temporary, dpi=300, metadata=_UNDATED[path.suffix])
 
 
 def _stamp(figure, text):

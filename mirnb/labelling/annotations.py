@@ -199,6 +199,13 @@ def read_annotation(experiment, annotator):
     return found
 
 
+def labels_before(experiment, annotator):
+    """Labels of the blob table that no other annotator gave: what this one may see."""
+    others = [read_annotation(experiment, name) for name in annotators(experiment) if name != annotator]
+    seen = np.any([(one["label"] != UNLABELLED) | one["doubt"] for one in others], axis=0) if others else False
+    return np.where(seen, UNLABELLED, experiment.labels)
+
+
 def blob_ids(experiment):
     """Number of each blob: the table's `id` where it is a name for each, else 1, 2, ..."""
     ids = experiment.table["id"] if "id" in experiment.table else pd.Series(dtype=float)

@@ -9,17 +9,14 @@ import numpy as np
 
 from mirnb.classifiers.classifier import Classifier, predict_blobs
 from mirnb.experiments.blobs import ERASED, UNLABELLED
-from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
+from mirnb.experiments.cutouts import kept_blobs
 from mirnb.experiments.experiment import Experiment
 from mirnb.files import InputError
-from mirnb.imaging.correlation import cross_correlate
-from mirnb.imaging.crops import cut_crops
 from mirnb.imaging.preprocessing import preprocess
 from mirnb.imaging.responses import composite
-from mirnb.imaging.templates import MIN_MOLECULES, median_templates, preprocess_templates
 from mirnb.labelling.agreement import disagreements
-from mirnb.labelling.annotations import Annotation, annotators, blob_ids, read_annotation
-from mirnb.simulation.frames import ideal_pairs
+from mirnb.labelling.annotations import Annotation, blob_ids, labels_before
+from mirnb.labelling.pictures import as_bytes, display_templates, grey_bytes, local_response
 
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "q", "w", "e")  # of the miRs, in the panel's order
 NOISE_KEY, ERASE_KEY, DOUBT_KEY, UNDO_KEY = "0", "x", "s", "u"
@@ -56,9 +53,7 @@ class Labeller:
             raise InputError(f"{experiment.blobs_path}: no blob's crop lies inside its frame; there is nothing to label")
         self._rows = self.blobs["table_row"].to_numpy()  # of the blob table
         self.ids = blob_ids(experiment)[self._rows].astype(int)
-        others = [read_annotation(experiment, name) for name in annotators(experiment) if name != annotator]
-        seen = np.any([(one["label"] != UNLABELLED) | one["doubt"] for one in others], axis=0) if others else False
-        self._from_table = np.where(seen, UNLABELLED, experiment.labels)  # what no annotator said: everybody may see it
+        self._from_table = labels_before(experiment, annotator)
         self.y_prob = None if classifier is None else self._predict(classifier)
         self.templates, self.about_templates = display_templates(experiment)
         self._clean = functools.lru_cache(maxsize=_FRAMES_HELD)(self._read_frame)
@@ -237,24 +232,16 @@ class Labeller:
         context = frame[top : top + CONTEXT_PX, left : left + CONTEXT_PX]
         low = float(np.percentile(context, 5))
         high = low + max(float(raw.max()) - low, 1.0) / contrast
-        response = self._response(clean, row, col)
+        response = local_response(clean, row, col, self.templates, self.panel)
         shown = response * (contrast / max(float(response.max()), np.finfo(np.float32).tiny))
         box = (row - window.above - top, col - window.left - left, *window.shape)
         return {
-            "raw": _grey(raw, low, high), "context": _grey(context, low, high),
-            "response": _bytes(composite(shown, self.panel, top=1.0)),
-            "channels": [_grey(shown[..., k], 0.0, 1.0) for k in range(self.panel.n_mirs)],
+            "raw": grey_bytes(raw, low, high), "context": grey_bytes(context, low, high),
+            "response": as_bytes(composite(shown, self.panel, top=1.0)),
+            "channels": [grey_bytes(shown[..., k], 0.0, 1.0) for k in range(self.panel.n_mirs)],
             "box": [part / size for part, size in zip(box, context.shape * 2, strict=True)],
             "mark": (window.above + 0.5) / window.shape[0],
         }  # fmt: skip
-
-    def _response(self, clean, row, col):
-        """Response of a crop, from as much of the frame about it as the templates reach."""
-        window, reach = self.panel.crop_window, self.panel.template_window.shape
-        top, left = max(row - window.above - reach[0], 0), max(col - window.left - reach[1], 0)
-        part = clean[top : row + window.below + reach[0], left : col + window.right + reach[1]]
-        response = np.stack([cross_correlate(part, template) for template in self.templates], axis=-1)
-        return cut_crops(response, np.array([row - top]), np.array([col - left]), window)[0]
 
     def _read_frame(self, index):
         """A frame, raw and preprocessed."""
@@ -265,34 +252,6 @@ class Labeller:
         return frame, preprocess(frame).astype(np.float32)
 
 
-def display_templates(experiment):
-    """Templates to show beside a blob: the user's masks, else medians of labelled crops, else the panel's ideal pairs.
-
-    Returns
-    -------
-    templates : ndarray of shape (n_mirs, rows, cols), preprocessed
-    about : str
-        Where they are from.
-    """
-    panel = experiment.panel
-    if experiment.masks is not None:
-        return preprocess_templates(experiment.masks), "the experiment's masks"
-    counts = [np.sum(experiment.labels == k) for k in range(panel.n_mirs)]
-    if min(counts) >= MIN_MOLECULES:
-        blobs, _ = kept_blobs(experiment)
-        raw_crops = without_margin(cut_raw_crops(experiment.stack, blobs, panel))
-        return preprocess_templates(median_templates(raw_crops, blobs["y"].to_numpy(), panel.n_mirs)), "labelled molecules"
-    return ideal_pairs(panel), "drawn from the panel, as few are labelled"
-
-
 def _start(at, side, size):
     """First pixel of a stretch of `side` pixels about a place, inside 0 to size."""
     return int(np.clip(at - side // 2, 0, max(size - side, 0)))
-
-
-def _grey(image, low, high):
-    return _bytes((image.astype(np.float32) - low) / max(high - low, 1e-9))
-
-
-def _bytes(image):
-    return (255 * np.clip(image, 0, 1)).astype(np.uint8)

@@ -36,13 +36,15 @@ def draw_scale_bar(ax, um_per_px, *, width_px, at, color="w", below=False):
     ax.annotate(f"{um:g} µm", ((at[0] + end) / 2, at[1]), **where, **place)
 
 
-def draw_frame(frame, blobs, panel, *, corner=(0, 0), side_px=None, um_per_px=None, title=None, ax=None):
+def draw_frame(
+    frame, blobs, panel, *, corner=(0, 0), side_px=None, um_per_px=None, grey=None, others=None, title=None, ax=None
+):
     """A raw frame, or a part of it, in grey, with its calls: miRs as open marks of their class, noise as faint crosses.
 
     Parameters
     ----------
     frame : ndarray of shape (rows, cols), counts
-        Shown from its 1st to its 99.8th percentile.
+        Shown from its 1st to its 99.8th percentile, or as `grey` says.
     blobs : DataFrame
         row and col (px, of the whole frame) and class (name).
     corner : (row, col)
@@ -51,18 +53,22 @@ def draw_frame(frame, blobs, panel, *, corner=(0, 0), side_px=None, um_per_px=No
         Its side; all by default.
     um_per_px : float, optional
         For a scale bar.
+    grey : (low, high), optional
+        Counts shown black and white.
+    others : dict, optional
+        What blobs are called besides the panel's classes -> marker, drawn as faint as noise.
     """
     part = frame[corner[0] :, corner[1] :][:side_px, :side_px]
-    low, high = np.percentile(part, [1, 99.8])
+    low, high = np.percentile(part, [1, 99.8]) if grey is None else grey
     ax = draw_image(part, ax=own_axes(ax, width=6.0, height=6.0, keeps_shape=True), title=title, low=low, high=high)
     halo = [withStroke(linewidth=pt(2.6), foreground="w")]
     for k, name in enumerate(panel.mir_names):
         rows, cols = _inside(blobs[blobs["class"] == name], corner, part.shape)
         style = {"mec": panel.colours[k], "marker": panel.markers[k], "mew": pt(1.3), "ms": pt(8), "path_effects": halo}
         ax.plot(cols, rows, ls="", mfc="none", label=f"{name} ({len(rows)})", **style)
-    name = panel.names[panel.noise]
-    rows, cols = _inside(blobs[blobs["class"] == name], corner, part.shape)
-    _cross(ax, rows, cols, label=f"{name} ({len(rows)})")
+    for name, marker in {panel.names[panel.noise]: "x", **(others or {})}.items():
+        rows, cols = _inside(blobs[blobs["class"] == name], corner, part.shape)
+        _faint(ax, rows, cols, marker, label=f"{name} ({len(rows)})")
     if um_per_px:
         draw_scale_bar(ax, um_per_px, width_px=part.shape[1], at=(0.04 * part.shape[1], 0.95 * part.shape[0]))
     put_legend(ax)
@@ -76,9 +82,15 @@ def _inside(blobs, corner, shape):
     return rows[inside], cols[inside]
 
 
-def _cross(ax, rows, cols, *, label):
-    faint = {"mec": "0.8", "mew": pt(0.9), "ms": pt(4), "path_effects": [withStroke(linewidth=pt(1.8), foreground="0.25")]}
-    ax.plot(cols, rows, ls="", marker="x", label=label, **faint)
+def _faint(ax, rows, cols, marker, *, label):
+    faint = {
+        "mec": "0.8",
+        "mfc": "none",
+        "mew": pt(0.9),
+        "ms": pt(4),
+        "path_effects": [withStroke(linewidth=pt(1.8), foreground="0.25")],
+    }
+    ax.plot(cols, rows, ls="", marker=marker, label=label, **faint)
 
 
 def draw_techniques(images, corner, *, field_px, um_per_px, found=None, window=None, colour="w", figure=None):
@@ -110,7 +122,7 @@ def draw_techniques(images, corner, *, field_px, um_per_px, found=None, window=N
             if len(rows) and k == 0:
                 _frame_windows(ax, rows, cols, window, colour, label=f"{title} ({len(rows)})")
             elif len(rows):
-                _cross(ax, rows, cols, label=f"{title} ({len(rows)})")
+                _faint(ax, rows, cols, "x", label=f"{title} ({len(rows)})")
     draw_scale_bar(axes[-1], um_per_px, width_px=part.shape[1], at=(0.05 * part.shape[1], 0.95 * part.shape[0]))
     put_legend(axes)
     return axes[0].figure

@@ -1,5 +1,6 @@
 """One look for all figures: on a page, in a column of a journal, on slides. Sizes are told as on a page, and go along."""
 
+import contextlib
 from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
@@ -73,6 +74,19 @@ def use_style(style="page", *, width_mm=None):
             "legend.handlelength": 2.4,  # room for a line style with its marker
         }
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def styled(style, *, width_mm=None):
+    """`use_style` for the figures of a `with` block alone."""
+    global _current
+    before, settings = _current, plt.rcParams.copy()
+    try:
+        use_style(style, width_mm=width_mm)
+        yield
+    finally:
+        _current = before
+        plt.rcParams.update(settings)
 
 
 def pt(size):

@@ -17,8 +17,8 @@ from mirnb.labelling.labeller import (
     OPEN,
     UNCERTAIN_FIRST,
     Labeller,
-    display_templates,
 )
+from mirnb.labelling.pictures import display_templates, local_response
 from mirnb.labelling.widget import LabellingTool
 from mirnb.simulation.folders import simulate_experiment
 from mirnb.simulation.frames import ideal_pairs
@@ -185,7 +185,7 @@ def test_the_response_is_that_of_the_whole_frame(sample):
     _, clean = labeller._clean(int(blob["frame"]))
     whole = np.stack([cross_correlate(clean, one) for one in labeller.templates], axis=-1)
     expected = whole[row - 11 : row + 23, col - 5 : col + 5]
-    found = labeller._response(clean, row, col)
+    found = local_response(clean, row, col, labeller.templates, sample.panel)
     np.testing.assert_allclose(found / found.max(), expected / expected.max(), atol=1e-4)
     labeller.own.close()
 
