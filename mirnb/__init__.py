@@ -9,6 +9,7 @@
     mirnb.check("data/mine")
     mirnb.simulate("data/next", panel="twelve")
     mirnb.label("data/practice", "me")
+    mirnb.explore("data/demo")                   # frames and calls in a window, corrected and trained again
 
 Relative paths start at the root of the repository, or at the working folder where mirnb is installed without it. Behind
 these verbs stand nine wings, from arrays up: imaging, experiments, plots, simulation, classifiers, labelling, counting,
@@ -24,6 +25,6 @@ _VERBS = {
     "workspace": ["open_run"],
     "classifiers.dataset": ["prepare"],
     "classifiers.making": ["best_classifier"],
-    "verbs": ["check", "detect", "label", "quantify", "simulate"],
+    "verbs": ["check", "detect", "explore", "label", "quantify", "simulate"],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _WINGS, _VERBS)

@@ -8,10 +8,11 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.panel_file import load_panel
 from mirnb.experiments.stacks import Stack
 from mirnb.imaging.detection import detect_stack
+from mirnb.labelling.explore_widget import open_explorer
 from mirnb.labelling.widget import open_tool
 from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
 from mirnb.simulation.settings import settings_of
-from mirnb.workspace import make_demo_if_missing, place
+from mirnb.workspace import make_demo_if_missing, open_run, place
 
 
 def simulate(folder, *, panel="thesis", frames=30, seed=3, only=None):
@@ -121,3 +122,25 @@ def label(experiment, annotator, *, classifier=""):
     """
     make_demo_if_missing(place(experiment))
     return open_tool(load_experiment(place(experiment)), annotator, classifier=place(classifier) if classifier else "")
+
+
+def explore(experiment, *, classifier="", annotator="me", quick=False):
+    """A window on the frames of an experiment, to be shown as the last line of a cell: calls, filters, labels, training.
+
+    Parameters
+    ----------
+    classifier : path
+        Folder of a classifier; when empty, the best of the run folder if it has one.
+    annotator : str
+        Whose labels corrections are.
+    quick : bool
+        Another run folder, and short training where there was no classifier: for the tests.
+
+    Examples
+    --------
+    >>> window = mirnb.explore("data/demo")
+    >>> sum(window.view["counts"].values()) > 0
+    True
+    """
+    run = open_run(experiment, quick=quick)
+    return open_explorer(run, classifier=place(classifier) if classifier else "", annotator=annotator, quick=quick)

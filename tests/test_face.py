@@ -14,7 +14,7 @@ from mirnb import verbs, workspace
 from mirnb.experiments import run_folder
 from mirnb.simulation.folders import simulate_experiment
 
-VERBS = ("open_run", "prepare", "best_classifier", "check", "detect", "label", "quantify", "simulate")
+VERBS = ("open_run", "prepare", "best_classifier", "check", "detect", "label", "explore", "quantify", "simulate")
 
 
 def test_the_face_is_its_verbs_and_wings():

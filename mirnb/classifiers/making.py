@@ -91,6 +91,28 @@ def best_classifier(run, *, seed=3, quick=False) -> Classifier:
     return save_rival(train_twin_cnn_rival(data, run, recipe=QUICK if quick else None, seed=seed), data, run)
 
 
+def train_again(run, classifier=None, *, quick=False):
+    """A classifier trained on all labels there are now, in the way of another one: saved in the run folder, and loaded.
+
+    Parameters
+    ----------
+    classifier : Classifier, optional
+        Its kind and settings are taken; without, the best kind is trained.
+    quick : bool
+        Without a classifier: few frames and one epoch, for the tests.
+
+    Raises
+    ------
+    InputError
+        If there are too few labels of a class.
+    """
+    if classifier is None:
+        return best_classifier(run, quick=quick)
+    made = classifier.trained_on
+    data = prepare(run, **made["preparation"])
+    return save_rival(KINDS[classifier.kind].train(data, run, seed=made["seed"], **made["training"]), data, run)
+
+
 def train_facts(classifier):
     """The classifier with `facts`, which counting needs; where it has none, they are trained and put into its folder.
 

@@ -47,6 +47,7 @@ class Results:
 
     def save(self, figure, *paths):
         """Save a figure in files of its own, each by its suffix: .png, .svg or .pdf, as `show` does."""
+        paths = [Path(path) for path in paths]
         for path in paths:
             if path.suffix not in _UNDATED:
                 raise InputError(f"{path}: a picture is saved as {', '.join(_UNDATED)}")

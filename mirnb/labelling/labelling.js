@@ -2,30 +2,9 @@
 
 const WAIT_MS = 4000; // for an answer of the kernel
 
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-function figure(title) {
-  const made = element("figure");
-  const frame = element("div", "frame");
-  const picture = element("img");
-  picture.alt = title;
-  frame.append(picture, element("div", "tick"));
-  made.append(frame, element("figcaption", "", title));
-  return { made, frame, picture };
-}
-
-function keyName(key) {
-  return { arrowleft: "←", arrowright: "→" }[key] ?? key;
-}
-
 function render({ model, el }) {
   const setup = model.get("setup");
-  const root = element("div", "mirnb-labelling");
+  const root = element("div", "mirnb-tool mirnb-labelling");
   root.tabIndex = 0;
   const keys = new Set([...setup.classes, ...setup.others].map((one) => one.key));
 
@@ -150,14 +129,8 @@ function render({ model, el }) {
   root.append(head, pictures, buttons, others, controls, progress, tally, message, foot);
   el.append(root);
 
-  root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.key === "Tab" || event.key === "Escape") return;
-    event.stopPropagation(); // or the notebook takes x for "cut this cell"
-    if (["INPUT", "SELECT"].includes(event.target.tagName)) return;
-    const key = event.key.toLowerCase();
-    if (event.target.tagName === "BUTTON" && (key === "enter" || key === " ")) return;
-    event.preventDefault();
-    if (keys.has(key) && !event.repeat) ask({ key });
+  listen(root, (key) => {
+    if (keys.has(key)) ask({ key });
   });
 
   function show() {

@@ -1,6 +1,10 @@
 """Pictures of a molecule as the tools show them: bytes in grey and in colour, its response, the templates behind it."""
 
+import base64
+import io
+
 import numpy as np
+from PIL import Image
 
 from mirnb.experiments.cutouts import cut_raw_crops, kept_blobs, without_margin
 from mirnb.imaging.correlation import cross_correlate
@@ -44,3 +48,26 @@ def grey_bytes(image, low, high):
 
 def as_bytes(image):
     return (255 * np.clip(image, 0, 1)).astype(np.uint8)
+
+
+def as_png(image):
+    """A picture as an address a page can show."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def frame_bytes(frame):
+    """A frame in bytes, dim greys told apart finer than bright ones, for a page that sets the contrast itself.
+
+    Returns
+    -------
+    grey : uint8 ndarray of shape (rows, cols)
+        255 times the root of where a pixel lies between low and high.
+    low, usual, high : float
+        Counts: shown black, shown white at first (as `plots.draw_frame` does), and the most that can be shown.
+    """
+    low, usual, high = (float(one) for one in np.percentile(frame[::2, ::2], [1, 99.8, 99.99]))
+    high = max(high, low + 1.0)
+    shares = np.clip((np.asarray(frame, np.float32) - low) / (high - low), 0, 1)
+    return as_bytes(np.sqrt(shares)), low, max(usual, low + 1.0), high

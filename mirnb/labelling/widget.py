@@ -1,21 +1,25 @@
 """The labelling tool as a widget for notebooks: `Labeller` with pictures, buttons and keys, by anywidget."""
 
-import base64
-import io
 from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
-from PIL import Image
 
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.experiments.blobs import ERASED
 from mirnb.files import InputError
 from mirnb.labelling.labeller import BACK_KEY, DOUBT_KEY, ERASE_KEY, FORTH_KEY, UNDO_KEY, Labeller
+from mirnb.labelling.pictures import as_png
 
 _PAGE = Path(__file__).parent
 _SYMBOLS = dict(zip("os^DvPX<>*ph.", "●■▲◆▼✚✖◀▶★⬟⬢○", strict=True))  # a panel's markers, as text
+
+
+def page_of(tool):
+    """Script and style of a tool's page: what the tools share, then its own."""
+    files = {kind: [_PAGE / f"{name}.{kind}" for name in ("tool", tool)] for kind in ("js", "css")}
+    return ["\n".join(one.read_text(encoding="utf-8") for one in both if one.exists()) for both in files.values()]
 
 
 class LabellingTool(anywidget.AnyWidget):
@@ -26,8 +30,7 @@ class LabellingTool(anywidget.AnyWidget):
     labeller : Labeller
     """
 
-    _esm = _PAGE / "labelling.js"
-    _css = _PAGE / "labelling.css"
+    _esm, _css = page_of("labelling")
     setup = traitlets.Dict().tag(sync=True)  # what stays: classes, other keys, filters, orders
     view = traitlets.Dict().tag(sync=True)  # what changes with every blob
 
@@ -38,7 +41,7 @@ class LabellingTool(anywidget.AnyWidget):
 
     def _describe(self):
         labeller, panel = self._labeller, self._labeller.panel
-        pictures = [_png(_stretched(template)) for template in labeller.templates] + [""]
+        pictures = [as_png(_stretched(template)) for template in labeller.templates] + [""]
         classes = [
             {"key": key, "name": name, "colour": colour, "symbol": _SYMBOLS.get(marker, "●"), "template": picture}
             for key, name, colour, marker, picture in zip(
@@ -76,8 +79,8 @@ class LabellingTool(anywidget.AnyWidget):
             pictures = labeller.pictures(contrast=self._contrast)
         except InputError as error:
             return view | {"message": str(error), "pictures": None}
-        shown = {name: _png(pictures[name]) for name in ("raw", "response", "context")}
-        channels = [_png(one) for one in pictures["channels"]]
+        shown = {name: as_png(pictures[name]) for name in ("raw", "response", "context")}
+        channels = [as_png(one) for one in pictures["channels"]]
         return view | {"pictures": {**shown, "channels": channels, "box": pictures["box"], "mark": pictures["mark"]}}
 
     def _answer(self, _, content, __):
@@ -114,10 +117,3 @@ def open_tool(experiment, annotator, *, classifier="") -> LabellingTool:
 def _stretched(template):
     top = float(template.max()) or 1.0
     return (255 * np.clip(template / top, 0, 1)).astype(np.uint8)
-
-
-def _png(image):
-    """A picture as an address a page can show."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -37,8 +37,9 @@ def draw_scale_bar(ax, um_per_px, *, width_px, at, color="w", below=False):
 
 
 def draw_frame(
-    frame, blobs, panel, *, corner=(0, 0), side_px=None, um_per_px=None, grey=None, others=None, title=None, ax=None
-):
+    frame, blobs, panel, *, corner=(0, 0), side_px=None, um_per_px=None, grey=None, others=None, hidden=(), title=None,
+    ax=None,
+):  # fmt: skip
     """A raw frame, or a part of it, in grey, with its calls: miRs as open marks of their class, noise as faint crosses.
 
     Parameters
@@ -57,16 +58,22 @@ def draw_frame(
         Counts shown black and white.
     others : dict, optional
         What blobs are called besides the panel's classes -> marker, drawn as faint as noise.
+    hidden : collection of str
+        Classes, or others, that are left out, of the legend as well.
     """
     part = frame[corner[0] :, corner[1] :][:side_px, :side_px]
     low, high = np.percentile(part, [1, 99.8]) if grey is None else grey
     ax = draw_image(part, ax=own_axes(ax, width=6.0, height=6.0, keeps_shape=True), title=title, low=low, high=high)
     halo = [withStroke(linewidth=pt(2.6), foreground="w")]
     for k, name in enumerate(panel.mir_names):
+        if name in hidden:
+            continue
         rows, cols = _inside(blobs[blobs["class"] == name], corner, part.shape)
         style = {"mec": panel.colours[k], "marker": panel.markers[k], "mew": pt(1.3), "ms": pt(8), "path_effects": halo}
         ax.plot(cols, rows, ls="", mfc="none", label=f"{name} ({len(rows)})", **style)
     for name, marker in {panel.names[panel.noise]: "x", **(others or {})}.items():
+        if name in hidden:
+            continue
         rows, cols = _inside(blobs[blobs["class"] == name], corner, part.shape)
         _faint(ax, rows, cols, marker, label=f"{name} ({len(rows)})")
     if um_per_px:
