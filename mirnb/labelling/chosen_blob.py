@@ -3,7 +3,7 @@
 import numpy as np
 
 from mirnb import plots
-from mirnb.experiments.blobs import ERASED, UNLABELLED
+from mirnb.experiments.blobs import ERASED, LABEL_COLUMNS, UNLABELLED
 from mirnb.files import InputError
 from mirnb.imaging.crops import fits
 from mirnb.imaging.preprocessing import preprocess
@@ -32,7 +32,8 @@ def describe(explorer):
     assert (UNLABELLED, ERASED) == (-2, -1)
     y_prob = None if y_prob is None or np.isnan(y_prob[explorer.chosen, 0]) else y_prob[explorer.chosen]
     in_table = table_row != NOT_IN_TABLE
-    cells = explorer.experiment.table.iloc[table_row].dropna() if in_table else {}
+    table = explorer.experiment.table
+    cells = table.drop(columns=[*LABEL_COLUMNS], errors="ignore").iloc[table_row].dropna() if in_table else {}
     return {
         "id": int(explorer.ids[table_row]) if in_table else None, "frame": explorer.index + 1,
         "row": int(blob["row"]), "col": int(blob["col"]),

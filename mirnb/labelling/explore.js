@@ -30,7 +30,7 @@ function drawMarker(pen, x, y, { marker, colour }, r, isClass) {
   pen.save();
   pen.translate(x, y);
   trace(pen, marker, isClass ? r : 0.6 * r);
-  for (const [style, width] of isClass ? [["#fff", 4], [colour, 2.2]] : [["#0009", 3], [colour, 1.4]]) {
+  for (const [style, width] of isClass ? [["#fff", 3.8], [colour, 2]] : [["#000c", 3.6], [colour, 1.6]]) {
     pen.strokeStyle = style;
     pen.lineWidth = width;
     pen.stroke();
@@ -72,7 +72,7 @@ function render({ model, el }) {
 
   function white() {
     const [low, usual] = model.get("view").greys;
-    return low + (usual - low) / 2 ** Number(contrast.value);
+    return low + (usual - low) / 2 ** Number(contrast.input.value);
   }
   function develop() {
     const [low, , high] = model.get("view").greys;
@@ -106,16 +106,15 @@ function render({ model, el }) {
     pen.fillRect(0, 0, SIDE, SIDE);
     pen.imageSmoothingEnabled = at.zoom < 1;
     pen.drawImage(still, -at.left * at.zoom, -at.top * at.zoom, setup.cols * at.zoom, setup.rows * at.zoom);
-    const r = Math.min(5 + 1.2 * at.zoom, 16);
+    const r = Math.min(6.5 + 1.2 * at.zoom, 18);
     const [marks, n] = [view.marks, view.groups.length];
-    const isClass = (group) => view.groups[group].marker !== "x" && view.groups[group].colour !== setup.other_colour;
     for (let k = 0; k < marks.y.length; k++) {
       const [x, y] = [(marks.x[k] - at.left) * at.zoom, (marks.y[k] - at.top) * at.zoom];
       if (x < -20 || y < -20 || x > SIDE + 20 || y > SIDE + 20) continue;
-      drawMarker(pen, x, y, view.groups[marks.group[k]], r, isClass(marks.group[k]));
+      drawMarker(pen, x, y, view.groups[marks.group[k]], r, view.groups[marks.group[k]].is_mir);
       if (marks.label[k] < 0 || marks.label[k] >= n) continue;
-      pen.setLineDash([3, 3]);
-      drawMarker(pen, x, y, { marker: "o", colour: view.groups[marks.label[k]].colour }, 1.7 * r, true);
+      pen.setLineDash([4, 3]);
+      drawMarker(pen, x, y, { marker: "o", colour: view.groups[marks.label[k]].colour }, 2.7 * r, false);
       pen.setLineDash([]);
     }
     if (view.chosen) {
@@ -138,7 +137,12 @@ function render({ model, el }) {
     pen.textAlign = "center";
     pen.fillText(`${um} µm`, 20 + length / 2, SIDE - 21);
   }
-  function zoomBy(factor, x = SIDE / 2, y = SIDE / 2) {
+  function zoomByKey(factor) {
+    const one = model.get("view").chosen; // which comes to the middle
+    if (one) [at.left, at.top] = [one.x - SIDE / 2 / at.zoom, one.y - SIDE / 2 / at.zoom];
+    zoomBy(factor, SIDE / 2, SIDE / 2);
+  }
+  function zoomBy(factor, x, y) {
     const [col, row] = [at.left + x / at.zoom, at.top + y / at.zoom];
     at.zoom *= factor;
     at.zoom = Math.min(Math.max(at.zoom, least), MOST_ZOOM);
@@ -184,7 +188,12 @@ function render({ model, el }) {
       say();
       tell(Number(input.value));
     });
-    return { input, put: (to) => { if (document.activeElement !== input || !waiting) input.value = to; say(); }, get value() { return input.value; } };
+    input.addEventListener("pointerup", () => root.focus({ preventScroll: true }));
+    function put(to) {
+      if (!next) input.value = to; // else it is being moved
+      say();
+    }
+    return { input, put };
   }
   const choose = (settings) => ask({ choose: settings }, true);
 
@@ -220,14 +229,14 @@ function render({ model, el }) {
   const summary = element("div", "summary");
   side.append(summary);
   const groups = element("div", "groups");
-  const threshold = slider(side, "Height, at least", "threshold_sds", { min: setup.has_table ? 0 : setup.least_sds, max: 40, step: 0.5 },
+  const threshold = slider(side, "Least height", "threshold_sds", { min: setup.has_table ? 0 : setup.least_sds, max: 40, step: 0.5 },
     (n) => (n ? `${n} SD` : "all"), (n) => choose({ threshold_sds: n }));
-  const probability = slider(side, "Probability, at least", "least_probability", { min: 0, max: 1, step: 0.01 },
+  const probability = slider(side, "Least probability", "least_probability", { min: 0, max: 1, step: 0.01 },
     (n) => `${Math.round(100 * n)} %`, (n) => choose({ least_probability: n }));
   side.append(groups);
-  const bright = slider(side, "Brightness, at least", "least_flux", { min: 0, max: 4.5, step: 0.05 },
+  const bright = slider(side, "Least brightness", "least_flux", { min: 0, max: 4.5, step: 0.05 },
     (n) => (n ? `${Math.round(10 ** n).toLocaleString("en")} counts` : "all"), (n) => choose({ least_flux: n ? 10 ** n : 0 }));
-  const width = slider(side, "Width, at most", "widest_px", { min: 0.5, max: 4, step: 0.05 }, (n) => (n < 4 ? `${n} px` : "all"),
+  const width = slider(side, "Greatest width", "widest_px", { min: 0.5, max: 4, step: 0.05 }, (n) => (n < 4 ? `${n} px` : "all"),
     (n) => choose({ widest_px: n < 4 ? n : null }));
   const line = element("div", "line");
   const crowding = element("select");
@@ -287,7 +296,7 @@ function render({ model, el }) {
       [sign.width, sign.height] = [24 * scale, 24 * scale];
       const signPen = sign.getContext("2d");
       signPen.scale(scale, scale);
-      drawMarker(signPen, 12, 12, group, 7, group.marker !== "x" && group.colour !== setup.other_colour);
+      drawMarker(signPen, 12, 12, group, 7.5, group.is_mir);
       const count = element("span", "count");
       label.append(box, sign, element("span", "", group.name), count);
       const on = element("button", "next", "›");
@@ -342,9 +351,10 @@ function render({ model, el }) {
       row.append(element("span", "", name), beam, element("span", "value", share.toFixed(3)));
       numbers.append(row);
     }
-    const table = element("table");
     const fit = one.fit;
-    const measured = { "y, x": fit.y_px === null ? "no fit" : `${fit.y_px}, ${fit.x_px} px`, sigma: fit.sigma_px === null ? "–" : `${fit.sigma_px} px`, flux: fit.flux === null ? "–" : `${fit.flux} counts`, height: `${fit.sds} SD` };
+    const fitted = fit.y_px === null ? { place: "none fits" }
+      : { "y, x": `${fit.y_px}, ${fit.x_px} px`, width: `${fit.sigma_px} px`, brightness: `${fit.flux} counts` };
+    const measured = { ...fitted, height: `${fit.sds} SD` };
     function list(title, values) {
       const part = element("table");
       part.append(element("caption", "", title));
@@ -355,30 +365,32 @@ function render({ model, el }) {
       }
       return part;
     }
-    blob.append(numbers, list("fit", measured));
+    numbers.append(list("fit", measured));
+    blob.append(numbers);
     if (Object.keys(one.table).length) blob.append(list("row of the table", one.table));
   }
 
   const ways = element("div", "others");
   for (const one of [...setup.moves, ...setup.ways]) button(ways, one.name, () => ask({ key: one.key }), one.key);
-  button(ways, "zoom in", () => zoomBy(1.5), "+");
-  button(ways, "out", () => zoomBy(1 / 1.5), "-");
+  button(ways, "zoom in", () => zoomByKey(1.5), "+");
+  button(ways, "out", () => zoomByKey(1 / 1.5), "-");
   button(ways, "whole frame", whole, "f");
   const labels = element("div", "others");
-  labels.append(element("span", "title", `Label the chosen blob (as ${setup.annotator}):`));
+  labels.append(element("span", "title", `Label the chosen blob, as ${setup.annotator}:`));
   for (const one of setup.keys) button(labels, one.name, () => ask({ key: one.key }), one.key);
   const message = element("div", "message");
   message.setAttribute("role", "status");
   const left = element("div", "left");
   left.append(bar, canvas);
   const both = element("div", "both");
+  side.append(ways, labels, message);
   both.append(left, side);
-  root.append(both, ways, labels, message, blob);
+  root.append(both, blob);
   el.append(root);
 
   listen(root, (key) => {
-    if (key === "+" || key === "=") zoomBy(1.5);
-    else if (key === "-") zoomBy(1 / 1.5);
+    if (key === "+" || key === "=") zoomByKey(1.5);
+    else if (key === "-") zoomByKey(1 / 1.5);
     else if (key === "f") whole();
     else if (known.has(key)) ask({ key });
   });
@@ -414,7 +426,9 @@ function render({ model, el }) {
       count.textContent = view.counts[name];
       box.checked = !view.hidden.includes(name);
     }
-    summary.textContent = `${view.n_shown} shown of ${setup.has_table ? view.n_blobs + " in the table" : view.n_found + " found"}`;
+    const words = setup.has_table ? [`${view.n_blobs} in the table`] : [];
+    if (view.shows_others) words.push(`${view.n_found} found`);
+    summary.textContent = `${view.n_shown} shown of ${words.join(", ")}`;
     train.disabled = view.is_training;
     saveBlob.disabled = !view.chosen?.pictures;
     message.textContent = view.message;

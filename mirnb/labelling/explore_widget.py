@@ -16,7 +16,7 @@ from mirnb.labelling.pictures import as_png, frame_bytes
 from mirnb.labelling.widget import page_of
 
 _NUMBERS = ("threshold_sds", "least_probability", "least_flux")
-_PLAIN = "#dddddd"  # of what is no class
+_FAINT = "#dddddd"  # noise, and what is no class
 
 
 class ExploringTool(anywidget.AnyWidget):
@@ -52,17 +52,17 @@ class ExploringTool(anywidget.AnyWidget):
             "keys": keys, "ways": ways, "moves": moves,
             "um_per_px": explorer.experiment.pixel_size_nm / 1000, "crowding": [ANY, ALONE, CROWDED],
             "has_table": explorer.experiment.table is not None, "least_sds": LEAST_SDS, "annotator": explorer.annotator,
-            "other_colour": _PLAIN,
         }  # fmt: skip
 
     def _groups(self):
-        """What blobs are called, each with its colour and marker."""
+        """What blobs are called, each with its colour and marker; what is no miR is drawn small and faint."""
         panel, names = self.explorer.panel, self.explorer.groups
-        others = names[len(panel.names) :]
-        colours = [*panel.colours, *[_PLAIN] * len(others)]
-        markers = [*panel.markers[:-1], "x", *(OTHER_MARKERS[name] for name in others)]
+        markers = [*panel.markers[:-1], "x", *(OTHER_MARKERS[name] for name in names[len(panel.names) :])]
+        colours = [*panel.colours[:-1], *[_FAINT] * (len(names) - panel.n_mirs)]
+        each = zip(names, colours, markers, strict=True)
         return [
-            dict(zip(("name", "colour", "marker"), one, strict=True)) for one in zip(names, colours, markers, strict=True)
+            {"name": name, "colour": colour, "marker": marker, "is_mir": k < panel.n_mirs}
+            for k, (name, colour, marker) in enumerate(each)
         ]
 
     def _show(self):

@@ -286,7 +286,7 @@ class Explorer:
             Which part, and which counts are black and white, as `plots.draw_frame` takes them.
         """
         blobs = self.blobs.assign(**{"class": self.called_names})[self.shown]
-        others = {name: OTHER_MARKERS[name] for name in self.groups[len(self.panel.names) :]}
+        others = {name: OTHER_MARKERS[name] for name in blobs["class"].unique() if name in OTHER_MARKERS}
         how = {"corner": corner, "side_px": side_px, "grey": grey, "others": others, "hidden": self.choice.hidden}
         um_per_px = self.experiment.pixel_size_nm / 1000
         self._save(path, lambda: plots.draw_frame(self.frame, blobs, self.panel, um_per_px=um_per_px, **how))

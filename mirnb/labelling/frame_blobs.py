@@ -35,16 +35,17 @@ def blobs_of_frame(experiment, frame, index):
         deviations of its noise, as `detect_frame` measures it), y_px, x_px, sigma_px, flux (of a fit, from the outer corner
         and in counts; NaN where none fits).
     """
-    found = detect_frame(frame, threshold_sds=LEAST_SDS)[[*_FITTED, "sds"]]
+    filtered = wavelet(frame)
+    found = detect_frame(frame, threshold_sds=LEAST_SDS, filtered=filtered)[[*_FITTED, "sds"]]
     pixels = np.floor(found[["y_px", "x_px"]].to_numpy()).astype(int)
     found = found.assign(table_row=NOT_IN_TABLE, row=pixels[:, 0], col=pixels[:, 1])
     if experiment.table is not None:
-        own = _of_table(experiment, frame, index)
+        own = _of_table(experiment, frame, index, filtered)
         found = pd.concat([own, found[_apart(found, own)]]) if len(found) else own
     return found.sort_values(["row", "col"], ignore_index=True)
 
 
-def _of_table(experiment, frame, index):
+def _of_table(experiment, frame, index, filtered):
     """The table's blobs of a frame, each once."""
     blobs, shape = experiment.blobs, frame.shape
     inside = (blobs["row"] >= 0) & (blobs["row"] < shape[0]) & (blobs["col"] >= 0) & (blobs["col"] < shape[1])
@@ -54,12 +55,11 @@ def _of_table(experiment, frame, index):
     whole = own["row"].between(border, shape[0] - border - 1) & own["col"].between(border, shape[1] - border - 1)
     if whole.any():
         fitted[whole] = fit_windows(frame, *own.loc[whole, ["row", "col"]].to_numpy().T)[_FITTED].to_numpy()
-    return own.assign(**fitted, sds=_heights(frame, own["row"].to_numpy(), own["col"].to_numpy()))
+    return own.assign(**fitted, sds=_heights(filtered, own["row"].to_numpy(), own["col"].to_numpy()))
 
 
-def _heights(frame, rows, cols):
-    """Highest of the 3x3 pixels about each place in the filtered frame, in standard deviations of its noise."""
-    filtered = wavelet(frame)
+def _heights(filtered, rows, cols):
+    """Highest of the 3x3 pixels about each place in a filtered frame, in standard deviations of its noise."""
     padded = np.pad(filtered, 1, mode="edge")
     highest = np.max([padded[rows + down, cols + right] for down in range(3) for right in range(3)], axis=0)
     return highest / (filtered_noise(filtered) or 1.0)

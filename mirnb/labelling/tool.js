@@ -26,9 +26,10 @@ function listen(root, press) {
   root.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.key === "Tab" || event.key === "Escape") return;
     event.stopPropagation();
-    if (["INPUT", "SELECT"].includes(event.target.tagName)) return;
-    const key = event.key.toLowerCase();
-    if (event.target.tagName === "BUTTON" && (key === "enter" || key === " ")) return;
+    const [key, { tagName, type }] = [event.key.toLowerCase(), event.target];
+    if (tagName === "SELECT" || (tagName === "INPUT" && type === "number")) return;
+    if (tagName === "INPUT" && /^(arrow|page|home|end| )/.test(key)) return; // of sliders and boxes
+    if (tagName === "BUTTON" && (key === "enter" || key === " ")) return;
     event.preventDefault();
     if (!event.repeat) press(key);
   });
