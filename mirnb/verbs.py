@@ -124,7 +124,7 @@ def label(experiment, annotator, *, classifier=""):
     return open_tool(load_experiment(place(experiment)), annotator, classifier=place(classifier) if classifier else "")
 
 
-def explore(experiment, *, classifier="", annotator="me", quick=False):
+def explore(experiment, *, classifier="", annotator="me", out="", quick=False):
     """A window on the frames of an experiment, to be shown as the last line of a cell: calls, filters, labels, training.
 
     Parameters
@@ -133,6 +133,8 @@ def explore(experiment, *, classifier="", annotator="me", quick=False):
         Folder of a classifier; when empty, the best of the run folder if it has one.
     annotator : str
         Whose labels corrections are.
+    out : path
+        Run folder; reports/<name> when empty.
     quick : bool
         Another run folder, and short training where there was no classifier: for the tests.
 
@@ -142,5 +144,5 @@ def explore(experiment, *, classifier="", annotator="me", quick=False):
     >>> sum(window.view["counts"].values()) > 0
     True
     """
-    run = open_run(experiment, quick=quick)
+    run = open_run(experiment, out, quick=quick)
     return open_explorer(run, classifier=place(classifier) if classifier else "", annotator=annotator, quick=quick)

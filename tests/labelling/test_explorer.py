@@ -1,11 +1,14 @@
 """Exploring: which blobs are shown and counted, what a click finds, what a key writes, training again, pictures."""
 
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from by_hand import blob, blobs_text, everything_in, middle_nm, write_folder
+from lab_browser import CHROMIUM, browser, lab, open_notebook, run_all_from_menu
 from PIL import Image
 
 from mirnb.classifiers.classifier import UNSURE
@@ -24,6 +27,8 @@ from mirnb.labelling.pictures import frame_bytes
 from mirnb.plots import style
 from mirnb.simulation.folders import simulate_experiment
 
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ".mirnb-explore"
 # row, col, height in counts, sigma in px: the first two crowd each other, the last is not in the table
 PLACED = [(60, 40, 900, 1.1), (66, 42, 500, 1.1), (60, 90, 300, 1.1), (100, 60, 1500, 1.9), (40, 110, 900, 1.1)]
 
@@ -123,8 +128,8 @@ def test_without_a_table_detections_are_shown_and_have_no_labels(tmp_path):
     explorer.click(60.5, 40.5)
     explorer.press("1")
     assert "not in the blob table" in explorer.message
-    explorer.train_again()
-    assert "no blob table" in explorer.message
+    with pytest.raises(InputError, match="no blob table"):
+        explorer.train_again()
     assert not (folder / "labels").exists()
 
 
@@ -260,10 +265,10 @@ def test_views_are_saved_in_a_columns_width(called, tmp_path, suffix):
             assert Image.open(path).width == pytest.approx(85 / 25.4 * 300, abs=2)
         if suffix == ".svg":
             text = path.read_text(encoding="utf-8")
-            assert "µm" in text
             assert "simulated" in text
+            assert "red" in text
             assert "noise (" not in text
-    with pytest.raises(InputError, match="saved as .png, .svg, .pdf"):
+    with pytest.raises(InputError, match=r"saved as \.png, \.svg, \.pdf"):
         called.save(tmp_path / "view.gif")
 
 
@@ -323,3 +328,81 @@ def test_a_label_that_differs_from_the_call_is_marked(called):
     at = int(np.sum(called.shown[:row]))
     assert tool.view["marks"]["label"][at] == other
     assert tool.view["chosen"]["label"] == called.panel.names[other]
+
+
+@pytest.fixture
+def work(sample, small_classifier, tmp_path):
+    """explore.ipynb in a folder of its own, on the sample."""
+    notebook = json.loads((ROOT / "notebooks" / "explore.ipynb").read_text(encoding="utf-8"))
+    (cell,) = (one for one in notebook["cells"] if "parameters" in one["metadata"].get("tags", []))
+    given = {
+        'experiment: str = "data/demo"': f'experiment: str = "{sample.folder.as_posix()}"',
+        'classifier: str = ""': f'classifier: str = "{small_classifier.folder.as_posix()}"',
+        'out: str = ""': f'out: str = "{(tmp_path / "run").as_posix()}"',
+    }
+    text = "".join(cell["source"])
+    for usual, own in given.items():
+        assert usual in text
+        text = text.replace(usual, own)
+    cell["source"] = text
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "explore.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    return tmp_path / "work"
+
+
+def _open_window(page, address):
+    open_notebook(page, address("explore.ipynb"))
+    assert run_all_from_menu(page, timeout_s=120) == []
+    page.wait_for_selector(f"{TOOL} .group")
+    page.locator(f"{TOOL} .summary").click()
+
+
+def _after(page, act):
+    """Counts of the groups, and how many blobs are shown, when the kernel has answered."""
+    before = page.locator(TOOL).get_attribute("data-number")
+    act()
+    page.wait_for_function(f"before => document.querySelector('{TOOL}').dataset.number !== before", arg=before)
+    counts = page.locator(f"{TOOL} .group .count").all_inner_texts()
+    return [int(one) for one in counts], int(page.locator(f"{TOOL} .summary").inner_text().split()[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
+def test_in_a_browser_calls_are_filtered_corrected_and_trained_again(work, sample, tmp_path):
+    blob = sample.blobs[(sample.frame_index == 0) & sample.blobs["row"].between(60, 200)].iloc[0]
+    with lab(work, tmp_path / "home") as address, browser() as opened:
+        page = opened.new_page(viewport={"width": 1400, "height": 1300})
+        _open_window(page, address)
+        threshold = page.locator(f'{TOOL} input[data-name="threshold_sds"]')
+        low = _after(page, lambda: threshold.fill("5"))
+        high = _after(page, lambda: threshold.fill("12"))
+        assert 0 < high[1] == sum(high[0]) < low[1]
+        every = _after(page, lambda: threshold.fill("0"))
+        counts, n_shown = _after(page, page.locator(f'{TOOL} input[data-group="noise"]').click)
+        assert (counts, n_shown) == (every[0], every[1] - every[0][3])
+        _after(page, page.locator(f'{TOOL} input[data-group="noise"]').click)
+        position = {"x": (blob["col"] + 0.5) * 560 / 256, "y": (blob["row"] + 0.5) * 560 / 256}
+        _after(page, lambda: page.locator(f"{TOOL} canvas.frame").click(position=position))
+        rows, given = [int(blob["table_row"])], [(int(blob["y"]) + one) % 4 if one else 0 for one in (1, 0, 0)]
+        assert page.locator(f"{TOOL} .name").inner_text().startswith(f"blob {rows[0] + 1}, frame 1")
+        _after(page, lambda: page.keyboard.press("1230"[given[0]]))
+        for _ in range(2):
+            _after(page, lambda: page.keyboard.press("m"))
+            rows.append(int(page.locator(f"{TOOL} .name").inner_text().split()[1].strip(",")) - 1)
+            _after(page, lambda: page.keyboard.press("1"))
+        page.screenshot(path=tmp_path / "window.png")
+        page.reload(wait_until="domcontentloaded")
+        _open_window(page, address)
+        own = pd.read_csv(sample.folder / "labels" / "me.csv")
+        assert dict(zip(own["id"] - 1, own["selected_mir_type"], strict=True)) == dict(
+            zip(rows, [label if label < 3 else -1 for label in given], strict=True)
+        )
+        labels = sample.labels.copy()
+        labels[rows] = given
+        assert (load_experiment(sample.folder).labels == labels).all()
+        before = _after(page, lambda: threshold.fill("1"))
+        page.locator(f'{TOOL} [data-name="train"]').click()
+        page.wait_for_function(
+            f"() => document.querySelector('{TOOL} .message').textContent.startsWith('Trained')", timeout=60_000
+        )
+        assert _after(page, lambda: threshold.fill("1.5"))[0] != before[0]
