@@ -12,6 +12,8 @@ from lab_browser import CHROMIUM, browser, lab, open_notebook, run_all_from_menu
 from PIL import Image
 
 from mirnb.classifiers.classifier import UNSURE
+from mirnb.classifiers.making import save_rival
+from mirnb.classifiers.pca_svm import train_pca_svm
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.files import InputError
@@ -50,6 +52,12 @@ def placed(tmp_path):
     return Explorer(RunFolder(load_experiment(folder), tmp_path / "run"))
 
 
+@pytest.fixture(scope="module")
+def svm(small_data, small_run):
+    """PCA + SVM, which needs no TensorFlow."""
+    return save_rival(train_pca_svm(small_data, small_run), small_data, small_run)
+
+
 @pytest.fixture
 def sample(tmp_path, small_settings):
     """A labelled experiment of its own, its blobs other ones than the small one's."""
@@ -57,8 +65,8 @@ def sample(tmp_path, small_settings):
 
 
 @pytest.fixture
-def called(sample, small_classifier, tmp_path):
-    made = Explorer(RunFolder(sample, tmp_path / "run"), classifier=small_classifier, annotator="anna")
+def called(sample, svm, tmp_path):
+    made = Explorer(RunFolder(sample, tmp_path / "run"), classifier=svm, annotator="anna")
     yield made
     made.close()
 
@@ -167,8 +175,8 @@ def test_a_correction_writes_just_what_the_labelling_tool_writes(small_settings,
     assert again.counts()["red"] == again.counts()["erased"] == 1
 
 
-def test_calls_are_those_of_the_classifier(called, small_classifier):
-    table = small_classifier.classify(called.experiment)
+def test_calls_are_those_of_the_classifier(called, svm):
+    table = svm.classify(called.experiment)
     called.choose(least_probability=0.0)
     own = called.blobs["table_row"].to_numpy()
     names = called.called_names[own != NOT_IN_TABLE]
@@ -191,7 +199,7 @@ def test_hidden_classes_are_counted_but_not_shown_nor_clicked(called):
 
 
 def test_keys_go_to_the_next_of_a_group_over_frames(called):
-    called.choose(least_probability=0.6)
+    called.choose(least_probability=0.9)
     visited = []
     while True:
         called.press("n")
@@ -227,7 +235,7 @@ def test_training_again_takes_all_labels_and_changes_the_calls(called):
     assert called.classifier.trained_on["fingerprints"] == load_experiment(called.experiment.folder).fingerprints()
     assert np.nanmax(np.abs(called.y_prob - before)) > 0.01
     again = open_explorer(called.run)
-    assert again.explorer.classifier.folder == called.run.root / "classifiers" / "lenet5"
+    assert again.explorer.classifier.folder == called.run.root / "classifiers" / "pca_svm"
 
 
 def test_labels_that_are_missing_for_training_are_said(placed):
@@ -331,13 +339,13 @@ def test_a_label_that_differs_from_the_call_is_marked(called):
 
 
 @pytest.fixture
-def work(sample, small_classifier, tmp_path):
+def work(sample, svm, tmp_path):
     """explore.ipynb in a folder of its own, on the sample."""
     notebook = json.loads((ROOT / "notebooks" / "explore.ipynb").read_text(encoding="utf-8"))
     (cell,) = (one for one in notebook["cells"] if "parameters" in one["metadata"].get("tags", []))
     given = {
         'experiment: str = "data/demo"': f'experiment: str = "{sample.folder.as_posix()}"',
-        'classifier: str = ""': f'classifier: str = "{small_classifier.folder.as_posix()}"',
+        'classifier: str = ""': f'classifier: str = "{svm.folder.as_posix()}"',
         'out: str = ""': f'out: str = "{(tmp_path / "run").as_posix()}"',
     }
     text = "".join(cell["source"])
