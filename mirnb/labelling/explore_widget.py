@@ -82,6 +82,7 @@ class ExploringTool(anywidget.AnyWidget):
             grey, *self._greys = frame_bytes(explorer.frame)
             self.picture, self._sent = grey.tobytes(), explorer.index
         self.view = {**view, "greys": list(self._greys)}
+        explorer.look_ahead()
 
     def _marks(self, shown):
         """Blobs that are shown: y, x (px), group, and the label where it is another class than the call (else -1)."""

@@ -4,6 +4,7 @@ With a blob table its blobs are shown, and on demand what is found besides; with
 """
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -64,8 +65,9 @@ class Explorer:
             self.ids = blob_ids(self.experiment)
         self._look = functools.lru_cache(maxsize=_FRAMES_HELD)(self._read)
         self._calls = functools.lru_cache(maxsize=_FRAMES_HELD)(self._predict)
-        self.take(classifier)
+        self._ahead, self._coming, self._step = ThreadPoolExecutor(1), None, 1
         self.index, self.chosen, self.message = 0, None, ""
+        self.take(classifier)
         self.choice = Choice() if has_table else Choice(threshold_sds=THRESHOLD_SDS, shows_others=True)
 
     def __repr__(self):
@@ -76,6 +78,7 @@ class Explorer:
         if classifier is not None:
             known = classifier.trained_on["pixel_size_nm"]
             self.experiment.require_alike(classifier.panel, known, "the classifier was trained")
+        self._wait()
         self.classifier = classifier
         self._calls.cache_clear()
         masks = self.experiment.masks
@@ -90,6 +93,22 @@ class Explorer:
 
     def _predict(self, index):
         return predict_frame(self.classifier, *self._look(index), noise_sd=self._noise_sd)
+
+    def look_ahead(self):
+        """Begin to prepare the next frame of one who goes on frame by frame, while this one is looked at."""
+        index = self.index + self._step
+        if self._step and self._coming is None and 0 <= index < len(self.experiment.stack):
+            self._coming = self._ahead.submit(self._prepare, index)
+
+    def _prepare(self, index):
+        self._look(index)
+        if self.classifier is not None:
+            self._calls(index)
+
+    def _wait(self):
+        if self._coming is not None:
+            self._coming.exception()  # what went wrong is said when that frame is shown
+            self._coming = None
 
     @functools.cached_property
     def _noise_sd(self):
@@ -169,7 +188,9 @@ class Explorer:
 
     def go_to(self, index):
         """Show another frame, from 0; a number beyond the ends stands for them."""
-        self.index, self.chosen = int(np.clip(index, 0, len(self.experiment.stack) - 1)), None
+        self._wait()
+        before, self.index, self.chosen = self.index, int(np.clip(index, 0, len(self.experiment.stack) - 1)), None
+        self._step = self.index - before if abs(self.index - before) == 1 else 0
 
     def click(self, y_px, x_px):
         """Choose the shown blob nearest to a place, from the outer corner; none where it is farther than CLICK_PX."""
