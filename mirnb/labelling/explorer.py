@@ -304,7 +304,7 @@ class Explorer:
         Parameters
         ----------
         corner, side_px, grey
-            Which part, and which counts are black and white, as `plots.draw_frame` takes them.
+            Which part, and which counts are black and white, as `images.draw_frame` takes them.
         """
         blobs = self.blobs.assign(**{"class": self.called_names})[self.shown]
         others = {name: OTHER_MARKERS[name] for name in blobs["class"].unique() if name in OTHER_MARKERS}

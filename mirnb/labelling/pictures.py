@@ -65,7 +65,7 @@ def frame_bytes(frame):
     grey : uint8 ndarray of shape (rows, cols)
         255 times the root of where a pixel lies between low and high.
     low, usual, high : float
-        Counts: shown black, shown white at first (as `plots.draw_frame` does), and the most that can be shown.
+        Counts: shown black, shown white at first (as `images.draw_frame` does), and the most that can be shown.
     """
     low, usual, high = (float(one) for one in np.percentile(frame[::2, ::2], [1, 99.8, 99.99]))
     high = max(high, low + 1.0)
