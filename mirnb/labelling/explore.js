@@ -2,6 +2,7 @@
 
 const SIDE = 560; // of the canvas, CSS px
 const MOST_ZOOM = 40; // CSS px a frame pixel
+const WAIT_MS = 15000; // for an answer of the kernel, which may go through some frames
 const ASK_AGAIN_MS = 700; // while it trains
 const SIDES = { "^": [3, -90], v: [3, 90], "<": [3, 180], ">": [3, 0], s: [4, 45], D: [4, 0], p: [5, -90], h: [6, 0] };
 
@@ -44,16 +45,14 @@ function render({ model, el }) {
   root.tabIndex = 0;
   const known = new Set([...setup.keys, ...setup.ways, ...setup.moves].map((one) => one.key));
 
-  // one question at a time; of the sliders' the last one waits its turn, keys do not
-  let waiting = false;
-  let next = null;
+  const { ask: askNow, answered } = questions(model, WAIT_MS, () => {
+    message.textContent = "Not answered: the kernel is busy or gone, and the last label may not be saved. Run this cell again.";
+    message.classList.add("wrong");
+  });
+  let next = null; // of the sliders' questions the last one waits its turn, keys do not
   function ask(content, mayWait = false) {
-    if (waiting) {
-      if (mayWait) next = content.choose && next?.choose ? { choose: { ...next.choose, ...content.choose } } : content;
-      return;
-    }
-    waiting = true;
-    model.send(content);
+    if (askNow(content) || !mayWait) return;
+    next = content.choose && next?.choose ? { choose: { ...next.choose, ...content.choose } } : content;
   }
 
   // the frame
@@ -404,9 +403,10 @@ function render({ model, el }) {
   }
   let before = null;
   let picture = null;
+  let again = null; // while it trains
   function show() {
     const view = model.get("view");
-    waiting = false;
+    answered();
     if (model.get("picture") !== picture) {
       picture = model.get("picture");
       develop();
@@ -427,8 +427,8 @@ function render({ model, el }) {
       box.checked = !view.hidden.includes(name);
     }
     const words = setup.has_table ? [`${view.n_blobs} in the table`] : [];
-    if (view.shows_others) words.push(`${view.n_found} found`);
-    summary.textContent = `${view.n_shown} shown of ${words.join(", ")}`;
+    if (view.shows_others) words.push(`${view.n_found} ${setup.has_table ? "besides" : "found"}`);
+    summary.textContent = `${view.n_shown} shown of ${words.join(" and ")}`;
     train.disabled = view.is_training;
     saveBlob.disabled = !view.chosen?.pictures;
     message.textContent = view.message;
@@ -438,7 +438,8 @@ function render({ model, el }) {
     before = view;
     draw();
     root.dataset.number = view.number;
-    if (view.is_training) setTimeout(() => ask({ train: "look" }), ASK_AGAIN_MS);
+    clearTimeout(again);
+    if (view.is_training) again = setTimeout(() => ask({ train: "look" }, true), ASK_AGAIN_MS);
     if (next) {
       const content = next;
       next = null;

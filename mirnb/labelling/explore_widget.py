@@ -85,10 +85,11 @@ class ExploringTool(anywidget.AnyWidget):
         explorer.look_ahead()
 
     def _marks(self, shown):
-        """Blobs that are shown: y, x (px), group, and the label where it is another class than the call (else -1)."""
+        """Blobs that are shown: y, x (px), group, and the label where a blob is called another class (else -1)."""
         explorer = self.explorer
         labels, called = explorer.labels[shown], explorer.called[shown]
-        differing = np.where((labels >= 0) & (labels != called) & (explorer.classifier is not None), labels, -1)
+        has_class = (called < len(explorer.panel.names)) & (explorer.classifier is not None)
+        differing = np.where(has_class & (labels >= 0) & (labels != called), labels, -1)
         y, x = places(explorer.blobs)[shown].round(1).T.tolist()
         return {"y": y, "x": x, "group": called.tolist(), "label": differing.tolist()}
 
@@ -166,7 +167,7 @@ class ExploringTool(anywidget.AnyWidget):
             corner, side_px = [max(int(one), 0) for one in how["corner"]], int(how["side_px"])
             path = folder / f"{frame}_{corner[0]}_{corner[1]}_{side_px}{suffix}"
             explorer.save(path, corner=corner, side_px=side_px, grey=[float(one) for one in how["grey"]])
-        explorer.message = f"Saved: {path}"
+        explorer.message = f"Saved in the run folder: {path.relative_to(explorer.run.root).as_posix()}"
 
 
 def open_explorer(run, *, classifier="", annotator="me", quick=False) -> ExploringTool:

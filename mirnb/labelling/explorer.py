@@ -65,7 +65,7 @@ class Explorer:
             self.ids = blob_ids(self.experiment)
         self._look = functools.lru_cache(maxsize=_FRAMES_HELD)(self._read)
         self._calls = functools.lru_cache(maxsize=_FRAMES_HELD)(self._predict)
-        self._ahead, self._coming, self._step = ThreadPoolExecutor(1), None, 1
+        self._ahead, self._coming, self._step = ThreadPoolExecutor(1), None, 0
         self.index, self.chosen, self.message = 0, None, ""
         self.take(classifier)
         self.choice = Choice() if has_table else Choice(threshold_sds=THRESHOLD_SDS, shows_others=True)

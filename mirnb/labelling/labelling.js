@@ -8,17 +8,10 @@ function render({ model, el }) {
   root.tabIndex = 0;
   const keys = new Set([...setup.classes, ...setup.others].map((one) => one.key));
 
-  // one question at a time: a key pressed before the next crop shows is not meant for that crop
-  let waiting = null;
-  function ask(content) {
-    if (waiting) return;
-    waiting = setTimeout(() => {
-      waiting = null;
-      message.textContent = "The kernel does not answer: the last label may not be saved. Run this cell again.";
-      message.classList.add("wrong");
-    }, WAIT_MS);
-    model.send(content);
-  }
+  const { ask, answered } = questions(model, WAIT_MS, () => {
+    message.textContent = "The kernel does not answer: the last label may not be saved. Run this cell again.";
+    message.classList.add("wrong");
+  });
 
   const head = element("div", "head");
   const place = element("span", "place");
@@ -135,8 +128,7 @@ function render({ model, el }) {
 
   function show() {
     const view = model.get("view");
-    clearTimeout(waiting);
-    waiting = null;
+    answered();
     const known = setup.classes.find((one) => one.name === view.label);
     place.textContent = view.blob === null ? "no blob" : `${view.position} of ${view.total}   ·   blob ${view.blob}, frame ${view.frame}`;
     label.textContent = view.label ? `${known ? known.symbol + " " : ""}${view.label}` : "";

@@ -21,6 +21,26 @@ function keyName(key) {
   return { arrowleft: "←", arrowright: "→" }[key] ?? key;
 }
 
+// One question at a time: a key pressed before the next picture shows is not meant for that picture.
+function questions(model, waitMs, silent) {
+  let waiting = null;
+  return {
+    ask(content) {
+      if (waiting) return false;
+      waiting = setTimeout(() => {
+        waiting = null;
+        silent();
+      }, waitMs);
+      model.send(content);
+      return true;
+    },
+    answered() {
+      clearTimeout(waiting);
+      waiting = null;
+    },
+  };
+}
+
 // Keys go to the tool that has the focus and never to the notebook, where x cuts a cell.
 function listen(root, press) {
   root.addEventListener("keydown", (event) => {

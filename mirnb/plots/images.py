@@ -57,7 +57,7 @@ def draw_frame(
     grey : (low, high), optional
         Counts shown black and white.
     others : dict, optional
-        What blobs are called besides the panel's classes -> marker, drawn as faint as noise.
+        What blobs are called besides the panel's classes -> marker, drawn as faint as noise; those that are there.
     hidden : collection of str
         Classes, or others, that are left out, of the legend as well.
     """
@@ -72,9 +72,9 @@ def draw_frame(
         style = {"mec": panel.colours[k], "marker": panel.markers[k], "mew": pt(1.3), "ms": pt(8), "path_effects": halo}
         ax.plot(cols, rows, ls="", mfc="none", label=f"{name} ({len(rows)})", **style)
     for name, marker in {panel.names[panel.noise]: "x", **(others or {})}.items():
-        if name in hidden:
-            continue
         rows, cols = _inside(blobs[blobs["class"] == name], corner, part.shape)
+        if name in hidden or (name not in panel.names and not len(rows)):
+            continue
         _faint(ax, rows, cols, marker, label=f"{name} ({len(rows)})")
     if um_per_px:
         draw_scale_bar(ax, um_per_px, width_px=part.shape[1], at=(0.04 * part.shape[1], 0.95 * part.shape[0]))
