@@ -43,6 +43,7 @@ function render({ model, el }) {
   const setup = model.get("setup");
   const root = element("div", "mirnb-tool mirnb-explore");
   root.tabIndex = 0;
+  root.classList.toggle("many", setup.keys.length > 9); // classes
   const known = new Set([...setup.keys, ...setup.ways, ...setup.moves].map((one) => one.key));
 
   const { ask: askNow, answered } = questions(model, WAIT_MS, () => {
