@@ -10,7 +10,7 @@ from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError, heard
 from mirnb.imaging.crops import fits
 
-MOST_UNLABELLED = 0.05  # of the blobs inside a frame: with more, somebody else labels
+MOST_UNLABELLED = 0.25  # of the blobs inside a frame: with more, somebody else labels
 
 
 def simulated_beside(path):

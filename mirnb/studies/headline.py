@@ -57,12 +57,12 @@ def in_one_sentence(metrics, panel):
 
 def cards(metrics, panel):
     """The figures to be read first: list of (value, what it is)."""
-    scores, shown, first = tested(metrics, panel), [], None
+    scores, shown = tested(metrics, panel), []
     if scores:
         first = next(iter(scores))
         shown.append(_card(scores[first], f"best mean F1 over the miRs: {KINDS[first].title}"))
     for kind in ("lenet5", "pca_svm"):
-        if kind in scores and kind != first:
+        if kind in scores and len(scores) > 1:
             shown.append(_card(scores[kind], _named(kind)))
     counts = metrics.get("counts", {})
     if set(panel.names) <= set(counts):

@@ -120,7 +120,7 @@ def test_the_command_writes_tables_figures_and_a_page(tmp_path, capsys):
     assert "Alexa 647, Alexa 488" in said
     assert "Nearest separations: green and blue, 1.75 px apart" in said
     page = (out / "notebooks" / "10_panel_design.html").read_text(encoding="utf-8")
-    assert "red: cannot be told from noise." in page  # after one epoch
+    assert "red, green, blue: cannot be told from noise." in page  # after one epoch
     assert (out / "figures" / "design_separability.png").exists()
     done = nbformat.read(out / "notebooks" / "10_panel_design.ipynb", as_version=4)
     assert not [one for cell in done.cells for one in cell.get("outputs", []) if one.output_type == "error"]
