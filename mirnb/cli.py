@@ -109,6 +109,21 @@ _above_0 = _number(float, lambda number: 0 < number < 1e5, "be above 0")
 _share = _number(float, lambda number: 0 <= number < 1, "lie from 0 to below 1")
 
 
+def _choice(text):
+    """KEY=VALUE of what is taken of a file, the number of a plane or time as one."""
+    key, _, value = text.partition("=")
+    if not value.strip():
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, such as channel=DAPI, got {text}")
+    return key.strip(), int(value) if key.strip() in ("plane", "time") and value.strip().isdecimal() else value.strip()
+
+
+def _add_take(parser):
+    parser.add_argument(
+        "--take", metavar="KEY=VALUE", action="append", type=_choice, default=[],
+        help="channel, plane, scene or time to take, by name or number, where a file has several; may be repeated",
+    )  # fmt: skip
+
+
 def _add_simulate(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder to write")
     parser.add_argument("--frames", type=_positive, default=30, help="number of frames (default 30)")
@@ -120,8 +135,10 @@ def _add_simulate(parser):
 def _add_new(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder that gets the experiment.toml")
     parser.add_argument(
-        "--stack", metavar="FILE", nargs="+", required=True, help="TIFF files, folders of them, or addresses"
-    )
+        "--stack", metavar="FILE", nargs="+", required=True,
+        help="TIFF files, folders of them, or addresses; ND2, CZI, LIF, OME-Zarr or NDTiff",
+    )  # fmt: skip
+    _add_take(parser)
     parser.add_argument("--blobs", metavar="FILE", type=Path, help="blob table of ThunderSTORM, Picasso or rapidSTORM")
     parser.add_argument("--pixel-size", type=_above_0, metavar="NM", help="nm a pixel (default: as the file says)")
     parser.add_argument("--panel", default="thesis", help="thesis, six, twelve or a panel file (default thesis)")
@@ -228,6 +245,7 @@ def _add_detect(parser):
     parser.add_argument("stack", metavar="STACK", help="TIFF file, a folder of them, or an address (s3://, gs://, ...)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
     parser.add_argument("--pixel-size", type=_above_0, metavar="NM", help="nm a pixel (default: as the file says, else 120)")
+    _add_take(parser)
 
 
 def _add_quantify(parser):

@@ -41,6 +41,7 @@ def run_new(options):
     from mirnb.experiments.experiment_file import write_new_experiment
 
     how = {"blobs": options.blobs, "pixel_size_nm": options.pixel_size, "panel": options.panel}
+    how["take"] = dict(options.take)
     toml = write_new_experiment(options.folder, options.stack, **how)
     print(toml.read_text(encoding="utf-8"), end="")
     folder, typed = shlex.quote(str(options.folder)), _typed()
@@ -239,7 +240,7 @@ def run_detect(options):
     from mirnb.experiments.stacks import Stack
     from mirnb.imaging.detection import detect_stack
 
-    stack = Stack([options.stack])
+    stack = Stack([options.stack], take=dict(options.take))
     pixel_size_nm = stack.choose_pixel_size(options.pixel_size)
     table = detect_stack(stack, pixel_size_nm=pixel_size_nm)
     write_table(options.out, table)

@@ -51,7 +51,7 @@ def check(folder):
     return check_experiment(place(folder))
 
 
-def detect(stack, *, pixel_size_nm=None):
+def detect(stack, *, pixel_size_nm=None, take=None):
     """Blobs of a stack by ThunderSTORM's default recipe: DataFrame in its columns.
 
     Parameters
@@ -59,13 +59,15 @@ def detect(stack, *, pixel_size_nm=None):
     stack : path, or an address such as s3://bucket/stack.tif
     pixel_size_nm : float, optional
         As the file says by default, else 120.
+    take : dict, optional
+        Such as {"channel": "Alexa 488"}, where a file other than TIFF has several.
 
     Examples
     --------
     >>> list(mirnb.detect("new/a.tif"))[:4]
     ['id', 'frame', 'x [nm]', 'y [nm]']
     """
-    opened = Stack([place(stack)])
+    opened = Stack([place(stack)], take=take)
     return detect_stack(opened, pixel_size_nm=opened.choose_pixel_size(pixel_size_nm))
 
 

@@ -90,7 +90,8 @@ def _job(one, version):
     settings = experiment.pixel_size_nm, experiment.dispersion, FRAMES_A_PART
     key = cache_key(version, stack_fingerprint(experiment.stack), *settings, *table)
     paths = tuple(path if is_address(path) else str(path.resolve()) for path in experiment.stack.paths)
-    return Job(one.name, paths, experiment.dispersion, experiment.pixel_size_nm, len(experiment.stack), key)
+    take, n_frames = tuple(experiment.stack.take.items()), len(experiment.stack)
+    return Job(one.name, paths, experiment.dispersion, experiment.pixel_size_nm, n_frames, key, take)
 
 
 def _parts(job, cache):

@@ -88,7 +88,7 @@ def _unique_names(stacks):
     for given in stacks:
         place = Path(given.split("://", 1)[-1])
         stem = place.name
-        for suffix in (".tif", ".tiff", ".TIF", ".TIFF", ".ome"):
+        for suffix in (".tif", ".tiff", ".TIF", ".TIFF", ".nd2", ".czi", ".lif", ".zarr", ".ome"):
             stem = stem.removesuffix(suffix)
         stem = place.parent.name if stem in ("", "stack") and place.parent.name else stem  # "stack" says nothing
         number = 2

@@ -34,6 +34,7 @@ class Job:
     pixel_size_nm: float
     n_frames: int
     key: str  # of the classifier, the stack and its blobs: names its folder in the cache
+    take: tuple = ()  # (key, value) of what is taken of the files
 
 
 @functools.lru_cache(maxsize=2)
@@ -46,9 +47,9 @@ def _unpacked(files):
 
 
 @functools.lru_cache(maxsize=2)
-def _stack(paths, dispersion):
+def _stack(paths, dispersion, take):
     with heard():  # the client has said what there is to say
-        return Stack(paths, quarter_turns=QUARTER_TURNS[dispersion])
+        return Stack(paths, quarter_turns=QUARTER_TURNS[dispersion], take=dict(take))
 
 
 def look_at_stack(packed, job, places):
@@ -73,7 +74,7 @@ def look_at_stack(packed, job, places):
     InputError
         If a frame cannot be read, or pairs plainly lie another way than the dispersion is said to run.
     """
-    panel, stack = _unpacked(tuple(packed.items())).panel, _stack(job.paths, job.dispersion)
+    panel, stack = _unpacked(tuple(packed.items())).panel, _stack(job.paths, job.dispersion, job.take)
     chosen = evenly_spread(len(stack), N_LOOKED)
     chosen = np.union1d(chosen, np.minimum(chosen[:2] + 1, len(stack) - 1))  # the next of two, to see blobs that repeat
     frames = [frame for _, frame in stack.frames(chosen)]
@@ -105,7 +106,7 @@ def count_part(packed, job, start, blobs, noise_sd):
     -------
     dict of arrays, as `classify_frames` gives them, frames counted in the stack; and made_by, text
     """
-    classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion)
+    classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion, job.take)
     frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
     if blobs is not None:
         blobs = blobs.assign(frame=blobs["frame"] - start)

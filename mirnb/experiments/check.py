@@ -51,6 +51,8 @@ def check_experiment(folder) -> Check:
         f"panel: {experiment.panel.name} ({', '.join(experiment.panel.mir_names)}), dispersion {experiment.dispersion}",
         "masks: " + ("one for each miR" if experiment.masks is not None else "none, templates come from training crops"),
     ]
+    if stack.take:
+        check.found.append("taken: " + ", ".join(f"{key} {value}" for key, value in stack.take.items()))
     _read_all_frames(stack, check)
     if experiment.blobs_path is None:
         check.warnings.append("experiment.toml names no blobs; export them from ThunderSTORM or run mirnb detect")

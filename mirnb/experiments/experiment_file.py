@@ -10,6 +10,7 @@ import tifffile
 
 from mirnb.experiments.blobs import UNLABELLED, blob_pixels, read_blobs, read_labels, write_table
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
+from mirnb.experiments.other_files import about_take
 from mirnb.experiments.panel_file import load_panel, panel_files
 from mirnb.experiments.stacks import Stack, find_files, read_image
 from mirnb.experiments.tiff_files import is_address
@@ -18,7 +19,7 @@ from mirnb.imaging.detection import detect_stack
 
 _KEYS = {
     "name": str, "stack": (str, list), "blobs": str, "pixel_size_nm": float, "panel": str, "dispersion": str,
-    "pretrain": list, "masks": dict, "simulated": dict,
+    "pretrain": list, "masks": dict, "simulated": dict, "take": dict,
 }  # fmt: skip
 _ASTRAY_PX, _MOST_ASTRAY = 3, 0.05  # a fit may end so far off the frame, and such a share of fits further
 _NEW = "--stack FILE [--blobs FILE]"
@@ -44,7 +45,7 @@ def load_experiment(folder) -> Experiment:
     return experiment
 
 
-def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, panel="thesis"):
+def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, panel="thesis", take=None):
     """Write the experiment.toml of a stack and its blob table; both stay where they are.
 
     Parameters
@@ -54,6 +55,8 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
         Detected, and written as blobs.csv into the folder, by default.
     pixel_size_nm : float, optional
         As the file says by default.
+    take : dict, optional
+        Channel, plane, scene or time that is taken, as `Stack` has it.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
     if toml.exists():
         raise InputError(f"{toml}: is there already; change it by hand, or name another folder")
     load_panel(panel)
-    stack = Stack([path for one in names for path in find_files(Path(), one)])
+    stack = Stack([path for one in names for path in find_files(Path(), one)], take=take)
     size = pixel_size_nm or stack.pixel_size_nm
     if not size:
         raise InputError(f"{names[0]}: does not say how large its pixels are; add --pixel-size NM")
@@ -97,7 +100,7 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
         "blobs": from_folder(blobs), "pixel_size_nm": round(float(size), 3),
         "panel": from_folder(panel) if Path(panel).is_file() else panel,
     }  # fmt: skip
-    write_toml(toml, values)
+    write_toml(toml, values | ({"take": stack.take} if stack.take else {}))
     return toml
 
 
@@ -139,7 +142,8 @@ def inspect_experiment(folder):
     problems += wrong
     turns = QUARTER_TURNS[values["dispersion"]]
     panel = attempt(load_panel, values["panel"], folder=folder)
-    stack = attempt(lambda: Stack(find_files(folder, values["stack"]), quarter_turns=turns)) if values["stack"] else None
+    how = {"quarter_turns": turns, "take": values["take"]}
+    stack = attempt(lambda: Stack(find_files(folder, values["stack"]), **how)) if values["stack"] else None
     blobs_path = folder / values["blobs"] if values["blobs"] else None
     table = attempt(read_blobs, blobs_path, pixel_size_nm=values["pixel_size_nm"]) if blobs_path else None
     labels = attempt(read_labels, table, panel.n_mirs, source=str(blobs_path)) if panel and table is not None else None
@@ -192,7 +196,7 @@ def _checked_values(toml, values):
     """Values with defaults in place of what is wrong, and a sentence for each thing wrong."""
     defaults = {
         "name": "experiment", "stack": "", "blobs": "", "pixel_size_nm": 0.0, "panel": "thesis", "dispersion": "down",
-        "pretrain": [], "masks": {}, "simulated": None,
+        "pretrain": [], "masks": {}, "simulated": None, "take": {},
     }  # fmt: skip
     problems = [f"{toml}: unknown key {key!r}; known are {', '.join(_KEYS)}" for key in values if key not in _KEYS]
     good = {}
@@ -217,6 +221,9 @@ def _checked_values(toml, values):
         problems.append(f"{toml}: name is letters, digits, - and _ (it names the run folder), got {good.pop('name')!r}")
     if "pixel_size_nm" in good and not 0 < good["pixel_size_nm"] < 1e5:
         problems.append(f"{toml}: pixel_size_nm must be above 0 (nm a pixel, e.g. 120), got {good.pop('pixel_size_nm')!r}")
+    if wrong := about_take(good.get("take", {})):
+        problems += [f"{toml}: [take] {one}" for one in wrong]
+        del good["take"]
     if "dispersion" in good and good["dispersion"] not in QUARTER_TURNS:
         problems.append(f"{toml}: dispersion must be {', '.join(QUARTER_TURNS)}, got {good.pop('dispersion')!r}")
     return {**defaults, **good, "pixel_size_nm": float(good.get("pixel_size_nm", 0.0))}, problems

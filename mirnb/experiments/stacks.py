@@ -1,6 +1,7 @@
-"""TIFF stacks, on this machine or at any address fsspec knows (s3://, gs://, ...), frame by frame, never whole in memory."""
+"""Stacks, frame by frame, never whole in memory: TIFF, here or at any address of fsspec (s3://, ...), and other formats."""
 
 import glob
+import itertools
 import os
 import re
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import tifffile
 
 from mirnb.caches import fingerprint
-from mirnb.experiments.tiff_files import answers, is_address, look_at_all, one_series, opened, read_frame
+from mirnb.experiments.other_files import about_take, format_of, look_at_other
+from mirnb.experiments.tiff_files import answers, is_address, look_at_all
 from mirnb.files import InputError, warn, whole_file
 
 _SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
@@ -20,29 +22,31 @@ SAME_PIXELS = 0.01  # share by which two pixel sizes may differ and be the same
 
 
 class Stack:
-    """Frames of one or more TIFF files; frame counts go on across files.
+    """Frames of one or more files; frame counts go on across files.
 
     Parameters
     ----------
     paths : sequence of path or text
         TIFF, OME-TIFF or BigTIFF files, compressed or not, each one frame (rows, cols) or a stack (frames, rows, cols), its
         frames along any one axis; or folders of them. Text with :// is an address. Files that name each other (OME sets) are
-        read whole, every frame once, whichever of them is given.
+        read whole, every frame once, whichever of them is given. Or ND2, CZI, LIF, OME-Zarr, NDTiff (`other_files`).
     quarter_turns : int
         Frames are turned by so many quarters against the clock when read, so that the dispersion runs down.
+    take : dict, optional
+        Name, or number from 1, of the channel, plane, scene or time that is taken of files other than TIFF.
 
     Raises
     ------
     InputError
-        If a file is missing, no TIFF, cut off, empty, in colour or one-dimensional, or files differ in frame shape; or an
-        address cannot be read.
+        If a file is missing, of no format that is read, cut off, empty, in colour or one-dimensional, or files differ in
+        frame shape; an address cannot be read; or there are several channels, say, and `take` does not say which.
     """
 
-    def __init__(self, paths, *, quarter_turns=0):
-        self.quarter_turns = quarter_turns % 4
-        self._files = look_at_all([one for path in paths for one in _in_folder(path)])
+    def __init__(self, paths, *, quarter_turns=0, take=None):
+        self.quarter_turns, self.take = quarter_turns % 4, dict(take or {})
+        self._files = _look_at([one for path in paths for one in _in_folder(path)], self.take)
         if not self._files:
-            raise InputError("a stack needs at least one TIFF file, none was given")
+            raise InputError("a stack needs at least one file, none was given")
         first = self._files[0]
         for file in self._files[1:]:
             if (file.shape, file.dtype) != (first.shape, first.dtype):
@@ -75,6 +79,10 @@ class Stack:
     def has_pixels_of(self, taken_nm, *, within=SAME_PIXELS):
         """Whether the file says that size of pixels, but for a share `within`; also where either is not known."""
         return not self.pixel_size_nm or not taken_nm or abs(taken_nm / self.pixel_size_nm - 1) <= within
+
+    def as_recorded(self):
+        """The same stack, not turned."""
+        return Stack(self.paths, take=self.take)
 
     def warn_of_pixel_size(self, taken_nm, source):
         """Warn where the file says another size of pixels than is taken. source : str, such as "experiment.toml says" """
@@ -110,10 +118,9 @@ class Stack:
         for file in self._files:
             here = [index for index in wanted if first <= index < first + file.n_frames]
             if here:
-                with opened(file.path) as tif:
-                    series = one_series(tif, file.path)
+                with file.reading() as read:
                     for index in here:
-                        frame = read_frame(series, index - first, file)
+                        frame = read(index - first)
                         if frame.dtype.kind == "f" and not np.isfinite(frame).all():
                             raise InputError(
                                 f"{file.path}: frame {index + 1} has NaN or infinite pixels; replace them first"
@@ -160,28 +167,39 @@ def _by_numbers(path):
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
 
 
+def _look_at(paths, take):
+    """What files hold, of whatever formats: list of TiffFrames and OtherFrames."""
+    if wrong := about_take(take):
+        raise InputError(f"take: {'; '.join(wrong)}")
+    found = []
+    for is_other, some in itertools.groupby(paths, key=lambda path: format_of(path) is not None):
+        found += [look_at_other(one, take) for one in dict.fromkeys(some)] if is_other else look_at_all(list(some))
+        if take and not is_other:
+            raise InputError(f"{found[-1].path}: is TIFF, nothing of which is taken by name; leave out {', '.join(take)}")
+    return found
+
+
 def _in_folder(path):
-    """The TIFF files of a folder, or the file itself."""
-    if is_address(path) or not os.path.isdir(path):  # noqa: PTH112 (which raises nothing where a folder may not be read)
-        return [path if is_address(path) else Path(path)]
-    files = sorted((one for one in Path(path).iterdir() if _is_tiff(one)), key=_by_numbers)
+    """The files of a folder, TIFF where there are some, or the file itself; some formats are folders."""
+    path = path if is_address(path) else Path(path)
+    if is_address(path) or not os.path.isdir(path) or format_of(path):  # noqa: PTH112 (raises nothing where it may not be read)
+        return [path]
+    inside = [one for one in path.iterdir() if not one.name.startswith(".")]
+    files = [one for one in inside if one.suffix.lower() in _SUFFIXES] or [one for one in inside if format_of(one)]
     if not files:
         raise InputError(f"{path}: is a folder without a TIFF file; name the file of the stack, or a folder of its frames")
-    return files
-
-
-def _is_tiff(path):
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    return sorted(files, key=_by_numbers)
 
 
 def path_fingerprint(path):
-    """Fingerprint of a file: of its whole content.
+    """Fingerprint of a file: of its whole content; of a folder, of all its files.
 
     Of an address, of what its file system says of its version, and of samples of its content: head, tail, and fourteen
     places between, 64 KiB each.
     """
     if not is_address(path):
-        return fingerprint(Path(path))
+        inside = sorted(one for one in Path(path).rglob("*") if one.is_file()) if Path(path).is_dir() else []
+        return fingerprint(*[one.relative_to(path).as_posix() for one in inside], *(inside or [Path(path)]))
     with answers(path):
         system, inner = fsspec.url_to_fs(path)
         system.invalidate_cache()
@@ -197,8 +215,8 @@ def _bytes_at(file, start):
 
 
 def stack_fingerprint(stack):
-    """Fingerprint of all files of a stack and of how it is turned."""
-    return fingerprint(stack.quarter_turns, [path_fingerprint(path) for path in stack.paths])
+    """Fingerprint of all files of a stack, of what is taken of them and of how it is turned."""
+    return fingerprint(stack.quarter_turns, stack.take, [path_fingerprint(path) for path in stack.paths])
 
 
 def write_stack(path, frames, *, pixel_size_nm, big=False, dtype=np.uint16):

@@ -22,9 +22,8 @@ from mirnb.files import InputError, read_text, require_file, warn
 _OWN_PAGES = {"is_ome": False, "is_mmstack": False, "is_ndtiff": False}
 _SAYS_NOTHING_OF_PIXELS = ("TiffTag", "metadata", "description", "GDAL", "Geo", "ImageJ series of unknown order")  # in a log
 _OTHERS = {
-    "nd2": "Nikon's", "czi": "Zeiss's", "lif": "Leica's", "sif": "Andor's", "oib": "Olympus's", "oif": "Olympus's",
-    "vsi": "Olympus's", "ims": "Imaris's", "spe": "Princeton's", "dcimg": "Hamamatsu's", "h5": "HDF5's", "hdf5": "HDF5's",
-    "raw": "a camera's raw", "dat": "a camera's raw",
+    "sif": "Andor's", "oib": "Olympus's", "oif": "Olympus's", "vsi": "Olympus's", "ims": "Imaris's", "spe": "Princeton's",
+    "dcimg": "Hamamatsu's", "h5": "HDF5's", "hdf5": "HDF5's", "raw": "a camera's raw", "dat": "a camera's raw",
 }  # fmt: skip
 _NM = {"pm": 1e-3, "å": 0.1, "nm": 1.0, "nanometer": 1.0, "µm": 1e3, "μm": 1e3, "um": 1e3, "micron": 1e3, "microns": 1e3,
        "micrometer": 1e3, "\\u00b5m": 1e3, "mm": 1e6, "cm": 1e7, "inch": 2.54e7}  # fmt: skip
@@ -45,6 +44,13 @@ class TiffFrames:
     pixel_size_nm: float | None  # as the file says; None where it says none
     whole_set: tuple  # paths of this file and those that belong to it, in the order of their frames
     header: object = None  # _OmeHeader, which all files of a set share
+
+    @contextlib.contextmanager
+    def reading(self):
+        """Yields a function that reads the frame of an index."""
+        with opened(self.path) as tif:
+            series = one_series(tif, self.path)
+            yield lambda index: read_frame(series, index, self)
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def look_at(path, header=None):
             raise InputError(f"{path}: is one-dimensional (axes {axes} of {shape}); expected frames of (rows, cols)")
         if series.dtype.kind not in "uif":
             raise InputError(f"{path}: has pixels of type {series.dtype}; expected grey values")
-        _require_memory(path, shape[-2:], np.dtype(series.dtype))
+        require_memory(path, shape[-2:], np.dtype(series.dtype))
         axis = _only_axis(path, dict(zip(axes[:-2], shape[:-2], strict=True)))
         n_frames = math.prod(shape[:-2]) if series.dataoffset is not None else min(math.prod(shape[:-2]), len(series.pages))
         said = header.pixel_size_nm if header else _pixel_size_nm(tif)
@@ -138,7 +144,7 @@ def _set_of(path, header):
     return tuple(one for one in files if one == path or one.is_file())
 
 
-def _require_memory(path, shape, dtype):
+def require_memory(path, shape, dtype):
     """Refuse frames that could not be worked on here; a frame is held several times over, as floating-point numbers."""
     needed, there = shape[0] * shape[1] * max(dtype.itemsize, 4) * _TIMES_HELD, psutil.virtual_memory().total
     if needed > there:
@@ -307,7 +313,7 @@ def _read_header(path, images, own_id, here):
         n_frames += math.prod(sizes.values())
     own = next((uuid.get("FileName") for uuid in uuids if is_own(uuid)), "")
     names = dict.fromkeys(uuid.get("FileName") for uuid in uuids)  # in the order of their planes
-    said = _plausible(pixels[0].get("PhysicalSizeX"), pixels[0].get("PhysicalSizeXUnit", "µm"))
+    said = plausible_nm(pixels[0].get("PhysicalSizeX"), pixels[0].get("PhysicalSizeXUnit", "µm"))
     return _OmeHeader(tuple(names), own, max(axes), n_frames, said)
 
 
@@ -332,10 +338,10 @@ def _pixel_size_nm(tif):
     if not isinstance(per_unit, tuple) or 0 in per_unit[:2]:
         return None
     unit = (tif.imagej_metadata or {}).get("unit") or _UNIT_OF_TAG.get(tags.valueof("ResolutionUnit"), "")
-    return _plausible(per_unit[1] / per_unit[0], unit)
+    return plausible_nm(per_unit[1] / per_unit[0], unit)
 
 
-def _plausible(size, unit):
+def plausible_nm(size, unit):
     """A size of pixels in nm, if it can be a microscope's."""
     try:
         nm = float(size) * _NM[str(unit).lower()]
