@@ -2,8 +2,9 @@ import builtins
 
 import numpy as np
 import pytest
-from other_formats import SHAPE, WRITERS, value, write_czi, write_lif, write_ndtiff, write_zarr
+from other_formats import SHAPE, WRITERS, value, write_lif, write_nd2, write_ndtiff, write_zarr
 
+from mirnb.counting.worker import _stack
 from mirnb.experiments.check import check_experiment
 from mirnb.experiments.experiment_file import load_experiment, write_new_experiment
 from mirnb.experiments.stacks import Stack, stack_fingerprint
@@ -99,6 +100,15 @@ def test_a_thousand_frames_are_read_one_by_one(tmp_path):
     assert [int(frame.mean()) for _, frame in stack.frames([0, 999])] == [value(0), value(999)]
 
 
+def test_a_recording_that_was_stopped_is_told(tmp_path):
+    path = write_nd2(tmp_path / "short.nd2", channels=("a",))
+    path.write_bytes(path.read_bytes().replace(b"ImageDataSeq|2!", b"SomethingElse2!"))
+    stack = Stack([path])
+    assert next(stack.frames([1]))[1].mean() == value(1)
+    with pytest.raises(InputError, match="frame 3 has nothing but zeros; was the recording stopped"):
+        means(stack)
+
+
 def test_files_of_a_folder_are_one_stack(tmp_path):
     for k in (1, 2, 10):
         write_lif(tmp_path / f"{k}.lif", channels=("a",), n_times=k)
@@ -108,12 +118,12 @@ def test_files_of_a_folder_are_one_stack(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9])
-@pytest.mark.parametrize("write_file", [write_czi, write_lif])
-def test_a_file_cut_off_is_told_in_one_sentence(tmp_path, write_file, share):
-    path = write_file(tmp_path / f"whole.{write_file.__name__[-3:]}", channels=("a",))
+@pytest.mark.parametrize("ending", [".nd2", ".czi", ".lif"])
+def test_a_file_cut_off_is_told_in_one_sentence(tmp_path, ending, share):
+    path = WRITERS[ending](tmp_path / f"whole{ending}", channels=("a",))
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=r"whole\.(czi|lif): ") as raised:
+    with pytest.raises(InputError, match=r"whole\.(nd2|czi|lif): ") as raised:
         means(Stack([path]))
     assert "\n" not in str(raised.value)
 
@@ -215,6 +225,12 @@ def test_scenes_of_different_size_are_no_frames_of_one_stack(tmp_path, monkeypat
         InputError, match=r"scene '0' \(48x40\) and '1' \(30x30\) differ; say one, such as \[take\] scene = 1"
     ):
         Stack([path])
+
+
+def test_workers_open_what_is_taken(tmp_path):
+    path = write_zarr(tmp_path / "a.zarr")
+    stack = _stack((str(path),), "right", (("channel", "b"),))
+    assert (means(stack)[0], stack.frame_shape) == (value(0, 1), SHAPE[::-1])
 
 
 def test_nothing_of_these_packages_is_imported_for_tiff(small_stack, monkeypatch):
