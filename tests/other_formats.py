@@ -102,7 +102,7 @@ def _lif_part(text, before=b""):
 
 
 def write_nd2(path, *, channels=("a", "b"), n_times=3, n_planes=1, scenes=("0",), um=PIXEL_UM):
-    """Nikon's ND2 in its older form, by hand: chunks of XML, a chunk a frame (all channels of a pixel together), and their map."""
+    """Nikon's ND2 in its older form, by hand: chunks of XML, one a frame (channels side by side), and their map."""
     attributes = {
         "uiWidth": SHAPE[1],
         "uiWidthBytes": SHAPE[1] * 2 * len(channels),

@@ -257,7 +257,7 @@ def test_files_of_a_stack_must_hold_frames_of_one_shape_and_type(second, words, 
 
 
 def test_a_stack_of_no_files_is_refused():
-    with pytest.raises(InputError, match="at least one TIFF file"):
+    with pytest.raises(InputError, match="at least one file"):
         Stack([])
 
 
