@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mirnb.experiments.other_readers import BioioReader, CziReader, NdTiffReader, ZarrReader, is_ome_zarr
+from mirnb.experiments.other_readers import BioioReader, CziReader, LifReader, NdTiffReader, ZarrReader, is_ome_zarr
 from mirnb.experiments.tiff_files import is_address, plausible_nm, require_memory
 from mirnb.files import InputError, require_file, warn
 
 _READERS = {  # format: package that reads it, and the reader
-    "ND2": ("bioio-nd2", BioioReader), "CZI": ("pylibCZIrw", CziReader), "LIF": ("bioio-lif", BioioReader),
+    "ND2": ("bioio-nd2", BioioReader), "CZI": ("pylibCZIrw", CziReader), "LIF": ("bioio-lif", LifReader),
     "OME-Zarr": ("zarr", ZarrReader), "NDTiff": ("ndstorage", NdTiffReader),
 }  # fmt: skip
 _SUFFIXES = {".nd2": "ND2", ".czi": "CZI", ".lif": "LIF", ".zarr": "OME-Zarr"}

@@ -32,8 +32,7 @@ class BioioReader:
     """ND2 or LIF, by the reader that bioio has for it."""
 
     def __init__(self, path):
-        self._kind = path.suffix.lower()
-        self._reader = importlib.import_module(_BIOIO[self._kind]).Reader(str(path))
+        self._reader = importlib.import_module(_BIOIO[path.suffix.lower()]).Reader(str(path))
         self.scenes = tuple(map(str, self._reader.scenes))
 
     def _choose(self, scene):
@@ -48,12 +47,25 @@ class BioioReader:
 
     def read(self, scene, at):
         self._choose(scene)
-        if self._kind == ".lif":  # which would read all frames for one
-            return self._reader.get_image_dask_data("YX", **at).compute(scheduler="synchronous")
         return self._reader.get_image_data("YX", **at)
 
     def close(self):
         pass  # it opens its file for each frame
+
+
+class LifReader(BioioReader):
+    """LIF; planes come from the package below bioio's reader, which would read all for one, or plan all for each."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self._file = importlib.import_module("liffile").LifFile(path)
+
+    def read(self, scene, at):
+        image = self._file.images[scene]
+        return image.frames(**{axis: index for axis, index in at.items() if axis in image.sizes}).asarray()
+
+    def close(self):
+        self._file.close()
 
 
 class CziReader:

@@ -94,8 +94,9 @@ def test_parts_of_ome_zarr_that_are_not_there_are_told(tmp_path):
         means(stack)
 
 
-def test_a_thousand_frames_are_read_one_by_one(tmp_path):
-    stack = Stack([write_ndtiff(tmp_path / "long", channels=("a",), n_times=1000)])
+@every_format
+def test_a_thousand_frames_are_read_one_by_one(tmp_path, ending):
+    stack = Stack([write(tmp_path, ending, channels=("a",), n_times=1000)])
     assert len(stack) == 1000
     assert [int(frame.mean()) for _, frame in stack.frames([0, 999])] == [value(0), value(999)]
 
