@@ -22,7 +22,7 @@ from mirnb.labelling.annotations import Annotation, blob_ids, labels_before, rea
 from mirnb.labelling.choice import Choice
 from mirnb.labelling.chosen_blob import draw_chosen
 from mirnb.labelling.frame_blobs import NOT_IN_TABLE, blobs_of_frame, places, predict_frame, read_one
-from mirnb.labelling.labeller import BACK_KEY, DOUBT_KEY, ERASE_KEY, FORTH_KEY, KEYS, NOISE_KEY, UNDO_KEY
+from mirnb.labelling.labeller import BACK_KEY, DOUBT_KEY, FORTH_KEY, UNDO_KEY, class_keys, label_of
 from mirnb.labelling.retraining import Retraining
 from mirnb.plots.style import styled
 from mirnb.simulation.frames import ideal_pairs
@@ -218,7 +218,7 @@ class Explorer:
     @property
     def keys(self):
         """Key of each class, noise last."""
-        return [*KEYS[: self.panel.n_mirs], NOISE_KEY]
+        return class_keys(self.panel)
 
     def press(self, key):
         """Do what a key stands for; unknown keys do nothing."""
@@ -231,12 +231,8 @@ class Explorer:
             self.go_to_next(self.groups[0 if self.chosen is None else self.called[self.chosen]])
         elif key == UNDO_KEY:
             self._take_back()
-        elif key == DOUBT_KEY:
-            self.correct(UNLABELLED, doubt=True)
-        elif key == ERASE_KEY:
-            self.correct(ERASED)
-        elif key in self.keys:
-            self.correct(self.keys.index(key))
+        elif (given := label_of(key, self.panel)) is not None:
+            self.correct(given, doubt=key == DOUBT_KEY)
 
     def correct(self, label, *, doubt=False):
         """Give the chosen blob a label, a class or ERASED; it is on disk when this returns."""

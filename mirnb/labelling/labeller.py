@@ -28,6 +28,17 @@ CONTEXT_PX = 96  # side of the surroundings shown
 _FRAMES_HELD = 40  # cleaned frames kept in memory, 6 MB each
 
 
+def class_keys(panel):
+    """Key of each class of a panel, noise last."""
+    return [*KEYS[: panel.n_mirs], NOISE_KEY]
+
+
+def label_of(key, panel):
+    """The label that a key gives: a class, ERASED, UNLABELLED for doubt; None where it gives none."""
+    labels = {name: label for label, name in enumerate(class_keys(panel))}
+    return {**labels, ERASE_KEY: ERASED, DOUBT_KEY: UNLABELLED}.get(key)
+
+
 class Labeller:
     """Goes through the blobs of an experiment and writes the labels of one annotator.
 
@@ -142,7 +153,7 @@ class Labeller:
     @property
     def keys(self):
         """Key of each class, noise last."""
-        return [*KEYS[: self.panel.n_mirs], NOISE_KEY]
+        return class_keys(self.panel)
 
     def press(self, key):
         """Do what a key stands for; unknown keys do nothing."""
@@ -151,12 +162,8 @@ class Labeller:
             self._move(1 if key == FORTH_KEY else -1)
         elif key == UNDO_KEY:
             self._take_back()
-        elif key == DOUBT_KEY:
-            self._label(UNLABELLED, doubt=True)
-        elif key == ERASE_KEY:
-            self._label(ERASED)
-        elif key in self.keys:
-            self._label(self.keys.index(key))
+        elif (given := label_of(key, self.panel)) is not None:
+            self._label(given, doubt=key == DOUBT_KEY)
 
     def _move(self, step):
         moved = self.position + step

@@ -1,18 +1,11 @@
 """Frames and crops as pictures: marks lie where the blobs do, one row's range is not another's, bars are to scale."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from mirnb import plots
 from mirnb.experiments.panel_file import THESIS
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def test_marks_of_a_frame_lie_on_its_blobs_and_the_legend_counts_them():

@@ -1,26 +1,13 @@
 """Pictures of responses, whose colours can be known beforehand, and drawings that must not fail on odd numbers."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
 from mirnb import plots
-from mirnb.experiments.panel_file import THESIS, panel_from_dict
+from mirnb.experiments.panel_file import THESIS
 from mirnb.imaging.responses import composite
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(params=[1, 5, 12])
-def panel(request):
-    mirs = [{"name": f"m{k}", "dyes": ["Alexa 488", "Alexa 647"], "gap_px": 3.0 + k} for k in range(request.param)]
-    return panel_from_dict({"name": "many", "bands_nm": [[507, 532], [673, 714]], "mir": mirs})
 
 
 def test_a_lone_response_has_the_colour_of_its_class(panel):
