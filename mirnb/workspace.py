@@ -67,16 +67,16 @@ def open_run(experiment, out="", *, quick=False):
 
 
 _FOUND_ON_DEMO = {
-    "06_tuning": "`mirnb tune data/demo`, 30 repeats, 25 November 2026: F1 on validation stays between .76 and .81 from "
+    "06_tuning": "mirnb tune data/demo, 30 repeats, 25 November 2026: F1 on validation stays between .76 and .81 from "
     "9,000 weights to 40,000, that on training rises from .82 to .87; of the thesis's 16 declines of its network one holds "
     "(precision of green beyond 5x5 kernels), 15 cannot be told.",
-    "07_optimizers": "`mirnb tune data/demo`, 30 repeats, 25 November 2026: at a rate of 2e-3 SGD has hardly begun (F1 "
+    "07_optimizers": "mirnb tune data/demo, 30 repeats, 25 November 2026: at a rate of 2e-3 SGD has hardly begun (F1 "
     ".15), it rises to .76 at 2e-1, and at 5e-1 7 of 30 trainings diverge.",
-    "08_classifiers": "`python -m benchmarks.judge_twin_cnn`, five splits, 25 November 2026: mean F1 of the twin-trained "
+    "08_classifiers": "python -m benchmarks.judge_twin_cnn, five splits, 25 November 2026: mean F1 of the twin-trained "
     "CNN .854, of PCA + SVM .795, of LeNet-5 .788.",
-    "09_quantification": "`python -m benchmarks.judge_counts`, 200 simulated samples of random mixtures, 25 November 2026: "
+    "09_quantification": "python -m benchmarks.judge_counts, 200 simulated samples of random mixtures, 25 November 2026: "
     "corrected shares err by .0098 on average, counted ones by .0195.",
-    "10_panel_design": "`mirnb design thesis`, 26 November 2026: predicted F1 .84 at 177.5 degrees, .89 at 176, most of the "
+    "10_panel_design": "mirnb design thesis, 26 November 2026: predicted F1 .84 at 177.5 degrees, .89 at 176, most of the "
     "gain in green; with half the light .71.",
 }
 

@@ -197,7 +197,10 @@ def in_words(table):
                 f"{name}: {most['class']} is its most frequent miR: {verdict}, {n} molecules, {share} of all miRs."
             )
     below = table[table["molecules"] < table["detection_limit"]]
-    sentences.append(f"Below their detection limit, not told from none: {_by_sample(below, table)}.")
+    if len(below):
+        sentences.append(f"Below their detection limit, not told from none: {_by_sample(below, table)}.")
+    else:
+        sentences.append("Every miR of every sample lies above its detection limit.")
     known = table[table["true"].notna()]
     if len(known):
         inside = known["true"].between(known["low"], known["high"])

@@ -133,16 +133,21 @@ def cut_response_crops(stack, blobs, templates, window, *, background_percentile
     return crops
 
 
-def busiest_corner(rows, cols, shape, side_px):
-    """First pixel (row, col) of the square part of a frame, in half steps, that holds most blobs."""
+def busiest_corner(rows, cols, shape, side_px, *, kinds=None):
+    """First pixel (row, col) of the square part of a frame, in half steps, that holds most kinds of blobs, then most blobs.
+
+    kinds : Series, optional
+        Of each blob; all are alike by default.
+    """
     steps = (range(0, max(size - side_px, 0) + 1, max(side_px // 2, 1)) for size in shape)
     corners = list(itertools.product(*steps))
-    counts = [np.sum((rows >= r) & (rows < r + side_px) & (cols >= c) & (cols < c + side_px)) for r, c in corners]
-    return corners[int(np.argmax(counts))]
+    inside = [(rows >= r) & (rows < r + side_px) & (cols >= c) & (cols < c + side_px) for r, c in corners]
+    counts = [(0 if kinds is None else kinds[one].nunique(), int(np.sum(one))) for one in inside]
+    return corners[counts.index(max(counts))]
 
 
 def busiest_part(stack, blobs, *, side_px=320):
-    """Where most molecules were called, as `images.draw_frame` takes it: frame, blobs, corner, side_px.
+    """Where most miRs were called, then most molecules, as `images.draw_frame` takes it: frame, blobs, corner, side_px.
 
     Parameters
     ----------
@@ -153,10 +158,11 @@ def busiest_part(stack, blobs, *, side_px=320):
         Of the part that is to be shown.
     """
     called = blobs[blobs["class"] != NOISE]
-    most = int((called if len(called) else blobs)["frame"].mode()[0])
+    kinds = (called if len(called) else blobs).groupby("frame")["class"].agg(["nunique", "size"])
+    most = int(kinds.sort_values(["nunique", "size"], ascending=False, kind="stable").index[0])
     ((_, image),) = stack.frames([most])
     here = called[called["frame"] == most]
-    corner = busiest_corner(here["row"], here["col"], image.shape, side_px)
+    corner = busiest_corner(here["row"], here["col"], image.shape, side_px, kinds=here["class"])
     return {"frame": image, "blobs": blobs[blobs["frame"] == most], "corner": corner, "side_px": side_px}
 
 

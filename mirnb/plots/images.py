@@ -78,7 +78,7 @@ def draw_frame(
         _faint(ax, rows, cols, marker, label=f"{name} ({len(rows)})")
     if um_per_px:
         draw_scale_bar(ax, um_per_px, width_px=part.shape[1], at=(0.04 * part.shape[1], 0.95 * part.shape[0]))
-    put_legend(ax)
+    put_legend(ax, below=True)
     return ax
 
 

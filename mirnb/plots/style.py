@@ -181,10 +181,15 @@ def figure_in(ax):
     return ax.figure.bbox.width / ax.figure.get_figure(root=True).dpi
 
 
-def put_legend(axes, *, title=None):
+def put_legend(axes, *, title=None, below=False):
     """What is drawn in some axes, each label once: beside them where there is room for it, else below, never over data.
 
     A figure of our own, whose axes these all are, grows by it.
+
+    Parameters
+    ----------
+    below : bool
+        Below in any case, as suits a picture that fills its axes.
     """
     axes = np.atleast_1d(axes)
     lines = {label: line for ax in axes for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
@@ -197,7 +202,7 @@ def put_legend(axes, *, title=None):
     width, height = figure.get_size_inches()
     legend = figure.legend(**entries, loc="outside right center")
     own = _size_in(legend)
-    if not _current.is_exact and width + own[0] <= width_in():
+    if not below and not _current.is_exact and width + own[0] <= width_in():
         figure.set_size_inches(width + own[0], max(height, own[1]))
         return legend
     legend.remove()

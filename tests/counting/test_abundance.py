@@ -177,7 +177,7 @@ def test_a_sample_is_told_in_words():
     ]
     assert in_words(pd.DataFrame(rows[:1])) == [
         "one: 60 (50 to 70) molecules of red.",
-        "Below their detection limit, not told from none: none.",
+        "Every miR of every sample lies above its detection limit.",
         "True numbers of molecules inside their 95 % intervals: 1 of 1.",
     ]
 

@@ -65,6 +65,16 @@ def test_a_part_is_shown_where_most_molecules_are():
     assert len(shown["blobs"]) == 3
 
 
+def test_more_mirs_are_shown_rather_than_more_molecules():
+    frames = HeldFrames([np.zeros((100, 100), np.uint16), np.ones((100, 100), np.uint16)])
+    blobs = pd.DataFrame({"frame": [0, 0, 0, 1, 1], "row": 20, "col": [20, 21, 22, 70, 75],
+                          "class": ["red", "red", "red", "red", "blue"]})  # fmt: skip
+    assert busiest_part(frames, blobs, side_px=40)["frame"].max() == 1
+    blobs.loc[len(blobs)] = [1, 70, 5, "red"]
+    blobs.loc[len(blobs)] = [1, 71, 6, "red"]
+    assert busiest_part(frames, blobs, side_px=40)["corner"][1] >= 40  # where blue is, too
+
+
 def test_next_steps_are_told_where_nobody_knows_the_classes(counted, small):
     plan, _, _ = counted
     assert looks.next_steps(plan) == []  # its blobs have labels
