@@ -58,13 +58,13 @@ def frames_a_second(folder, path, n_frames, n_workers):
         ]
         client.gather(warm)
         warm = [
-            client.submit(count_part, packed, job, 0, None, 34.0, pure=False, workers=[worker])
+            client.submit(count_part, packed, job, 0, None, 1.0, pure=False, workers=[worker])
             for worker in client.scheduler_info(n_workers=-1)["workers"]
         ]
         client.gather(warm)
         start = time.perf_counter()
         client.gather(
-            [client.submit(count_part, packed, job, first, None, 34.0, pure=False) for first in range(0, n_frames, 8)]
+            [client.submit(count_part, packed, job, first, None, 1.0, pure=False) for first in range(0, n_frames, 8)]
         )
         return n_frames / (time.perf_counter() - start)
 

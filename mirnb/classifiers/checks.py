@@ -34,6 +34,9 @@ def require_form(path, values):
     parts = values.get("trained_on") if "trained_on" not in wrong else {}
     wrong += [f"trained_on.{key}" for key in ("preparation", "training", "validation", "fingerprints")
               if not isinstance(parts.get(key, {}), dict)]  # fmt: skip
+    light = parts.get("light_counts", [0.0, 0.0])
+    if not (isinstance(light, list) and len(light) == 2 and all(one == 0 or _is_positive(one) for one in light)):
+        wrong.append("trained_on.light_counts")
     if not wrong and "confusion" in values:
         wrong = _wrong_counts(values)
     if values.get("format") not in _READ or wrong:

@@ -1,5 +1,6 @@
 """A trained classifier as one folder: save, load, predict, classify an experiment."""
 
+import functools
 import html
 import shutil
 from dataclasses import dataclass, field
@@ -12,11 +13,11 @@ import tifffile
 
 from mirnb import __version__
 from mirnb.caches import fingerprint
-from mirnb.classifiers.base import N_NOISE_DRAWS, SAME_NOISE
 from mirnb.classifiers.checks import FACTS, FORMAT, not_right, require_form
 from mirnb.classifiers.folds import Facts
 from mirnb.classifiers.kinds import KINDS
-from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, kept_blobs, stack_noise_sd
+from mirnb.classifiers.likeness import SAME_NOISE, frames_to_look_at, look_at_frames, scale_for
+from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, kept_blobs
 from mirnb.experiments.panel import Panel
 from mirnb.experiments.panel_file import panel_from_dict
 from mirnb.experiments.stacks import Stack
@@ -78,13 +79,18 @@ class Classifier:
             return cut_raw_crops(stack, blobs, self.panel)
         return cut_response_crops(stack, blobs, self.templates, self.panel.crop_window, **self.cleaning)
 
-    def predict(self, crops, *, noise_sd=None):
-        """Probabilities (n_crops, n_classes) of crops as `cut` gives them.
+    def look(self, frames):
+        """What frames are like: as `likeness.look_at_frames` gives it."""
+        on = self.trained_on
+        return look_at_frames(frames, self.panel, on["pixel_size_nm"], on.get("light_counts", (0.0, 0.0)))
 
-        noise_sd : float, optional
-            Noise of a pixel of the stack they come from, counts; that of the training crops by default.
-        """
-        y_prob = np.asarray(self.predictor.predict(crops, noise_sd=noise_sd))
+    def scale_for(self, values):
+        """What the light of a stack is multiplied by, from what it is like (`likeness.scale_for`); 1 for other crops."""
+        return scale_for(values, self.trained_on["noise_sd_counts"]) if self.predictor.reads == "raw crops" else 1.0
+
+    def predict(self, crops, *, scale=1.0):
+        """Probabilities (n_crops, n_classes) of crops as `cut` gives them, of a stack with a `scale_for` of `scale`."""
+        y_prob = np.asarray(self.predictor.predict(crops, scale=scale))
         lost = int(np.sum(~np.isfinite(y_prob).all(axis=1)))
         if lost:
             raise InputError(f"{self!r}: gives {lost} of {len(y_prob)} blobs no probability; are crops or stack damaged?")
@@ -263,26 +269,32 @@ def copy_classifier(source, target):
 
 def about_noise(classifier, experiment):
     """A sentence, in a list, when the stack's noise is not that of the training crops; else an empty list."""
-    trained, seen = classifier.trained_on["noise_sd_counts"], _noise_sd(experiment)
+    values = look_at(classifier, experiment)
+    trained, seen, light = classifier.trained_on["noise_sd_counts"], values["noise_sd_counts"], values["relative_light"]
     if abs(seen / trained - 1) <= SAME_NOISE:
         return []
     if classifier.predictor.reads == "responses":
         what = "this kind of classifier does nothing about it, so its answers are not to be trusted"
-    elif seen < trained:
-        what = f"noise was added to the crops to make up the difference, the answers of {N_NOISE_DRAWS} draws averaged"
-    else:
+    elif seen > trained:
         what = "the crops were brought to the unit of their own noise"
+    elif classifier.scale_for(values) == 1:
+        what = "the crops were used as they are"
+    else:
+        what = f"its blobs stand {light:.2f} times as high as in training, and the crops were brought to the light of those"
     return [f"noise of {seen:.1f} counts a pixel, the classifier was trained at {trained:.1f}: {what}"]
 
 
-def _noise_sd(experiment):
-    return stack_noise_sd(experiment.stack, experiment.blobs, experiment.panel.template_window)
+@functools.lru_cache(maxsize=1)  # of the experiment that is worked on
+def look_at(classifier, experiment):
+    """What an experiment's stack is like, from a few of its frames (`Classifier.look`): a dict."""
+    stack = experiment.stack
+    return classifier.look([frame for _, frame in stack.frames(frames_to_look_at(len(stack)))])[0]
 
 
 def predict_blobs(classifier, experiment, blobs):
     """Probabilities (n_blobs, n_classes) of blobs of an experiment, as `cutouts.kept_blobs` gives them."""
-    noise_sd = _noise_sd(experiment) if classifier.predictor.reads == "raw crops" else None
-    return classifier.predict(classifier.cut(experiment.stack, blobs), noise_sd=noise_sd)
+    scale = classifier.scale_for(look_at(classifier, experiment)) if classifier.predictor.reads == "raw crops" else 1.0
+    return classifier.predict(classifier.cut(experiment.stack, blobs), scale=scale)
 
 
 def count_classes(table, panel):

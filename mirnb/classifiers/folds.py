@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from tqdm.auto import tqdm
 
 from mirnb.caches import fingerprint
-from mirnb.classifiers.likeness import profile_of, training_ranges
+from mirnb.classifiers.likeness import FEATURES, profile_of, training_ranges
 from mirnb.classifiers.scores import confusion
 from mirnb.classifiers.twin_cnn_training import twin_of
 
@@ -40,8 +40,13 @@ def train_folds(one, dataset, run, *, seed):
         Of the folds.
     """
     rows, y_prob = out_of_fold(dataset, run, one.kind, one.refit, one.y_prob, seed=seed)
+    return Facts(*count_folds(dataset, run, rows, y_prob), {name: ranges_of(run)[name] for name in FEATURES})
+
+
+def ranges_of(run):
+    """`likeness.training_ranges` of a run's experiment, kept in the run folder."""
     ranges = run.cached("ranges", {}, lambda: training_ranges(run.experiment))
-    return Facts(*count_folds(dataset, run, rows, y_prob), {key: ends.tolist() for key, ends in ranges.items()})
+    return {key: ends.tolist() for key, ends in ranges.items()}
 
 
 def fold_rows(dataset, *, seed):

@@ -90,8 +90,8 @@ class LeNet5:
         """Trained numbers."""
         return self.model.count_params()
 
-    def predict(self, crops, *, noise_sd=None):
-        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs), whatever their noise."""
+    def predict(self, crops, *, scale=1.0):
+        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs), whatever their scale."""
         return predict(self.model, self.scaler(crops))
 
     def write(self, folder):

@@ -19,6 +19,8 @@ FEATURES = {
     "flux_counts": ("flux", 0.25),
 }
 _PROFILE_MARGIN = 0.05  # distance of two profiles that passes beside chance
+SAME_NOISE, SAME_LIGHT = 0.05, 0.25  # within so large a share, noise and light pass for those trained in
+_MIN_HEIGHTS = 20  # blobs that tell how bright a stack is
 
 
 def pixels_of(found, frame=0):
@@ -48,17 +50,92 @@ def look_at_frame(frame, panel, pixel_size_nm):
     return values, found
 
 
+def frames_to_look_at(n_frames):
+    """Some frames of a stack, evenly spread, and the next of two of them, to see blobs that repeat."""
+    chosen = evenly_spread(n_frames, N_LOOKED)
+    return np.union1d(chosen, np.minimum(chosen[:2] + 1, n_frames - 1))
+
+
+def look_at_frames(frames, panel, pixel_size_nm, light_counts):
+    """What a stack is like, from some frames of it.
+
+    Parameters
+    ----------
+    light_counts : (floor, median)
+        Of the training frames, as `light_of` gives them.
+
+    Returns
+    -------
+    values : dict
+        Median of each of FEATURES, and `relative_light`.
+    found : list of DataFrame
+        Blobs of each frame, as `detection.detect_frame` gives them.
+    """
+    looked = [look_at_frame(frame, panel, pixel_size_nm) for frame in frames]
+    table, found = pd.DataFrame([values for values, _ in looked]), [blobs for _, blobs in looked]
+    values = {name: float(table[name].median()) for name in FEATURES}
+    return values | {"relative_light": relative_light(found, light_counts)}, found
+
+
+def light_of(found):
+    """How bright blobs stand: the height, counts, that three in four of them reach, and the median of these; 0 without any.
+
+    found : list of DataFrame
+    """
+    heights = _heights(found)
+    return np.percentile(heights, [25, 62.5]).tolist() if len(heights) else [0.0, 0.0]
+
+
+def relative_light(found, light_counts):
+    """How many times as bright a stack's blobs are as those of the training frames; 1 where they are too few to tell.
+
+    A cleaner stack has more dim blobs, so only those are compared that noise as in the training frames would not hide: the
+    scale is looked for at which the blobs above the scaled floor have the scaled median.
+    """
+    (floor, median), heights, scales = light_counts, np.sort(_heights(found)), np.geomspace(1 / 8, 8, 401)
+    if len(heights) < _MIN_HEIGHTS:
+        return 1.0
+    above = np.searchsorted(heights, scales * floor)
+    alike = heights[np.minimum((above + len(heights)) // 2, len(heights) - 1)] <= scales * median
+    return float(scales[alike.argmax()]) if alike.any() else 1.0
+
+
+def _heights(found):
+    return np.concatenate([np.zeros(0), *(blobs["height"] for blobs in found)])
+
+
+def scale_for(values, noise_sd):
+    """What the light of a stack is multiplied by before a classifier of raw crops sees it.
+
+    A noisier stack is brought to the unit of its own noise. A cleaner one is used as it is, in the unit of the training
+    noise, but where its blobs are clearly brighter or dimmer than those of the training frames: then they give the unit,
+    as long as that leaves no more noise than in training.
+
+    Parameters
+    ----------
+    values : dict
+        Of the stack, as `look_at_frames` gives them.
+    noise_sd : float
+        Of a pixel of the training crops, counts.
+    """
+    most, light = noise_sd / values["noise_sd_counts"], values["relative_light"]
+    if most < 1 / (1 + SAME_NOISE):
+        return most
+    return min(1 / light, most) if most > 1 / (1 - SAME_NOISE) and abs(light - 1) > SAME_LIGHT else 1.0
+
+
 def training_ranges(experiment):
-    """Lowest and highest value of each of FEATURES over training frames: feature -> [low, high].
+    """Lowest and highest value of each of FEATURES over training frames: feature -> [low, high]; and light, of `light_of`.
 
     Frames, not crops, are looked at: no label is used.
     """
     chosen = evenly_spread(len(experiment.stack), N_TRAINING)
     looked = [
-        look_at_frame(frame, experiment.panel, experiment.pixel_size_nm)[0] for _, frame in experiment.stack.frames(chosen)
+        look_at_frame(frame, experiment.panel, experiment.pixel_size_nm) for _, frame in experiment.stack.frames(chosen)
     ]
-    table = pd.DataFrame(looked)
-    return {name: [float(table[name].min()), float(table[name].max())] for name in FEATURES}
+    table = pd.DataFrame([values for values, _ in looked])
+    ranges = {name: [float(table[name].min()), float(table[name].max())] for name in FEATURES}
+    return ranges | {"light_counts": light_of([found for _, found in looked])}
 
 
 def profile_of(y_prob):

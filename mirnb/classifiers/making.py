@@ -6,7 +6,7 @@ from pathlib import Path
 from mirnb import __version__
 from mirnb.classifiers.classifier import Classifier, add_facts, is_of, load_classifier
 from mirnb.classifiers.dataset import prepare
-from mirnb.classifiers.folds import train_folds
+from mirnb.classifiers.folds import ranges_of, train_folds
 from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.scores import summarise, summarise_test
 from mirnb.classifiers.twin_cnn_training import QUICK, train_twin_cnn_rival
@@ -47,6 +47,7 @@ def save_rival(one, dataset, run, *, validation=None):
         "experiment": experiment.name, "simulated": run.simulated, "dispersion": experiment.dispersion,
         "fingerprints": experiment.fingerprints(), "seed": dataset.settings["seed"],
         "pixel_size_nm": experiment.pixel_size_nm, "noise_sd_counts": dataset.noise_sd,
+        "light_counts": ranges_of(run)["light_counts"],
         "n_training": len(dataset.split["training"]), "validation": validation,
         "folder": Path(os.path.relpath(experiment.folder.resolve(), run.root.resolve())).as_posix(),  # from the run folder
         "preparation": dataset.settings, "training": one.settings, "mirnb": __version__,

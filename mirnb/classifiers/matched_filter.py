@@ -48,8 +48,8 @@ class MatchedFilter:
         rows, cols = (slice(max(at - 1, 0), at + 2) for at in self.peak)
         return crops[:, rows, cols].max(axis=(1, 2))
 
-    def predict(self, crops, *, noise_sd=None):
-        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs), whatever their noise."""
+    def predict(self, crops, *, scale=1.0):
+        """Probabilities (n_crops, n_classes) of response crops (n_crops, rows, cols, n_mirs), whatever their scale."""
         logits = np.column_stack([self._peaks(crops), np.full(len(crops), self.threshold)]) / self.temperature
         return apply_temperature(np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf)), 1.0)
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from mirnb.caches import cache_key, cached
-from mirnb.classifiers.base import RawCrops, Rival
+from mirnb.classifiers.base import Rival
 from mirnb.classifiers.calibration import apply_temperature, fit_temperature
 from mirnb.classifiers.scores import mir_f1
 from mirnb.experiments.cutouts import without_margin
@@ -46,7 +46,7 @@ def noisy_copies(crops, y_true, noise_sd, *, n_copies=NOISE_COPIES, seed=0):
 
 
 @dataclass(frozen=True)
-class PcaSvm(RawCrops):
+class PcaSvm:
     """miRACLE's way: principal components of raw crops and a support vector machine, at a temperature."""
 
     pipeline: object  # fitted sklearn Pipeline
@@ -61,7 +61,8 @@ class PcaSvm(RawCrops):
         pca, svm = self.pipeline[0], self.pipeline[-1]
         return int(pca.components_.size + svm.support_vectors_.size + svm.dual_coef_.size)
 
-    def _probabilities(self, wide_crops, scale):
+    def predict(self, wide_crops, *, scale=1.0):
+        """Probabilities (n_crops, n_classes) of wide raw crops in counts, their light times `scale`."""
         crops = flat_crops(wide_crops)
         if len(crops) == 0:
             return np.empty((0, len(self.pipeline[-1].classes_)))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirnb.classifiers.backend import glorot, load_keras, load_model, predict
-from mirnb.classifiers.base import RawCrops
 from mirnb.classifiers.calibration import apply_temperature
 from mirnb.experiments.cutouts import MARGIN_PX
 from mirnb.files import read_json, write_json
@@ -127,7 +126,7 @@ def load_networks(paths):
 
 
 @dataclass(frozen=True)
-class TwinCnn(RawCrops):
+class TwinCnn:
     """The best we know: the mean of networks trained on a twin and on labels, at a temperature."""
 
     model: object  # keras.Model
@@ -146,7 +145,8 @@ class TwinCnn(RawCrops):
         """Of a finished `twin_cnn_training.TwinCnnTraining`."""
         return cls(load_networks(training.model_paths), training.temperature, training.noise_sd)
 
-    def _probabilities(self, wide_crops, scale):
+    def predict(self, wide_crops, *, scale=1.0):
+        """Probabilities (n_crops, n_classes) of wide raw crops in counts, their light times `scale`."""
         crops = twin_cnn_input(plain_view(wide_crops, MARGIN_PX, self.noise_sd / scale))
         return apply_temperature(predict(self.model, crops), self.temperature)
 

@@ -74,7 +74,7 @@ def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None
     cache = out / "cache"
     if any(stored(path) is None for job in jobs.values() for path in _parts(job, cache)):
         with open_client(scheduler, n_workers=n_workers) as client:
-            errors |= _run(client, jobs, experiments, classifier_folder, cache)
+            errors |= _run(client, jobs, experiments, classifier, cache)
     counted = []
     for one in tqdm(inputs, desc="tables", unit="stack", leave=False):
         if one.name in errors:
@@ -100,9 +100,9 @@ def _parts(job, cache):
     return [cache / job.key / "look.npz", *(cache / job.key / f"{start:06d}.npz" for start in starts)]
 
 
-def _run(client, jobs, experiments, classifier_folder, cache):
+def _run(client, jobs, experiments, classifier, cache):
     """Do all that is missing, first a look at each stack, then the parts; returns the errors of the stacks that failed."""
-    files = {path.name: path.read_bytes() for path in sorted(Path(classifier_folder).iterdir()) if path.is_file()}
+    files = {path.name: path.read_bytes() for path in sorted(Path(classifier.folder).iterdir()) if path.is_file()}
     packed = client.submit(dict, files, pure=False)  # a task, so that it can be made again where it was lost
     errors = {}
     looks = {(name, None): _parts(job, cache)[0] for name, job in jobs.items()}
@@ -115,8 +115,8 @@ def _run(client, jobs, experiments, classifier_folder, cache):
 
     def counting(name, start):
         blobs = _blobs_of_part(experiments[name], start)
-        noise_sd = read_arrays(looks[name, None])["noise_sd_counts"].item()
-        return submit(client, count_part, packed, jobs[name], start, blobs, noise_sd)
+        look = {key: value.item() for key, value in read_arrays(looks[name, None]).items()}
+        return submit(client, count_part, packed, jobs[name], start, blobs, classifier.scale_for(look))
 
     _each(client, looks, looking, errors, jobs, "looking at stacks")
     _each(client, parts, counting, errors, jobs, "counting")

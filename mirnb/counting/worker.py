@@ -10,12 +10,12 @@ import pandas as pd
 
 from mirnb.caches import made_by
 from mirnb.classifiers.classifier import load_classifier
-from mirnb.classifiers.likeness import FEATURES, N_LOOKED, look_at_frame, pixels_of
+from mirnb.classifiers.likeness import frames_to_look_at, pixels_of
 from mirnb.experiments.blobs import UNLABELLED
 from mirnb.experiments.check import require_pairs_along, share_repeated
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.placement import about_places
-from mirnb.experiments.stacks import HeldFrames, Stack, evenly_spread
+from mirnb.experiments.stacks import HeldFrames, Stack
 from mirnb.files import heard
 from mirnb.imaging.crops import fits
 from mirnb.imaging.detection import detect_frame
@@ -66,28 +66,26 @@ def look_at_stack(packed, job, places):
     Returns
     -------
     dict of arrays without dimensions
-        One for each of likeness.FEATURES; repeated_share, of blobs that the next frame has in the same place; and misplaced,
-        text: how the table does not fit the light, empty where it does.
+        What `likeness.look_at_frames` gives; repeated_share, of blobs that the next frame has in the same place; and
+        misplaced, text: how the table does not fit the light, empty where it does.
 
     Raises
     ------
     InputError
         If a frame cannot be read, or pairs plainly lie another way than the dispersion is said to run.
     """
-    panel, stack = _unpacked(tuple(packed.items())).panel, _stack(job.paths, job.dispersion, job.take)
-    chosen = evenly_spread(len(stack), N_LOOKED)
-    chosen = np.union1d(chosen, np.minimum(chosen[:2] + 1, len(stack) - 1))  # the next of two, to see blobs that repeat
+    classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion, job.take)
+    chosen = frames_to_look_at(len(stack))
     frames = [frame for _, frame in stack.frames(chosen)]
-    looked = [look_at_frame(frame, panel, job.pixel_size_nm) for frame in frames]
-    blobs = pd.concat([pixels_of(found, k) for k, (_, found) in enumerate(looked)], ignore_index=True)
-    require_pairs_along(HeldFrames(frames), blobs.assign(y=UNLABELLED), panel, job.dispersion, job.name)
-    values = pd.DataFrame([values for values, _ in looked])
+    values, found = classifier.look(frames)
+    blobs = pd.concat([pixels_of(one, k) for k, one in enumerate(found)], ignore_index=True)
+    require_pairs_along(HeldFrames(frames), blobs.assign(y=UNLABELLED), classifier.panel, job.dispersion, job.name)
     repeated = share_repeated(chosen[blobs["frame"]], blobs["row"].to_numpy(), blobs["col"].to_numpy())
-    return {**{name: np.array(values[name].median()) for name in FEATURES}, "repeated_share": np.array(repeated),
+    return {**{name: np.array(value) for name, value in values.items()}, "repeated_share": np.array(repeated),
             "misplaced": np.array("" if places is None else about_places(stack, places, job.pixel_size_nm))}  # fmt: skip
 
 
-def count_part(packed, job, start, blobs, noise_sd):
+def count_part(packed, job, start, blobs, scale):
     """Find and classify the blobs of a few frames of a stack; runs on a worker.
 
     Parameters
@@ -99,8 +97,8 @@ def count_part(packed, job, start, blobs, noise_sd):
         First frame, from 0.
     blobs : DataFrame or None
         Blobs of a table on these frames (see `classify_frames`); None: they are detected.
-    noise_sd : float
-        Of a pixel of the stack, counts.
+    scale : float
+        Of the stack, as `classifier.scale_for` gives it.
 
     Returns
     -------
@@ -110,18 +108,18 @@ def count_part(packed, job, start, blobs, noise_sd):
     frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
     if blobs is not None:
         blobs = blobs.assign(frame=blobs["frame"] - start)
-    arrays = classify_frames(classifier, frames, noise_sd, blobs=blobs)
+    arrays = classify_frames(classifier, frames, scale, blobs=blobs)
     return {**arrays, "frame": arrays["frame"] + start, "made_by": np.array(made_by())}
 
 
-def classify_frames(classifier, frames, noise_sd, *, blobs=None):
+def classify_frames(classifier, frames, scale=1.0, *, blobs=None):
     """Find and classify the blobs of frames.
 
     Parameters
     ----------
     frames : list of ndarray (rows, cols), dispersion down
-    noise_sd : float
-        Of a pixel of the stack they are from, counts.
+    scale : float
+        Of the stack they are from.
     blobs : DataFrame, optional
         table_row, frame (from 0, in `frames`), row, col; without it blobs are detected.
 
@@ -140,5 +138,5 @@ def classify_frames(classifier, frames, noise_sd, *, blobs=None):
     y_prob = np.full((len(blobs), classifier.panel.n_mirs + 1), np.nan, np.float32)
     kept = fits(frames[0].shape, blobs["row"], blobs["col"], classifier.panel.crop_window)
     asked = blobs[kept].reset_index(drop=True)
-    y_prob[kept] = classifier.predict(classifier.cut(HeldFrames(frames), asked), noise_sd=noise_sd)
+    y_prob[kept] = classifier.predict(classifier.cut(HeldFrames(frames), asked), scale=scale)
     return {"frame": blobs["frame"].to_numpy(), "y_prob": y_prob, **columns}

@@ -29,7 +29,7 @@ _START = np.array([0.5, 0.5, np.log(1.3)])  # y, x from the corner of the middle
 _LARGEST_STEP = np.array([0.7, 0.7, 0.4, np.inf, np.inf])  # flux and offset enter linearly
 _ASTRAY = np.array([6.0, 6.0, 2.0])  # a fit never goes further from its start
 _SIGMA_PX = (0.5, 6.0)  # widths a fit may end with
-COLUMNS = ("y_px", "x_px", "sigma_px", "flux", "offset", "bkgstd", "sds")
+COLUMNS = ("y_px", "x_px", "sigma_px", "flux", "offset", "bkgstd", "sds", "height")
 
 
 def wavelet(frame):
@@ -100,7 +100,7 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None, 
     -------
     DataFrame, one row a blob, by position
         y_px, x_px (from the outer corner), sigma_px, flux, offset, bkgstd (of the fit's residuals; all three in counts), sds
-        (height in the filtered frame). Blobs nearer to the border than the fit window reaches are left out.
+        and height (in the filtered frame: standard deviations of its noise, counts). Blobs nearer to the border than the fit window reaches are left out.
     """
     border, peaks = FIT_RADIUS_PX, ()
     if min(frame.shape) > 2 * border:
@@ -113,7 +113,8 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None, 
     if not len(peaks):
         return pd.DataFrame(columns=list(COLUMNS), dtype=float)
     found = fit_windows(frame, peaks[:, 0], peaks[:, 1])
-    found["sds"] = filtered[peaks[:, 0], peaks[:, 1]] / noise
+    found["height"] = filtered[peaks[:, 0], peaks[:, 1]]
+    found["sds"] = found["height"] / noise
     return _merged(found).sort_values(["y_px", "x_px"], ignore_index=True)
 
 

@@ -11,11 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from mirnb import plots
-from mirnb.classifiers.classifier import UNSURE, Classifier
+from mirnb.classifiers.classifier import UNSURE, Classifier, look_at
 from mirnb.experiments.blobs import ERASED, UNLABELLED
-from mirnb.experiments.cutouts import stack_noise_sd
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.experiments.stacks import HeldFrames
 from mirnb.imaging.detection import THRESHOLD_SDS
 from mirnb.imaging.templates import preprocess_templates
 from mirnb.labelling.annotations import Annotation, blob_ids, labels_before, read_annotation
@@ -80,6 +78,7 @@ class Explorer:
             self.experiment.require_alike(classifier.panel, known, "the classifier was trained")
         self._wait()
         self.classifier = classifier
+        self._scale = 1.0 if classifier is None else classifier.scale_for(look_at(classifier, self.experiment))
         self._calls.cache_clear()
         masks = self.experiment.masks
         drawn = ideal_pairs(self.panel) if masks is None else preprocess_templates(masks)
@@ -92,7 +91,7 @@ class Explorer:
         return frame, blobs_of_frame(self.experiment, frame, index)
 
     def _predict(self, index):
-        return predict_frame(self.classifier, *self._look(index), noise_sd=self._noise_sd)
+        return predict_frame(self.classifier, *self._look(index), scale=self._scale)
 
     def look_ahead(self):
         """Begin to prepare the next frame of one who goes on frame by frame, while this one is looked at."""
@@ -109,14 +108,6 @@ class Explorer:
         if self._coming is not None:
             self._coming.exception()  # what went wrong is said when that frame is shown
             self._coming = None
-
-    @functools.cached_property
-    def _noise_sd(self):
-        stack, window = self.experiment.stack, self.panel.template_window
-        if self.experiment.table is not None:
-            return stack_noise_sd(stack, self.experiment.blobs, window)
-        frame, blobs = self._look(0)
-        return stack_noise_sd(HeldFrames([frame]), blobs.assign(frame=0), window)
 
     @property
     def frame(self):

@@ -78,15 +78,15 @@ def places(blobs):
     return np.where(np.isnan(fitted), middle, fitted)
 
 
-def predict_frame(classifier, frame, blobs, *, noise_sd):
+def predict_frame(classifier, frame, blobs, *, scale):
     """Probabilities (n_blobs, n_classes) of the blobs of a frame; NaN where a crop would leave it.
 
-    noise_sd : float
-        Noise of a pixel of the stack, counts, as `cutouts.stack_noise_sd` gives it.
+    scale : float
+        Of its stack, as `classifier.scale_for` gives it.
     """
     y_prob = np.full((len(blobs), classifier.panel.n_mirs + 1), np.nan)
     inside = fits(frame.shape, blobs["row"].to_numpy(), blobs["col"].to_numpy(), classifier.panel.crop_window)
     if inside.any():
         cut = blobs.loc[inside, ["row", "col"]].assign(frame=0).reset_index(drop=True)
-        y_prob[inside] = classifier.predict(classifier.cut(HeldFrames([frame]), cut), noise_sd=noise_sd)
+        y_prob[inside] = classifier.predict(classifier.cut(HeldFrames([frame]), cut), scale=scale)
     return y_prob

@@ -73,19 +73,20 @@ class _Level:
         return np.column_stack([noise, np.ones(len(crops))]) / (1 + noise)[:, None]
 
 
-@pytest.mark.parametrize("noise_sd", [0.0, 10.0, 33.9, 34.0, 80.0])
-def test_whatever_the_noise_of_a_stack_the_network_sees_the_noise_it_was_trained_in(noise_sd, rng):
+@pytest.mark.parametrize(("noise_sd", "scale", "seen"), [(34.0, 1.0, 1.0), (10.0, 1.0, 10 / 34), (80.0, 34 / 80, 1.0)])
+def test_the_network_sees_light_in_the_unit_of_the_training_noise_times_the_scale(noise_sd, scale, seen, rng):
     crops = 900 + noise_sd * rng.standard_normal((300, 28, 14))
-    y_prob = TwinCnn(_Level(), 1.0, 34.0).predict(crops, noise_sd=noise_sd)
-    seen = y_prob[:, 0] / y_prob[:, 1]
-    assert seen.mean() == pytest.approx(1, abs=0.06)
+    y_prob = TwinCnn(_Level(), 1.0, 34.0).predict(crops, scale=scale)
+    assert (y_prob[:, 0] / y_prob[:, 1]).mean() == pytest.approx(seen, rel=0.06)
 
 
-def test_noise_that_is_added_is_the_same_every_time(all_rivals, small_data):
+def test_twice_the_light_at_half_the_scale_is_the_same(all_rivals, small_data):
+    crops = small_data.wide_crops[:20].astype(np.float32)
+    ground = np.median(crops, axis=(1, 2), keepdims=True)
     for kind in ("twin_cnn", "pca_svm"):
-        one, two = (all_rivals[kind].predictor.predict(small_data.wide_crops[:20], noise_sd=5.0) for _ in range(2))
-        np.testing.assert_array_equal(one, two)
-        assert not np.allclose(one, all_rivals[kind].y_prob[:20], atol=1e-3)
+        predictor = all_rivals[kind].predictor
+        twice = predictor.predict(ground + 2 * (crops - ground), scale=0.5)
+        np.testing.assert_allclose(twice, predictor.predict(crops), atol=2e-2)
 
 
 def test_the_c_with_the_best_validation_score_is_chosen(small_data, small_run):
@@ -138,7 +139,7 @@ class Toy:
 
     kind, reads, files, size = "toy", "responses", ("toy.json",), 1
 
-    def predict(self, crops, *, noise_sd=None):
+    def predict(self, crops, *, scale=1.0):
         return np.tile(np.eye(4)[self.answer], (len(crops), 1))
 
     def write(self, folder):

@@ -10,9 +10,14 @@ from mirnb.classifiers.likeness import (
     N_BINS,
     beside_training,
     evenly_spread,
+    frames_to_look_at,
+    light_of,
     look_at_frame,
+    look_at_frames,
     profile_distance,
     profile_of,
+    relative_light,
+    scale_for,
     training_ranges,
     verdict,
 )
@@ -45,6 +50,50 @@ def test_an_empty_frame_has_no_width_and_no_flux(rng):
     assert len(found) == 0
     assert np.isnan(values["psf_sigma_px"])
     assert values["blobs_per_um2"] == 0
+
+
+def _found(heights):
+    return [pd.DataFrame({"height": heights})]
+
+
+def _heights(n, rng):
+    return 60 * np.exp(0.8 * rng.standard_normal(n))
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 1.4])
+def test_light_is_compared_of_blobs_that_both_can_see(times, rng):
+    trained = light_of(_found((one := _heights(4000, rng))[one > 40]))  # the rest noise hides
+    seen = relative_light(_found(times * _heights(3000, rng)), trained)
+    assert seen == pytest.approx(times, rel=0.08)
+
+
+def test_too_few_blobs_or_an_older_classifier_tell_no_light():
+    assert relative_light(_found([100.0] * 5), (40.0, 80.0)) == 1
+    assert relative_light(_found([100.0] * 500), (0.0, 0.0)) == 1
+    assert light_of([]) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("noise", "light", "scale"),
+    [
+        (34, 1.0, 1.0), (35, 0.5, 1.0),  # the noise of training
+        (68, 1.0, 0.5), (68, 0.5, 0.5),  # noisier: its own noise is the unit
+        (10, 1.0, 1.0), (10, 1.2, 1.0), (10, 0.8, 1.0),  # cleaner: as it is
+        (10, 0.5, 2.0), (10, 2.0, 0.5), (20, 0.5, 1.7),  # unless its light differs; never noisier than in training
+    ],
+)  # fmt: skip
+def test_what_light_is_multiplied_by(noise, light, scale):
+    assert scale_for({"noise_sd_counts": noise, "relative_light": light}, 34.0) == pytest.approx(scale)
+
+
+def test_of_a_few_frames_the_next_of_two_is_looked_at_too(small):
+    assert frames_to_look_at(1).tolist() == [0]
+    assert frames_to_look_at(1000).tolist()[:4] == [0, 1, 143, 144]
+    frames = [frame for _, frame in small.stack.frames()]
+    known = light_of(look_at_frames(frames, small.panel, small.pixel_size_nm, (0.0, 0.0))[1])
+    values, found = look_at_frames(frames, small.panel, small.pixel_size_nm, known)
+    assert values["relative_light"] == pytest.approx(1, rel=0.02)
+    assert len(found) == len(frames)
 
 
 def test_training_frames_are_like_themselves(small):
