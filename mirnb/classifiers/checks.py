@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
-from mirnb.classifiers.likeness import FEATURES, N_BINS
+from mirnb.classifiers.facts import FILES
+from mirnb.classifiers.likeness import FEATURES
 from mirnb.experiments.cutouts import wide_window
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.files import InputError
 
-FORMAT = 4
-_READ = (3, 4)  # in 3 all facts were there; 2 had no confusion and no ranges
-FACTS = {"confusion": list, "hidden": list, "profile": list, "ranges": dict}
+FORMAT = 5
+_READ = (3, 4, 5)  # what counting has to know was counts in 3 and 4, and is trained anew
 
 
 def require_form(path, values):
@@ -21,7 +21,6 @@ def require_form(path, values):
         "trained_on": dict,
     }  # fmt: skip
     values = values if isinstance(values, dict) else {}
-    wanted |= FACTS if any(key in values for key in FACTS) or values.get("format") == 3 else {}
     wrong = [key for key, kind in wanted.items() if not isinstance(values.get(key), kind)]
     numbers = {"preprocess": ("background_percentile", "cap_sds"), "trained_on": ("pixel_size_nm", "noise_sd_counts")}
     if "trained_on" not in wrong and values["trained_on"].get("dispersion") not in [*QUARTER_TURNS]:
@@ -37,8 +36,8 @@ def require_form(path, values):
     light = parts.get("light_counts", [0.0, 0.0])
     if not (isinstance(light, list) and len(light) == 2 and all(one == 0 or _is_positive(one) for one in light)):
         wrong.append("trained_on.light_counts")
-    if not wrong and "confusion" in values:
-        wrong = _wrong_counts(values)
+    if not wrong and FILES[0] in values["files"] and not _are_ranges(values.get("ranges")):
+        wrong.append("ranges")
     if values.get("format") not in _READ or wrong:
         raise InputError(
             f"{path}: not a classifier this version reads ({', '.join(wrong) or 'another format'}); copy it again, or make "
@@ -46,23 +45,12 @@ def require_form(path, values):
         )
 
 
-def _wrong_counts(values):
-    """Which of the tables of numbers do not fit the panel or each other."""
-    n_classes = len(values["panel"].get("mir", ())) + 1
+def _are_ranges(ranges):
     try:
-        confusion, hidden, profile = (np.asarray(values[key], float) for key in ("confusion", "hidden", "profile"))
-        ranges = np.array([values["ranges"][name] for name in FEATURES], float)
+        ends = np.array([ranges[name] for name in FEATURES], float)
     except (KeyError, TypeError, ValueError):
-        return ["confusion, hidden, profile, ranges"]
-    fits = {
-        "confusion": confusion.shape == (n_classes, n_classes) and (confusion >= 0).all() and (confusion % 1 == 0).all(),
-        "hidden": hidden.shape == (n_classes - 1, n_classes) and (hidden >= 0).all(),
-        "profile": profile.shape == (n_classes - 1, N_BINS) and (profile >= 0).all(),
-        "ranges": ranges.shape == (len(FEATURES), 2) and (ranges[:, 0] <= ranges[:, 1]).all(),
-    }
-    if all(fits.values()):
-        fits["hidden"] = bool((hidden.sum(axis=0) <= confusion[-1] + 1e-6).all())
-    return [key for key, good in fits.items() if not good]
+        return False
+    return ends.shape == (len(FEATURES), 2) and bool((ends[:, 0] <= ends[:, 1]).all())
 
 
 def _is_positive(value):

@@ -13,8 +13,8 @@ import tifffile
 
 from mirnb import __version__
 from mirnb.caches import fingerprint
-from mirnb.classifiers.checks import FACTS, FORMAT, not_right, require_form
-from mirnb.classifiers.folds import Facts
+from mirnb.classifiers.checks import FORMAT, not_right, require_form
+from mirnb.classifiers.facts import FILES, Facts, read_facts
 from mirnb.classifiers.kinds import KINDS
 from mirnb.classifiers.likeness import SAME_NOISE, frames_to_look_at, look_at_frames, scale_for
 from mirnb.experiments.cutouts import cut_raw_crops, cut_response_crops, kept_blobs
@@ -146,12 +146,13 @@ class Classifier:
     def _write(self, folder):
         tifffile.imwrite(folder / "templates.tif", self.templates.astype(np.float32), photometric="minisblack")
         self.predictor.write(folder)
+        known = [] if self.facts is None else self.facts.write(folder)
         values = {
             "format": FORMAT, "kind": self.kind, "panel": self.panel.to_dict(),
             "template_window": self.panel.template_window.shape, "crop_window": self.panel.crop_window.shape,
             "preprocess": self.cleaning, "trained_on": self.trained_on,
-            **({} if self.facts is None else vars(self.facts)),
-            "files": {name: fingerprint(folder / name) for name in ("templates.tif", *self.predictor.files)},
+            **({} if self.facts is None else {"ranges": self.facts.ranges}),
+            "files": {name: fingerprint(folder / name) for name in ("templates.tif", *self.predictor.files, *known)},
             "versions": {"mirnb": __version__, "keras": version("keras"), "scikit-learn": version("scikit-learn")},
         }  # fmt: skip
         write_json(folder / "classifier.json", values)
@@ -185,7 +186,8 @@ def load_classifier(folder, *, kind=""):
             f"{folder / 'classifier.json'}: a classifier of kind {values['kind']!r}; known are {', '.join(KINDS)}"
         )
     kind = KINDS[values["kind"]].predictor
-    for name in ("templates.tif", *kind.files):
+    known = [name for name in FILES if name in values["files"]]
+    for name in ("templates.tif", *kind.files, *known):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; copy the whole folder again")
         if fingerprint(folder / name) != values["files"].get(name):
@@ -199,8 +201,7 @@ def load_classifier(folder, *, kind=""):
         wrong = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
     if wrong:
         raise InputError(f"{folder}: {', '.join(kind.files)} make no classifier ({wrong}); copy the whole folder again")
-    known = [values.get(key) for key in FACTS]
-    facts = None if None in known else Facts(*map(np.asarray, known[:3]), known[3])
+    facts = read_facts(folder, known, values["ranges"], panel) if known else None
     return Classifier(
         panel, templates, predictor, **values["preprocess"], trained_on=values["trained_on"], facts=facts, folder=folder
     )
@@ -224,7 +225,9 @@ def _read_templates(folder, values, panel):
 def add_facts(folder, facts):
     """Put what counting needs to know of a classifier into its folder."""
     path = Path(folder) / "classifier.json"
-    write_json(path, {**read_json(path), **vars(facts)})
+    values, names = read_json(path), facts.write(Path(folder))
+    files = values["files"] | {name: fingerprint(Path(folder) / name) for name in names}
+    write_json(path, {**values, "format": FORMAT, "ranges": facts.ranges, "files": files})
 
 
 def classifier_fingerprint(folder):

@@ -1,4 +1,4 @@
-"""What counting has to know of a classifier: what it says of crops it was not trained on, and what its frames are like.
+"""Ask a classifier about crops it was not trained on, for `Facts`, and what its frames are like.
 
 Five folds go over the training and validation crops, each trained anew: that is where the time goes.
 
@@ -6,28 +6,23 @@ The confusion of held-out crops is what counts of new samples are corrected with
 test crops, and the test set stays untouched.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 from sklearn.model_selection import KFold, StratifiedKFold
 from tqdm.auto import tqdm
 
 from mirnb.caches import fingerprint
-from mirnb.classifiers.likeness import FEATURES, profile_of, training_ranges
-from mirnb.classifiers.scores import confusion
+from mirnb.classifiers.facts import Facts
+from mirnb.classifiers.likeness import FEATURES, training_ranges
 from mirnb.classifiers.twin_cnn_training import twin_of
+from mirnb.imaging.detection import detect_frame
+from mirnb.simulation.twin import Twin
 
 N_FOLDS = 5
-
-
-@dataclass(frozen=True, eq=False)
-class Facts:
-    """Calls of held-out crops, and the ranges of the training frames."""
-
-    confusion: np.ndarray  # (n_classes, n_classes) counts, rows true
-    hidden: np.ndarray  # (n_mirs, n_classes) of the noise row: expected pairs of each miR, by predicted class
-    profile: np.ndarray  # (n_mirs, likeness.N_BINS) how sure calls of each miR are
-    ranges: dict  # likeness.FEATURES -> [low, high] over training frames
+N_PATCHES = 1500  # of background that a twin keeps, about
+NEAR_PX = 2.0  # a blob that is found lies nearer than this to the middle of the labelled pixel
 
 
 def train_folds(one, dataset, run, *, seed):
@@ -40,7 +35,11 @@ def train_folds(one, dataset, run, *, seed):
         Of the folds.
     """
     rows, y_prob = out_of_fold(dataset, run, one.kind, one.refit, one.y_prob, seed=seed)
-    return Facts(*count_folds(dataset, run, rows, y_prob), {name: ranges_of(run)[name] for name in FEATURES})
+    ranges, twin = ranges_of(run), twin_of_rows(dataset, run, rows)
+    return Facts(
+        dataset.y_true[rows], y_prob.astype(np.float32), hidden_pairs(dataset, twin, rows), detected(dataset, run, rows),
+        {name: ranges[name] for name in FEATURES}, twin if one.predictor.reads == "raw crops" else None,
+    )  # fmt: skip
 
 
 def ranges_of(run):
@@ -97,27 +96,42 @@ def out_of_fold(dataset, run, kind, refit, seen, *, seed):
     return rows, y_prob
 
 
-def hidden_pairs(dataset, run, rows):
+def twin_of_rows(dataset, run, rows):
+    """The twin of these crops (see `simulation.twin`), kept in the run folder; None where the stack has no noise."""
+    if not dataset.noise_sd > 0:
+        return None
+
+    def make():
+        twin = twin_of(replace(dataset, split={**dataset.split, "training": rows}))
+        return replace(twin, background=twin.background[:: len(twin.background) // N_PATCHES or 1]).to_arrays()
+
+    settings = {"seen": fingerprint(dataset.wide_crops, dataset.background, dataset.y_true, rows)}
+    return Twin.from_arrays(run.cached("twin", settings, make), dataset.panel.template_window)
+
+
+def hidden_pairs(dataset, twin, rows):
     """How likely each of the crops is a pair of each miR that a person labelled noise, (n_rows, n_mirs); 0 for others.
 
-    By a twin of all these crops (see `twin`), which asks what their light is, not what a classifier calls them.
+    A twin of all these crops says it, which asks what their light is, not what a classifier calls them.
     """
-    y_true, noise = dataset.y_true[rows], dataset.panel.noise
-    found = np.zeros((len(rows), dataset.panel.n_mirs))
-    if dataset.noise_sd > 0 and np.any(y_true == noise):
-
-        def make():
-            twin = twin_of(replace(dataset, split={**dataset.split, "training": rows}))
-            return {"pairs": twin.hidden_pairs}
-
-        settings = {"seen": fingerprint(dataset.wide_crops, dataset.background, dataset.y_true, rows)}
-        found[y_true == noise] = run.cached("hidden_pairs", settings, make)["pairs"]
+    noise = dataset.y_true[rows] == dataset.panel.noise
+    found = np.zeros((len(rows), dataset.panel.n_mirs), np.float32)
+    if twin is not None:
+        found[noise] = twin.hidden_pairs
     return found
 
 
-def count_folds(dataset, run, rows, y_prob):
-    """Confusion, hidden pairs and profile of what `out_of_fold` gave, as `Facts` has them."""
-    y_pred = y_prob.argmax(axis=1)
-    pairs = hidden_pairs(dataset, run, rows)
-    hidden = np.stack([np.bincount(y_pred, one, minlength=dataset.n_classes) for one in pairs.T])
-    return confusion(dataset.y_true[rows], y_pred, dataset.n_classes), hidden, profile_of(y_prob)
+def detected(dataset, run, rows):
+    """Which of the crops' blobs our own detection finds, (n_rows,)."""
+
+    def make():
+        blobs, found = dataset.blobs, np.zeros(len(dataset.blobs), bool)
+        for index, frame in run.experiment.stack.frames(np.unique(blobs["frame"])):
+            here = np.flatnonzero(blobs["frame"] == index)
+            places = detect_frame(frame)[["y_px", "x_px"]].to_numpy()
+            apart = cKDTree(places).query(blobs[["row", "col"]].to_numpy()[here] + 0.5)[0] if len(places) else np.inf
+            found[here] = apart < NEAR_PX
+        return {"found": found}
+
+    settings = {"seen": fingerprint(dataset.blobs[["frame", "row", "col"]].to_numpy())}
+    return run.cached("detected", settings, make)["found"][rows]

@@ -30,6 +30,23 @@ class Twin:
     shot: float  # variance of a pixel for a unit of light, units of the noise
     background: np.ndarray  # (n_patches, *window.shape), units of the noise about 0
 
+    def to_arrays(self):
+        """Its numbers as a dict of plain arrays, in single precision."""
+        values = {name: getattr(self, name) for name in ("shares", "means", "sds", "hidden", "shot", "background")}
+        values |= {f"donors_{k}": one for k, one in enumerate(self.donors)}
+        values |= {f"noise_donors_{k}": one for k, one in enumerate(self.noise_donors)}
+        return {name: np.asarray(one, np.float64 if name == "shares" else np.float32) for name, one in values.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays, window):
+        """The twin that `to_arrays` told of."""
+        n_mirs = len(arrays["means"])
+        lists = [[arrays[f"{name}_{k}"] for k in range(n)] for name, n in (("donors", n_mirs), ("noise_donors", n_mirs + 2))]
+        shares, means, sds, hidden, shot, background = (
+            arrays[name] for name in ("shares", "means", "sds", "hidden", "shot", "background")
+        )
+        return cls(window, shares, lists[0], means, sds, lists[1], hidden, float(shot), background)
+
     @property
     def hidden_pairs(self):
         """How likely each noise crop is a pair of each miR, with a lower blob that light can tell from none, (n, n_mirs)."""

@@ -7,12 +7,14 @@ import pytest
 
 from mirnb.classifiers import folds
 from mirnb.classifiers.backend import load_keras
-from mirnb.classifiers.folds import count_folds, fold_rows, hidden_pairs, out_of_fold
+from mirnb.classifiers.facts import Facts
+from mirnb.classifiers.folds import N_PATCHES, detected, fold_rows, hidden_pairs, out_of_fold, twin_of_rows
 from mirnb.classifiers.lenet5 import chosen_lenet5
 from mirnb.classifiers.likeness import N_BINS
 from mirnb.classifiers.matched_filter import train_matched_filter
 from mirnb.classifiers.pca_svm import train_pca_svm
 from mirnb.classifiers.twin_cnn_training import Recipe, train_twin_cnn, train_twin_cnn_rival, tune_again
+from mirnb.simulation.twin import Twin
 
 SHORT = Recipe(n_networks=2, twin_crops=400, twin_epochs=1, single_epochs=0, tune_epochs=2)
 
@@ -72,26 +74,44 @@ def test_finished_folds_are_kept_when_stopped(small_data, small_run):
     assert (done, again) == ([1, 2], [3, 4, 5])
 
 
-def test_counts_add_up(small_data, small_run, rng):
-    rows, _ = fold_rows(small_data, seed=3)
-    y_prob = rng.dirichlet(np.ones(4), len(rows))
-    confusion, hidden, profile = count_folds(small_data, small_run, rows, y_prob)
-    np.testing.assert_array_equal(confusion.sum(axis=1), np.bincount(small_data.y_true[rows], minlength=4))
-    np.testing.assert_array_equal(confusion.sum(axis=0), np.bincount(y_prob.argmax(axis=1), minlength=4))
-    assert hidden.shape == (3, 4)
-    assert (hidden >= 0).all()
-    assert (hidden.sum(axis=0) <= confusion[3] + 1e-9).all()
-    assert profile.shape == (3, N_BINS)
-    assert profile.sum() == (y_prob.argmax(axis=1) < 3).sum()
+def test_counts_add_up(rng):
+    y_true, y_prob = rng.integers(0, 4, 200), rng.dirichlet(np.ones(4), 200)
+    pairs = np.where((y_true == 3)[:, None], rng.dirichlet(np.ones(4), 200)[:, :3], 0)
+    facts = Facts(y_true, y_prob, pairs, np.ones(200, bool), {}, None)
+    np.testing.assert_array_equal(facts.confusion.sum(axis=1), np.bincount(y_true, minlength=4))
+    np.testing.assert_array_equal(facts.confusion.sum(axis=0), np.bincount(y_prob.argmax(axis=1), minlength=4))
+    assert (facts.hidden.sum(axis=0) <= facts.confusion[3] + 1e-9).all()
+    assert facts.hidden.sum() == pytest.approx(pairs.sum())
+    assert facts.profile.shape == (3, N_BINS)
+    assert facts.profile.sum() == (y_prob.argmax(axis=1) < 3).sum()
 
 
 def test_only_noise_crops_may_be_hidden_pairs(small_data, small_run):
     rows, _ = fold_rows(small_data, seed=3)
-    pairs = hidden_pairs(small_data, small_run, rows)
+    pairs = hidden_pairs(small_data, twin_of_rows(small_data, small_run, rows), rows)
     noise = small_data.y_true[rows] == small_data.panel.noise
     assert (pairs[~noise] == 0).all()
-    assert (pairs[noise].sum(axis=1) <= 1 + 1e-9).all()
+    assert (pairs[noise].sum(axis=1) <= 1 + 1e-6).all()
     assert pairs[noise].sum() > 0
+    assert (hidden_pairs(small_data, None, rows) == 0).all()
+
+
+def test_a_twin_is_read_back_as_it_was_written(small_data, small_run):
+    rows, _ = fold_rows(small_data, seed=3)
+    twin = twin_of_rows(small_data, small_run, rows)
+    again = Twin.from_arrays(twin.to_arrays(), twin.window)
+    for one, other in zip(twin.draw(50, 3), again.draw(50, 3), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert len(twin.background) <= 2 * N_PATCHES
+
+
+def test_blobs_that_detection_finds_are_marked(small_data, small_run):
+    rows, _ = fold_rows(small_data, seed=3)
+    found = detected(small_data, small_run, rows)
+    y_true = small_data.y_true[rows]
+    assert found.shape == y_true.shape
+    assert found[y_true < small_data.panel.noise].mean() > 0.9  # molecules are bright; noise may be a false detection
+    assert 0.5 < found[y_true == small_data.panel.noise].mean() < 1
 
 
 @pytest.mark.slow

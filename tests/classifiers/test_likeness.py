@@ -92,7 +92,7 @@ def test_of_a_few_frames_the_next_of_two_is_looked_at_too(small):
     frames = [frame for _, frame in small.stack.frames()]
     known = light_of(look_at_frames(frames, small.panel, small.pixel_size_nm, (0.0, 0.0))[1])
     values, found = look_at_frames(frames, small.panel, small.pixel_size_nm, known)
-    assert values["relative_light"] == pytest.approx(1, rel=0.02)
+    assert values["relative_light"] == pytest.approx(1, abs=0.06)  # of few blobs
     assert len(found) == len(frames)
 
 
