@@ -100,8 +100,8 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None, 
     -------
     DataFrame, one row a blob, by position
         y_px, x_px (from the outer corner), sigma_px, flux, offset, bkgstd (of the fit's residuals; all three in counts),
-        sds and height (in the filtered frame: in standard deviations of its noise, and in counts). Blobs nearer to the border
-        than the fit window reaches are left out.
+        sds and height (in the filtered frame: in standard deviations of its noise, and in counts). Blobs nearer to the
+        border than the fit window reaches are left out.
     """
     border, peaks = FIT_RADIUS_PX, ()
     if min(frame.shape) > 2 * border:

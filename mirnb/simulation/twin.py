@@ -13,6 +13,7 @@ from mirnb.imaging.templates import MIN_MOLECULES
 
 LOWER_FLUX = np.geomspace(3, 300, 20)  # what a lower blob that was not seen may have, units of the noise
 _AT_ONCE = 2048  # crops drawn together: their memory is used again
+_NEIGHBOUR_SDS = 4.0
 _TELLABLE_FLUX = 6.0  # a dimmer lower blob cannot be told from none, units of the noise
 
 
@@ -70,21 +71,41 @@ class Twin:
         crops : float32 ndarray of shape (n, rows, cols), units of the noise
         y_true : int ndarray of shape (n,)
         """
-        rng = np.random.default_rng(seed)
-        parts = [self._draw(min(_AT_ONCE, n - first), rng) for first in range(0, max(n, 1), _AT_ONCE)]
+        return self.draw_known(n, seed)[:2]
+
+    def draw_known(self, n, seed, *, shares=None, noise=1.0):
+        """As `draw`, and what the crops labelled noise truly are.
+
+        Parameters
+        ----------
+        shares : sequence of shape (n_classes,), optional
+            Of the classes; those of the training crops by default.
+        noise : float
+            Of a pixel, in units of the background's: below 1 as if the frames had been denoised.
+
+        Returns
+        -------
+        crops, y_true
+            Of `draw`.
+        pair : int ndarray of shape (n,)
+            Of which miR a crop is a pair that light can tell from a single blob; -1 for none.
+        """
+        rng, shares = np.random.default_rng(seed), self.shares if shares is None else np.asarray(shares, float)
+        sizes = [min(_AT_ONCE, n - first) for first in range(0, max(n, 1), _AT_ONCE)]
+        parts = [self._draw(size, rng, shares, noise) for size in sizes]
         return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
-    def _draw(self, n, rng):
-        y_true = rng.choice(len(self.shares), n, p=self.shares)
+    def _draw(self, n, rng, shares, noise_scale):
+        y_true = rng.choice(len(shares), n, p=shares)
         values = np.zeros((n, len(PAIR)))
         noise = len(self.shares) - 1
         for k in range(noise):
             here = np.flatnonzero(y_true == k)
             values[here] = self._draw_pairs(k, len(here), rng)
         here = np.flatnonzero(y_true == noise)
-        values[here], is_pair = self._draw_noise(len(here), rng)
-        paired = y_true < noise
-        paired[here] = is_pair
+        values[here], is_pair, told = self._draw_noise(len(here), rng)
+        paired, pair = y_true < noise, np.where(y_true < noise, y_true, -1)
+        paired[here], pair[here] = is_pair, told
         rows, cols = (starts.astype(np.float32) for starts in pixel_starts(self.window))
         values, light = values.astype(np.float32), np.empty((n, *self.window.shape), np.float32)
         light[paired] = draw_light(values[paired], rows, cols)
@@ -93,7 +114,9 @@ class Twin:
         mirrored = rng.random(n) < 0.5
         ground[mirrored] = ground[mirrored, :, ::-1]
         shot = np.sqrt(self.shot * np.maximum(light, 0)) * rng.standard_normal(light.shape, np.float32)
-        return (light + shot + ground).astype(np.float32), y_true
+        if noise_scale != 1:  # what stands out of a patch is the light of a neighbour, and stays
+            ground, shot = ground - (1 - noise_scale) * np.clip(ground, -_NEIGHBOUR_SDS, _NEIGHBOUR_SDS), noise_scale * shot
+        return (light + shot + ground).astype(np.float32), y_true, pair
 
     def _draw_pairs(self, k, n, rng):
         """Parameters of pairs of miR k: both fluxes from one donor, hardly shaken, the rest from the spread of the miR.
@@ -113,10 +136,10 @@ class Twin:
         return drawn
 
     def _draw_noise(self, n, rng):
-        """Parameters of noise blobs, as PAIR, and which of them are pairs."""
+        """Parameters of noise blobs, as PAIR, which of them are pairs, and of which miR, if light can tell it (else -1)."""
         values, is_pair = np.zeros((n, len(PAIR))), np.zeros(n, bool)
         if not len(self.hidden):
-            return values, is_pair
+            return values, is_pair, np.full(n, -1)
         which = rng.integers(0, len(self.hidden), n)
         cumulated = np.cumsum(self.hidden[which], axis=1)
         chosen = (rng.random((n, 1)) * cumulated[:, -1:] > cumulated).sum(axis=1)
@@ -134,7 +157,7 @@ class Twin:
                 pair[:, 6] = np.log(LOWER_FLUX[flux[here]]) + 0.12 * rng.standard_normal(len(here)) - pair[:, 1]
                 values[here] = pair
         values[:, 0] = 0
-        return values, is_pair
+        return values, is_pair, np.where(is_pair & (LOWER_FLUX[flux] >= _TELLABLE_FLUX), mir, -1)
 
 
 def pixel_starts(window):
