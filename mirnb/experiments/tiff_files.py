@@ -48,7 +48,7 @@ class TiffFrames:
     @contextlib.contextmanager
     def reading(self):
         """Yields a function that reads the frame of an index."""
-        with opened(self.path) as tif:
+        with opened(self.path, is_known=True) as tif:
             series = one_series(tif, self.path)
             yield lambda index: read_frame(series, index, self)
 
@@ -164,8 +164,8 @@ def _only_axis(path, sizes):
 
 
 @contextlib.contextmanager
-def opened(path):
-    """A TIFF file to be read, its own pages alone; what is wrong with it is one sentence."""
+def opened(path, *, is_known=False):
+    """A TIFF file to be read, its own pages alone, all looked through unless it is known; what is wrong is one sentence."""
     _NOTED.messages = damage = []
     with contextlib.ExitStack() as stack:
         try:
@@ -179,7 +179,7 @@ def opened(path):
             tif = stack.enter_context(tifffile.TiffFile(file, **_OWN_PAGES))
             length = length or path.stat().st_size
             for one in tif.series:
-                _check_length(path, one, length)
+                _check_length(path, one, length, pages=[] if is_known and one.dataoffset is not None else one.pages)
         except InputError:
             raise
         except OSError as error:
@@ -249,9 +249,9 @@ def one_series(tif, path):
     return series[0] if series else None
 
 
-def _check_length(path, series, length):
+def _check_length(path, series, length, *, pages):
     ends = [0 if series.dataoffset is None else series.dataoffset + series.nbytes]
-    for page in series.pages:
+    for page in pages:
         if page is not None:
             ends += [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
     if max(ends) > length:

@@ -91,6 +91,16 @@ def test_two_channels_of_an_ome_file_are_refused(tmp_path):
         Stack([tmp_path / "a.ome.tif"])
 
 
+@pytest.mark.parametrize("how", [{"imagej": True}, {}, {"compression": "deflate"}])
+def test_a_file_cut_off_after_it_was_looked_at_is_refused(how, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", grey_frames(3), photometric="minisblack", **how)
+    stack = Stack([tmp_path / "a.tif"])
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="cut off in the middle"):
+        next(stack.frames([0]))
+
+
 # ------------------------------------------------------------------------------------------------- what is logged, no damage
 
 
