@@ -143,7 +143,7 @@ def explore(experiment, *, classifier="", annotator="me", out="", quick=False):
     Examples
     --------
     >>> window = mirnb.explore("data/demo")
-    >>> sum(window.view["counts"].values()) > 0
+    >>> sum(window.explorer.counts().values()) > 0
     True
     """
     run = open_run(experiment, out, quick=quick)

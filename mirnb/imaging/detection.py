@@ -83,7 +83,7 @@ def _lower_sd(values):
     return float(middle - low) or float(np.std(values))
 
 
-def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None, filtered=None):
+def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None, filtered=None, noise=None):
     """Blobs of one frame.
 
     Parameters
@@ -95,6 +95,8 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None, 
         In its place, so many standard deviations of the first wavelet plane, blobs included: ThunderSTORM's std(Wave.F1).
     filtered : ndarray of shape (rows, cols), optional
         `wavelet(frame)`, where it is known.
+    noise : float, optional
+        `filtered_noise(filtered)`, where it is known.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def detect_frame(frame, *, threshold_sds=THRESHOLD_SDS, threshold_wave_f1=None, 
     border, peaks = FIT_RADIUS_PX, ()
     if min(frame.shape) > 2 * border:
         filtered = wavelet(frame) if filtered is None else filtered
-        noise = filtered_noise(filtered)
+        noise = filtered_noise(filtered) if noise is None else noise
         if noise > 0:
             least = threshold_sds * noise if threshold_wave_f1 is None else threshold_wave_f1 * _first_plane_sd(frame)
             peaks = _maxima(filtered, least, border)

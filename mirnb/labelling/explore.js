@@ -4,6 +4,7 @@ const SIDE = 560; // of the canvas, CSS px
 const MOST_ZOOM = 40; // CSS px a frame pixel
 const WAIT_MS = 15000; // for an answer of the kernel, which may go through some frames
 const ASK_AGAIN_MS = 700; // while it trains
+const CALLS_MS = 100; // between questions for calls that are being made; they are no user's, and nobody waits for them
 const SIDES = { "^": [3, -90], v: [3, 90], "<": [3, 180], ">": [3, 0], s: [4, 45], D: [4, 0], p: [5, -90], h: [6, 0] };
 
 // a marker about (0, 0), as matplotlib has it
@@ -405,9 +406,10 @@ function render({ model, el }) {
   let before = null;
   let picture = null;
   let again = null; // while it trains
+  let calling = null; // while calls are made
   function show() {
     const view = model.get("view");
-    answered();
+    if (view.is_answer) answered();
     if (model.get("picture") !== picture) {
       picture = model.get("picture");
       develop();
@@ -423,13 +425,13 @@ function render({ model, el }) {
     others.checked = view.shows_others;
     othersWords.textContent = ` found, not in the table (${view.n_found})`;
     for (const [name, { box, count }] of Object.entries(rows)) {
-      if (!(name in view.counts)) continue;
-      count.textContent = view.counts[name];
+      count.textContent = view.counts[name] ?? "…";
       box.checked = !view.hidden.includes(name);
     }
     const words = setup.has_table ? [`${view.n_blobs} in the table`] : [];
     if (view.shows_others) words.push(`${view.n_found} ${setup.has_table ? "besides" : "found"}`);
-    summary.textContent = `${view.n_shown} shown of ${words.join(" and ")}`;
+    summary.textContent = `${view.n_shown} shown of ${words.join(" and ")}${view.is_calling ? ", being called …" : ""}`;
+    root.classList.toggle("calling", view.is_calling);
     train.disabled = view.is_training;
     saveBlob.disabled = !view.chosen?.pictures;
     message.textContent = view.message;
@@ -441,7 +443,9 @@ function render({ model, el }) {
     root.dataset.number = view.number;
     clearTimeout(again);
     if (view.is_training) again = setTimeout(() => ask({ train: "look" }, true), ASK_AGAIN_MS);
-    if (next) {
+    clearInterval(calling);
+    if (view.is_calling) calling = setInterval(() => model.send({ calls: "look" }), CALLS_MS);
+    if (next && view.is_answer) {
       const content = next;
       next = null;
       ask(content);
@@ -449,7 +453,11 @@ function render({ model, el }) {
   }
   model.on("change:view", show);
   show();
-  return () => model.off("change:view", show);
+  return () => {
+    clearTimeout(again);
+    clearInterval(calling);
+    model.off("change:view", show);
+  };
 }
 
 export default { render };

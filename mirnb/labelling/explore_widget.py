@@ -1,10 +1,11 @@
 """The exploring window as a widget for notebooks: `Explorer` with a canvas, sliders and keys, by anywidget."""
 
+from pathlib import Path
+
 import anywidget
 import numpy as np
 import traitlets
 
-from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.kinds import KINDS
 from mirnb.files import InputError
 from mirnb.labelling.choice import ALONE, ANY, CROWDED
@@ -65,17 +66,20 @@ class ExploringTool(anywidget.AnyWidget):
             for k, (name, colour, marker) in enumerate(each)
         ]
 
-    def _show(self):
-        """Send all that the page shows; the frame only when it is another."""
+    def _show(self, *, is_answer=True):
+        """Send all that the page shows; the frame only when it is another. Calls that are not there are not waited for."""
         explorer, self._number = self.explorer, self._number + 1
-        shown, choice = explorer.shown, explorer.choice
+        is_calling, choice = explorer.is_calling, explorer.choice
+        shown = explorer.passing if is_calling else explorer.shown
         found = int(np.sum(explorer.blobs["table_row"] == NOT_IN_TABLE))
         view = {
-            "number": self._number, "frame": explorer.index, "message": explorer.message, "groups": self._groups(),
-            "counts": explorer.counts(), "n_shown": int(shown.sum()), "n_blobs": len(shown) - found, "n_found": found,
-            "marks": self._marks(shown), "chosen": self._chosen(), "is_training": explorer.training is not None,
-            "has_classifier": explorer.classifier is not None, "hidden": sorted(choice.hidden), "crowding": choice.crowding,
-            "shows_others": choice.shows_others, "widest_px": None if np.isinf(choice.widest_px) else choice.widest_px,
+            "number": self._number, "is_answer": is_answer, "frame": explorer.index, "message": explorer.message,
+            "groups": self._groups(), "counts": {} if is_calling else explorer.counts(), "is_calling": is_calling,
+            "n_shown": int(shown.sum()), "n_blobs": len(shown) - found, "n_found": found,
+            "marks": self._marks(shown, is_calling), "chosen": None if is_calling else self._chosen(),
+            "is_training": explorer.training is not None, "has_classifier": explorer.has_classifier,
+            "hidden": sorted(choice.hidden), "crowding": choice.crowding, "shows_others": choice.shows_others,
+            "widest_px": None if np.isinf(choice.widest_px) else choice.widest_px,
             **{name: getattr(choice, name) for name in _NUMBERS},
         }  # fmt: skip
         if self._sent != explorer.index:
@@ -84,11 +88,11 @@ class ExploringTool(anywidget.AnyWidget):
         self.view = {**view, "greys": list(self._greys)}
         explorer.look_ahead()
 
-    def _marks(self, shown):
+    def _marks(self, shown, is_calling):
         """Blobs that are shown: y, x (px), group, and the label where a blob is called another class (else -1)."""
-        explorer = self.explorer
-        labels, called = explorer.labels[shown], explorer.called[shown]
-        has_class = (called < len(explorer.panel.names)) & (explorer.classifier is not None)
+        explorer, not_called = self.explorer, np.full(len(shown), len(self.explorer.groups) - 1)
+        labels, called = explorer.labels[shown], (not_called if is_calling else explorer.called)[shown]
+        has_class = (called < len(explorer.panel.names)) & explorer.has_classifier
         differing = np.where(has_class & (labels >= 0) & (labels != called), labels, -1)
         y, x = places(explorer.blobs)[shown].round(1).T.tolist()
         return {"y": y, "x": x, "group": called.tolist(), "label": differing.tolist()}
@@ -107,7 +111,9 @@ class ExploringTool(anywidget.AnyWidget):
 
     def _answer(self, _, content, __):
         """Do what the page asks for, then show what came of it; what goes wrong is said there."""
-        explorer = self.explorer
+        explorer, asks_for_calls = self.explorer, "calls" in content
+        if asks_for_calls and explorer.is_calling:
+            return  # it asks again
         try:
             self._do(content)
         except (InputError, OSError) as error:
@@ -115,9 +121,10 @@ class ExploringTool(anywidget.AnyWidget):
         except TypeError:
             explorer.message = "Not done: this page is of another version; run this cell again."
         try:
-            self._show()
+            self._show(is_answer=not asks_for_calls)
         except (InputError, OSError) as error:  # the stack was moved
-            self.view = {**self.view, "message": f"Not shown: {error}", "number": self._number}
+            said = {"message": f"Not shown: {error}", "number": self._number, "is_answer": not asks_for_calls}
+            self.view = {**self.view, **said, "is_calling": False}
 
     def _do(self, content):
         explorer = self.explorer
@@ -137,6 +144,8 @@ class ExploringTool(anywidget.AnyWidget):
                 explorer.choose(**self._settings(settings))
             case {"save": how}:
                 self._save(how)
+            case {"calls": _}:
+                explorer.look_after_calls()
             case {"train": "begin"}:
                 explorer.train_again()
                 explorer.look_after()
@@ -178,7 +187,6 @@ def open_explorer(run, *, classifier="", annotator="me", quick=False) -> Explori
     classifier : path
         Folder of a classifier; when empty, the best in the run folder's classifiers/, or none.
     """
-    folders = [classifier] if classifier else [run.root / "classifiers" / kind for kind in KINDS]
+    folders = [Path(classifier)] if classifier else [run.root / "classifiers" / kind for kind in KINDS]
     there = [one for one in folders if classifier or (one / "classifier.json").is_file()]
-    loaded = load_classifier(there[0]) if there else None
-    return ExploringTool(Explorer(run, classifier=loaded, annotator=annotator, quick=quick))
+    return ExploringTool(Explorer(run, classifier=there[0] if there else None, annotator=annotator, quick=quick))

@@ -4,14 +4,14 @@ With a blob table its blobs are shown, and on demand what is found besides; with
 """
 
 import functools
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from mirnb import plots
-from mirnb.classifiers.classifier import UNSURE, Classifier, look_at
+from mirnb.classifiers.classifier import UNSURE, Classifier
 from mirnb.experiments.blobs import ERASED, UNLABELLED
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.imaging.detection import THRESHOLD_SDS
@@ -19,7 +19,8 @@ from mirnb.imaging.templates import preprocess_templates
 from mirnb.labelling.annotations import Annotation, blob_ids, labels_before, read_annotation
 from mirnb.labelling.choice import Choice
 from mirnb.labelling.chosen_blob import draw_chosen
-from mirnb.labelling.frame_blobs import NOT_IN_TABLE, blobs_of_frame, places, predict_frame, read_one
+from mirnb.labelling.frame_blobs import NOT_IN_TABLE, blobs_of_frame, places, read_one
+from mirnb.labelling.frame_calls import FrameCalls
 from mirnb.labelling.labeller import BACK_KEY, DOUBT_KEY, FORTH_KEY, UNDO_KEY, class_keys, label_of
 from mirnb.labelling.retraining import Retraining
 from mirnb.plots.style import styled
@@ -40,8 +41,8 @@ class Explorer:
     ----------
     run : RunFolder
         Pictures and a classifier that is trained again go there.
-    classifier : Classifier, optional
-        Calls the blobs; without one they are shown by their labels.
+    classifier : Classifier, or path of its folder, optional
+        Calls the blobs; without one they are shown by their labels. From a folder it is loaded in a thread beside.
     annotator : str
         Whose labels corrections are: labels/<annotator>.csv, opened with the first of them.
     quick : bool
@@ -50,10 +51,11 @@ class Explorer:
     Raises
     ------
     InputError
-        If the classifier is of another panel or pixel size, or the annotator's file does not fit the blob table.
+        If the classifier is of another panel or pixel size (from a folder: when calls are asked for), or the annotator's
+        file does not fit the blob table.
     """
 
-    def __init__(self, run: RunFolder, *, classifier: Classifier | None = None, annotator="me", quick=False):
+    def __init__(self, run: RunFolder, *, classifier: Classifier | Path | None = None, annotator="me", quick=False):
         self.run, self.experiment, self.panel = run, run.experiment, run.experiment.panel
         self.annotator, self._quick, self._own, self._undo, self.training = annotator, quick, None, [], None
         has_table = self.experiment.table is not None
@@ -62,27 +64,39 @@ class Explorer:
             self._labels = np.where((said["label"] != UNLABELLED) | said["doubt"], said["label"], before)
             self.ids = blob_ids(self.experiment)
         self._look = functools.lru_cache(maxsize=_FRAMES_HELD)(self._read)
-        self._calls = functools.lru_cache(maxsize=_FRAMES_HELD)(self._predict)
-        self._ahead, self._coming, self._step = ThreadPoolExecutor(1), None, 0
+        self._calls, self._step = FrameCalls(self.experiment, self._look), 0
         self.index, self.chosen, self.message = 0, None, ""
+        self._look(0)  # before a classifier is loaded, which takes seconds and slows all else down
         self.take(classifier)
         self.choice = Choice() if has_table else Choice(threshold_sds=THRESHOLD_SDS, shows_others=True)
 
     def __repr__(self):
-        return f"{self.experiment!r}\n{self.classifier or 'no classifier: blobs are shown by their labels'}"
+        called = "called by a classifier" if self.has_classifier else "no classifier: blobs are shown by their labels"
+        return f"{self.experiment!r}\n{called}"
 
     def take(self, classifier):
-        """Call the blobs by another classifier; None for none."""
-        if classifier is not None:
-            known = classifier.trained_on["pixel_size_nm"]
-            self.experiment.require_alike(classifier.panel, known, "the classifier was trained")
-        self._wait()
-        self.classifier = classifier
-        self._scale = 1.0 if classifier is None else classifier.scale_for(look_at(classifier, self.experiment))
-        self._calls.cache_clear()
+        """Call the blobs by another classifier, or by that of a folder; None for none."""
+        self._calls.take(classifier)
+
+    @property
+    def has_classifier(self):
+        """Whether the blobs are called, or will be when the classifier is loaded."""
+        return self._calls.has_classifier
+
+    @property
+    def classifier(self):
+        """Calls the blobs; None for none. Waits while it is loaded."""
+        return self._calls.classifier
+
+    @property
+    def templates(self):
+        """Of the classifier; without one the masks, or drawn: (n_mirs, rows, cols)."""
+        return self.classifier.templates if self.has_classifier else self._own_templates
+
+    @functools.cached_property
+    def _own_templates(self):
         masks = self.experiment.masks
-        drawn = ideal_pairs(self.panel) if masks is None else preprocess_templates(masks)
-        self.templates = drawn if classifier is None else classifier.templates
+        return ideal_pairs(self.panel) if masks is None else preprocess_templates(masks)
 
     # what a frame holds
 
@@ -90,24 +104,22 @@ class Explorer:
         frame = read_one(self.experiment.stack, index)
         return frame, blobs_of_frame(self.experiment, frame, index)
 
-    def _predict(self, index):
-        return predict_frame(self.classifier, *self._look(index), scale=self._scale)
+    @property
+    def is_calling(self):
+        """Whether the calls of this frame are still to be made; what needs them waits for them."""
+        return self.has_classifier and not self._calls.are_made(self.index)
 
     def look_ahead(self):
-        """Begin to prepare the next frame of one who goes on frame by frame, while this one is looked at."""
-        index = self.index + self._step
-        if self._step and self._coming is None and 0 <= index < len(self.experiment.stack):
-            self._coming = self._ahead.submit(self._prepare, index)
+        """Begin to make the calls of this frame; where they are there, of the next one of who goes on frame by frame."""
+        wanted = self.index if self.is_calling else self.index + self._step
+        if not self._calls.are_made(wanted) and 0 <= wanted < len(self.experiment.stack):
+            self._calls.of(wanted)
 
-    def _prepare(self, index):
-        self._look(index)
-        if self.classifier is not None:
-            self._calls(index)
-
-    def _wait(self):
-        if self._coming is not None:
-            self._coming.exception()  # what went wrong is said when that frame is shown
-            self._coming = None
+    def look_after_calls(self):
+        """Say what is wrong with a classifier that could not be loaded, and go on without."""
+        if error := self._calls.error:
+            self.take(None)
+            self.message = f"Not called: {error}"
 
     @property
     def frame(self):
@@ -122,7 +134,7 @@ class Explorer:
     @property
     def y_prob(self):
         """Probabilities (n_blobs, n_classes) of its blobs; None without a classifier."""
-        return None if self.classifier is None else self._calls(self.index)
+        return self._calls.of(self.index).result() if self.has_classifier else None
 
     @property
     def labels(self):
@@ -136,13 +148,13 @@ class Explorer:
     @property
     def groups(self):
         """What a blob can be called: the panel's classes, and what is none."""
-        return [*self.panel.names, *([UNSURE, NOT_CALLED] if self.classifier else [ERASED_BLOBS, NOT_LABELLED])]
+        return [*self.panel.names, *([UNSURE, NOT_CALLED] if self.has_classifier else [ERASED_BLOBS, NOT_LABELLED])]
 
     @property
     def called(self):
         """Group of each blob, an index of `groups`."""
         n = len(self.panel.names)
-        if self.classifier is None:
+        if not self.has_classifier:
             labels = self.labels
             return np.select([labels == ERASED, labels == UNLABELLED], [n, n + 1], labels)
         y_prob = np.nan_to_num(self.y_prob)
@@ -167,8 +179,10 @@ class Explorer:
 
     def in_words(self):
         """What is shown, in plain sentences: a list of text."""
-        counted = ", ".join(f"{name} {n}" for name, n in self.counts().items())
+        one, counted = self.classifier, ", ".join(f"{name} {n}" for name, n in self.counts().items())
+        called = f"Called by {one.title}, trained on {one.trained_on['n_training']} crops." if one else "No classifier."
         return [
+            called,
             f"Frame {self.index + 1} of {len(self.experiment.stack)}: {int(self.shown.sum())} blobs shown ({counted}).",
             f"Labels of {self.annotator} given in this window: {len(self._undo)}.",
         ]
@@ -179,9 +193,9 @@ class Explorer:
 
     def go_to(self, index):
         """Show another frame, from 0; a number beyond the ends stands for them."""
-        self._wait()
         before, self.index, self.chosen = self.index, int(np.clip(index, 0, len(self.experiment.stack) - 1)), None
         self._step = self.index - before if abs(self.index - before) == 1 else 0
+        self._calls.come_to(self.index)
 
     def click(self, y_px, x_px):
         """Choose the shown blob nearest to a place, from the outer corner; none where it is farther than CLICK_PX."""
@@ -216,7 +230,7 @@ class Explorer:
         self.message = ""
         if key in (BACK_KEY, FORTH_KEY):
             self.go_to(self.index + (1 if key == FORTH_KEY else -1))
-        elif key == UNSURE_KEY and self.classifier:
+        elif key == UNSURE_KEY and self.has_classifier:
             self.go_to_next(UNSURE)
         elif key == SAME_KEY:
             self.go_to_next(self.groups[0 if self.chosen is None else self.called[self.chosen]])
@@ -274,7 +288,7 @@ class Explorer:
         self.message = self.training.progress()
         if self.training.is_done:
             training, self.training, before = self.training, None, self.called_names
-            had_calls = self.classifier is not None
+            had_calls = self.has_classifier
             self.take(training.result())
             n = int(np.sum(before != self.called_names))
             changed = f" Calls that changed on this frame: {n} of {len(before)}." if had_calls else ""

@@ -36,16 +36,17 @@ def blobs_of_frame(experiment, frame, index):
         and in counts; NaN where none fits).
     """
     filtered = wavelet(frame)
-    found = detect_frame(frame, threshold_sds=LEAST_SDS, filtered=filtered)[[*_FITTED, "sds"]]
+    noise = filtered_noise(filtered)
+    found = detect_frame(frame, threshold_sds=LEAST_SDS, filtered=filtered, noise=noise)[[*_FITTED, "sds"]]
     pixels = np.floor(found[["y_px", "x_px"]].to_numpy()).astype(int)
     found = found.assign(table_row=NOT_IN_TABLE, row=pixels[:, 0], col=pixels[:, 1])
     if experiment.table is not None:
-        own = _of_table(experiment, frame, index, filtered)
+        own = _of_table(experiment, frame, index, filtered, noise)
         found = pd.concat([own, found[_apart(found, own)]]) if len(found) else own
     return found.sort_values(["row", "col"], ignore_index=True)
 
 
-def _of_table(experiment, frame, index, filtered):
+def _of_table(experiment, frame, index, filtered, noise):
     """The table's blobs of a frame, each once."""
     blobs, shape = experiment.blobs, frame.shape
     inside = (blobs["row"] >= 0) & (blobs["row"] < shape[0]) & (blobs["col"] >= 0) & (blobs["col"] < shape[1])
@@ -55,14 +56,14 @@ def _of_table(experiment, frame, index, filtered):
     whole = own["row"].between(border, shape[0] - border - 1) & own["col"].between(border, shape[1] - border - 1)
     if whole.any():
         fitted[whole] = fit_windows(frame, *own.loc[whole, ["row", "col"]].to_numpy().T)[_FITTED].to_numpy()
-    return own.assign(**fitted, sds=_heights(filtered, own["row"].to_numpy(), own["col"].to_numpy()))
+    heights = _heights(filtered, own["row"].to_numpy(), own["col"].to_numpy())
+    return own.assign(**fitted, sds=heights / (noise or 1.0))
 
 
 def _heights(filtered, rows, cols):
-    """Highest of the 3x3 pixels about each place in a filtered frame, in standard deviations of its noise."""
+    """Highest of the 3x3 pixels about each place in a filtered frame."""
     padded = np.pad(filtered, 1, mode="edge")
-    highest = np.max([padded[rows + down, cols + right] for down in range(3) for right in range(3)], axis=0)
-    return highest / (filtered_noise(filtered) or 1.0)
+    return np.max([padded[rows + down, cols + right] for down in range(3) for right in range(3)], axis=0)
 
 
 def _apart(found, own):

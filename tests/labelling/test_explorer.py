@@ -1,6 +1,7 @@
 """Exploring: which blobs are shown and counted, what a click finds, what a key writes, training again, pictures."""
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -302,6 +303,8 @@ def test_few_frames_are_held(tmp_path):
 def test_the_widget_answers_and_says_what_went_wrong(called):
     tool = ExploringTool(called)
     assert len(tool.picture) == 256 * 256
+    assert called.y_prob is not None  # waits
+    tool._answer(None, {"calls": "look"}, None)
     assert sum(tool.view["counts"].values()) == tool.view["n_shown"] == len(tool.view["marks"]["y"])
     assert [one["is_mir"] for one in tool.view["groups"]] == [True] * 3 + [False] * 3
     number = tool.view["number"]
@@ -319,12 +322,45 @@ def test_the_widget_answers_and_says_what_went_wrong(called):
     assert (called.run.root / "figures" / "explore" / "frame_0004_0_0_64.pdf").is_file()
 
 
+def test_a_frame_is_shown_before_its_calls_and_questions_for_them_wait_for_nothing(called):
+    held = threading.Event()
+    called._calls._thread.submit(held.wait)
+    tool = ExploringTool(called)
+    assert tool.view["is_calling"]
+    assert tool.view["counts"] == {}
+    assert len(tool.view["marks"]["y"]) == tool.view["n_shown"] == int(called.passing.sum())
+    assert {tool.view["groups"][k]["name"] for k in tool.view["marks"]["group"]} == {"not called"}
+    number = tool.view["number"]
+    tool._answer(None, {"calls": "look"}, None)
+    assert tool.view["number"] == number
+    tool._answer(None, {"key": "arrowright"}, None)
+    assert (tool.view["frame"], tool.view["is_calling"], tool.view["is_answer"]) == (1, True, True)
+    held.set()
+    counts = called.counts()
+    tool._answer(None, {"calls": "look"}, None)
+    assert tool.view["counts"] == counts
+    assert (tool.view["is_calling"], tool.view["is_answer"]) == (False, False)
+
+
+def test_a_classifier_that_cannot_be_loaded_is_said_and_labels_are_shown(sample, tmp_path):
+    tool = open_explorer(RunFolder(sample, tmp_path / "run"), classifier=tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="no classifier here"):
+        tool.explorer.y_prob  # noqa: B018
+    tool._answer(None, {"calls": "look"}, None)
+    assert tool.view["message"].startswith("Not called: ")
+    assert not tool.view["has_classifier"]
+    assert sum(tool.view["counts"].values()) == tool.view["n_shown"] > 0
+
+
 def test_a_stack_that_moved_is_said(placed):
     tool = ExploringTool(placed)
     placed.experiment.stack.paths[0].rename(placed.experiment.folder / "elsewhere.tif")
     tool._answer(None, {"key": "arrowright"}, None)
     assert tool.view["message"].startswith("Not shown: ")
     assert "stack.tif" in tool.view["message"]
+    (placed.experiment.folder / "elsewhere.tif").rename(placed.experiment.stack.paths[0])
+    tool._answer(None, {"frame": 1}, None)
+    assert tool.view["message"] == ""
 
 
 def test_a_label_that_differs_from_the_call_is_marked(called):
