@@ -444,7 +444,11 @@ function render({ model, el }) {
     clearTimeout(again);
     if (view.is_training) again = setTimeout(() => ask({ train: "look" }, true), ASK_AGAIN_MS);
     clearInterval(calling);
-    if (view.is_calling) calling = setInterval(() => model.send({ calls: "look" }), CALLS_MS);
+    if (view.is_calling) {
+      const look = () => model.send({ calls: "look" });
+      look();
+      calling = setInterval(look, CALLS_MS);
+    }
     if (next && view.is_answer) {
       const content = next;
       next = null;

@@ -82,11 +82,13 @@ class ExploringTool(anywidget.AnyWidget):
             "widest_px": None if np.isinf(choice.widest_px) else choice.widest_px,
             **{name: getattr(choice, name) for name in _NUMBERS},
         }  # fmt: skip
-        if self._sent != explorer.index:
-            grey, *self._greys = frame_bytes(explorer.frame)
-            self.picture, self._sent = grey.tobytes(), explorer.index
-        self.view = {**view, "greys": list(self._greys)}
-        explorer.look_ahead()
+        with self.hold_sync():  # one message
+            if self._sent != explorer.index:
+                grey, *self._greys = frame_bytes(explorer.frame)
+                self.picture, self._sent = grey.tobytes(), explorer.index
+            self.view = {**view, "greys": list(self._greys)}
+        if not is_calling:
+            explorer.look_ahead()
 
     def _marks(self, shown, is_calling):
         """Blobs that are shown: y, x (px), group, and the label where a blob is called another class (else -1)."""
@@ -113,6 +115,7 @@ class ExploringTool(anywidget.AnyWidget):
         """Do what the page asks for, then show what came of it; what goes wrong is said there."""
         explorer, asks_for_calls = self.explorer, "calls" in content
         if asks_for_calls and explorer.is_calling:
+            explorer.look_ahead()  # now that the frame is drawn
             return  # it asks again
         try:
             self._do(content)
