@@ -446,7 +446,7 @@ function render({ model, el }) {
     clearInterval(calling);
     if (view.is_calling) {
       const look = () => model.send({ calls: "look" });
-      look();
+      requestAnimationFrame(look); // the frame first
       calling = setInterval(look, CALLS_MS);
     }
     if (next && view.is_answer) {
