@@ -97,7 +97,7 @@ def out_of_fold(dataset, run, kind, refit, seen, *, seed):
 
 
 def twin_of_rows(dataset, run, rows):
-    """The twin of these crops (see `simulation.twin`), kept in the run folder; None where the stack has no noise."""
+    """The twin of these crops (see `twin.Twin`), kept in the run folder; None where the stack has no noise."""
     if not dataset.noise_sd > 0:
         return None
 

@@ -104,6 +104,11 @@ def _heights(found):
     return np.concatenate([np.zeros(0), *(blobs["height"] for blobs in found)])
 
 
+def noise_seen(values, noise_sd):
+    """Noise of a stack as a classifier of raw crops sees it, in units of that of its training crops (see `scale_for`)."""
+    return scale_for(values, noise_sd) * values["noise_sd_counts"] / noise_sd
+
+
 def scale_for(values, noise_sd):
     """What the light of a stack is multiplied by before a classifier of raw crops sees it.
 

@@ -6,29 +6,30 @@ import numpy as np
 import pandas as pd
 
 from mirnb.classifiers.scores import HOLDS, OPEN, as_text, with_interval
-from mirnb.counting.correction import interval
+from mirnb.counting.correction import Correction, interval
 
 MIN_FRAMES = 5  # fewer say nothing of how frames differ
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Calls of a sample, frame by frame."""
+    """Calls of a sample, frame by frame, and what they are corrected with."""
 
     name: str
     role: str  # sample, reference or blank
-    calls: np.ndarray  # (n_frames, n_classes) blobs called each class, partners left out
+    bins: np.ndarray  # (n_frames, n_bins) blobs in each bin of the correction, partners left out
     replicate: np.ndarray  # (n_frames,) number of the replicate each frame belongs to
     area_um2: float  # of all frames together, where blobs are counted
     truth: np.ndarray | None = None  # (n_mirs,) molecules of a simulated sample, as `truth.true_molecules` counts them
+    correction: Correction | None = None  # of its own noise, where its stacks are cleaner than the training frames
 
     @property
     def n_frames(self):
-        return len(self.calls)
+        return len(self.bins)
 
     @property
     def counts(self):
-        return self.calls.sum(axis=0)
+        return self.bins.sum(axis=0)
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,18 @@ def estimate_abundances(samples, correction):
     blank_rate, blank_draws = 0.0, 0.0
     if blanks:
         n_frames = sum(one.n_frames for one in blanks)
-        counts = np.sum([one.counts for one in blanks], axis=0)
-        blank_rate = correction.estimate(counts) / n_frames
-        blank_draws = correction.draws(counts, stream=1) / n_frames
+        counts, own = np.sum([one.counts for one in blanks], axis=0), blanks[0].correction or correction
+        blank_rate = own.estimate(counts) / n_frames
+        blank_draws = own.draws(counts, stream=1) / n_frames
     found = []
     for number, one in enumerate(samples, 2):
-        molecules, draws = correction.estimate(one.counts), correction.draws(one.counts, stream=number)
-        rates = _replicate_rates(one, correction)
-        spread, factor = _differences(one, rates, correction, number)
+        own = one.correction or correction
+        molecules, draws = own.estimate(one.counts), own.draws(one.counts, stream=number)
+        rates = _replicate_rates(one, own)
+        spread, factor = _differences(one, rates, own, number)
         draws = draws * factor
         blank = one.role != "blank" and len(blanks)
-        limit = _detection_limit(one, molecules, correction, np.std(blank_draws * one.n_frames, axis=0) if blank else 0.0)
+        limit = _detection_limit(molecules, own, np.std(blank_draws * one.n_frames, axis=0) if blank else 0.0)
         if blank:
             molecules = np.maximum(molecules - blank_rate * one.n_frames, 0)
             draws = np.maximum(draws - blank_draws * one.n_frames, 0)
@@ -78,7 +80,7 @@ def estimate_abundances(samples, correction):
 
 def _replicate_rates(sample, correction):
     """Molecules a frame of each replicate, (n_replicates, n_classes)."""
-    each = [sample.calls[sample.replicate == number] for number in np.unique(sample.replicate)]
+    each = [sample.bins[sample.replicate == number] for number in np.unique(sample.replicate)]
     return np.array([correction.estimate(one.sum(axis=0)) / len(one) for one in each])
 
 
@@ -86,12 +88,12 @@ def _differences(sample, rates, correction, stream):
     """Spread between replicates (n_classes,), and what draws are multiplied by for differences beyond chance."""
     rng, n = np.random.default_rng([correction.seed, 13, stream]), correction.n_resamples
     if len(rates) > 1:
-        mean, n_each = rates.mean(axis=0), len(sample.calls) / len(rates)
+        mean, n_each = rates.mean(axis=0), sample.n_frames / len(rates)
         with np.errstate(invalid="ignore", divide="ignore"):
             extra = rates.var(axis=0, ddof=1) / mean**2 - 1 / (mean * n_each)
         extra = np.sqrt(np.maximum(np.nan_to_num(extra, posinf=0.0, neginf=0.0), 0) / len(rates))
         return rates.std(axis=0, ddof=1), np.exp(rng.standard_t(len(rates) - 1, (n, 1)).clip(-20, 20) * extra)
-    totals = sample.calls[:, :-1].sum(axis=1)
+    totals = correction.by_class(sample.bins)[:, :-1].sum(axis=1)
     extra = 0.0
     if len(totals) >= MIN_FRAMES and totals.mean() > 0:
         beyond = max(totals.var(ddof=1) - totals.mean(), 0)
@@ -99,11 +101,12 @@ def _differences(sample, rates, correction, stream):
     return np.full(len(correction.names), np.nan), np.exp(extra * rng.standard_normal((n, 1)))
 
 
-def _detection_limit(sample, molecules, correction, blank_sd):
+def _detection_limit(molecules, correction, blank_sd):
     """Molecules a class must have to be told from none 95 times in 100 (Currie 1968), given the other classes and blanks."""
-    own = np.diagonal(correction.yields)
-    others = molecules[:, None] * correction.yields * (1 - np.eye(len(own)))
-    drawn = np.einsum("k,nkj->nj", molecules, correction.drawn_yields * (1 - np.eye(len(own))))
+    yields, drawn_yields = correction.by_class(correction.yields), correction.by_class(correction.drawn_yields)
+    own = np.diagonal(yields)
+    others = molecules[:, None] * yields * (1 - np.eye(len(own)))
+    drawn = np.einsum("k,nkj->nj", molecules, drawn_yields * (1 - np.eye(len(own))))
     variance = others.sum(axis=0) + drawn.var(axis=0) + (blank_sd * own) ** 2
     return (2.71 + 3.29 * np.sqrt(variance)) / np.maximum(own, 1e-9)
 
@@ -131,7 +134,7 @@ def abundance_table(found, correction, *, reference=None):
         molecules = interval(mirs, drawn)
         share = _share(mirs)
         shares = interval(share, _share(drawn))
-        counted = sample.counts[:n_mirs]
+        counted = correction.by_class(sample.counts)[:n_mirs]
         true = np.full(n_mirs, np.nan) if sample.truth is None else np.asarray(sample.truth, float)
         relative = dict.fromkeys(("value", "low", "high"), np.full(n_mirs, np.nan))
         if reference is not None and sample.role == "sample":
@@ -156,6 +159,17 @@ def abundance_table(found, correction, *, reference=None):
             }  # fmt: skip
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def draws_table(found, correction):
+    """Draws of the molecules of each miR, one row a sample and draw: numbers of one row belong together.
+
+    Any function of them, drawn so, has its 95 % interval between the 2.5th and 97.5th percentile of its values.
+    """
+    n_mirs = len(correction.names) - 1
+    parts = [pd.DataFrame(one.draws[:, :n_mirs].round(2), columns=correction.names[:n_mirs]) for one in found]
+    named = {one.sample.name: part.rename_axis("draw").reset_index() for one, part in zip(found, parts, strict=True)}
+    return pd.concat(named, names=["sample"]).reset_index(level="sample")
 
 
 def _share(numbers):

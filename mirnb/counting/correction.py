@@ -79,15 +79,18 @@ class Correction:
     names : sequence
         Of the classes, for messages.
     confusion, hidden, n_resamples, seed
-        As `corrected_counts` takes them, in the order of `names`.
+        As `corrected_counts` takes them, in the order of `names`; columns may be finer than classes, so many `bins` a class.
+    moves, hidden_moves : ndarray, optional
+        As `bins.moves_at` gives them, where counts are of a cleaner stack than the matrix.
     """
 
-    def __init__(self, names, confusion, hidden=None, *, n_resamples=10_000, seed):
+    def __init__(self, names, confusion, hidden=None, *, moves=None, hidden_moves=None, n_resamples=10_000, seed):
         self.names, self.n_resamples, self.seed = list(names), n_resamples, seed
-        self.confusion = np.asarray(confusion, float)
+        self.confusion, self.moves = np.asarray(confusion, float), (moves, hidden_moves)
         n = len(self.names)
-        if self.confusion.shape != (n, n):
+        if self.confusion.shape[:1] != (n,) or self.confusion.shape[1] % n:
             raise InputError(f"{n} classes need a confusion matrix of {n}x{n}, got {self.confusion.shape}")
+        self.n_bins = self.confusion.shape[1]
         if not (np.isfinite(self.confusion).all() and (self.confusion >= 0).all()):
             raise InputError("a confusion matrix holds counts of molecules: numbers from 0 on, none missing")
         empty = [str(name) for name, row in zip(self.names, self.confusion, strict=True) if not row.sum()]
@@ -96,21 +99,29 @@ class Correction:
                 f"the confusion matrix has no molecule of {', '.join(empty)}: without labelled ones nothing is known of "
                 "how they are called; label some and train again"
             )
-        self.hidden = np.zeros((n - 1, n)) if hidden is None else np.asarray(hidden, float)
-        self.yields = _yields(self.confusion, self.hidden)
+        self.hidden = np.zeros((n - 1, self.n_bins)) if hidden is None else np.asarray(hidden, float)
+        self.yields = _yields(self.confusion, self.hidden, *self.moves)
+
+    def by_class(self, yields):
+        """Yields or counts, bins along the last axis, of each called class."""
+        return yields.reshape(*yields.shape[:-1], len(self.names), -1).sum(axis=-1)
 
     @property
     def condition(self):
         """Condition number: 1 when no class is mistaken, infinite when two cannot be told apart."""
-        shares = self.yields / self.yields.sum(axis=1, keepdims=True)
-        return float(np.linalg.cond(shares))
+        return float(np.linalg.cond(self._shares))
+
+    @property
+    def _shares(self):
+        yields = self.by_class(self.yields)
+        return yields / yields.sum(axis=1, keepdims=True)
 
     @property
     def remark(self):
         """A sentence when the matrix is near-singular, else empty."""
         if self.condition < NEAR_SINGULAR:
             return ""
-        shares = self.yields / self.yields.sum(axis=1, keepdims=True)
+        shares = self._shares
         apart = np.abs(shares[:, None] - shares[None]).sum(axis=2) + 9 * np.eye(len(shares))
         one, other = np.unravel_index(np.argmin(apart), apart.shape)
         return (
@@ -120,14 +131,14 @@ class Correction:
 
     @cached_property
     def drawn_yields(self):
-        """Yields drawn anew, (n_resamples, n_classes, n_classes)."""
+        """Yields drawn anew, (n_resamples, n_classes, n_bins)."""
         rng = np.random.default_rng([self.seed, 11])
-        confusion = rng.gamma(self.confusion + 1 / len(self.names), size=(self.n_resamples, *self.confusion.shape))
-        return _yields(confusion, rng.gamma(self.hidden, size=(self.n_resamples, *self.hidden.shape)))
+        confusion = rng.gamma(self.confusion + 1 / self.n_bins, size=(self.n_resamples, *self.confusion.shape))
+        return _yields(confusion, rng.gamma(self.hidden, size=(self.n_resamples, *self.hidden.shape)), *self.moves)
 
     def estimate(self, counts):
-        """Molecules of each class, (n_classes,): where the inverse would be negative, the nearest that is not."""
-        return _unmix(self._checked(counts), self.yields[None])[0]
+        """Molecules of each class that make counts of bins most likely, (n_classes,), none below 0."""
+        return _unmix(self._checked(counts), self.yields[None], n_rounds=2000)[0]
 
     def draws(self, counts, *, stream=0):
         """Molecules of each class with counts and matrix drawn anew, (n_resamples, n_classes).
@@ -136,36 +147,39 @@ class Correction:
             Counts of different samples are drawn independently of each other: another number for each.
         """
         rng = np.random.default_rng([self.seed, 12, stream])
-        drawn = rng.gamma(self._checked(counts) + 0.5, size=(self.n_resamples, len(self.names)))
+        prior = 0.5 * len(self.names) / self.n_bins  # half a blob a class
+        drawn = rng.gamma(self._checked(counts) + prior, size=(self.n_resamples, self.n_bins))
         return _unmix(drawn, self.drawn_yields)
 
     def _checked(self, counts):
         counts = np.asarray(counts, float)
-        if counts.shape != (len(self.names),):
-            raise InputError(f"expected one count for each of {len(self.names)} classes, got {counts.shape}")
+        if counts.shape != (self.n_bins,):
+            raise InputError(f"expected one count for each of {self.n_bins} classes, got {counts.shape}")
         if not (np.isfinite(counts).all() and (counts >= 0).all()):
             raise InputError(f"counts are numbers from 0 on, got {counts.tolist()}")
         return counts
 
 
-def _yields(confusion, hidden):
-    """Calls of each class that a labelled molecule of each true class stands for, (..., n_classes, n_classes).
+def _yields(confusion, hidden, moves=None, hidden_moves=None):
+    """Calls of each bin that a labelled molecule of each true class stands for, (..., n_classes, n_bins).
 
     Rows of miRs hold, beside their own calls, those of the hidden pairs that come with them, so they may sum to above 1;
     the row of noise, the last, is without them and sums to 1.
     """
-    rows = confusion.copy()
-    mirs = rows[..., :-1, :] + hidden
-    noise = np.maximum(rows[..., -1, :] - hidden.sum(axis=-2), 1e-9)
-    labelled = rows.sum(axis=-1, keepdims=True)
-    rows[..., :-1, :] = mirs / labelled[..., :-1, :]
-    rows[..., -1, :] = noise / noise.sum(axis=-1, keepdims=True)
-    return rows
+    rows, labelled = confusion.copy(), confusion.sum(axis=-1, keepdims=True)
+    rows[..., -1, :] = np.maximum(rows[..., -1, :] - hidden.sum(axis=-2), 1e-9)
+    labelled[..., -1, :] = rows[..., -1, :].sum(axis=-1, keepdims=True)
+    if moves is not None:
+        rows, hidden = np.einsum("...kb,kbc->...kc", rows, moves), np.einsum("...kb,kbc->...kc", hidden, hidden_moves)
+    rows[..., :-1, :] += hidden
+    return rows / labelled
 
 
-def _unmix(counts, yields):
+def _unmix(counts, yields, *, n_rounds=300):
     """Solve counts = molecules @ yields for molecules from 0 on, each row of counts with its own matrix: (n, n_classes)."""
     counts = np.broadcast_to(counts, (len(yields), yields.shape[-1]))
+    if yields.shape[1] < yields.shape[2]:
+        return _most_likely(counts, yields, n_rounds=n_rounds)
     across = yields.transpose(0, 2, 1)
     singular = np.linalg.cond(across) > 1e12
     safe = np.where(singular[:, None, None], np.eye(yields.shape[-1]), across)
@@ -178,12 +192,12 @@ def _unmix(counts, yields):
 
 def _most_likely(counts, yields, *, n_rounds=300):
     """Molecules from 0 on that make Poisson counts most likely, by expectation and maximisation."""
-    total = counts.sum(axis=1, keepdims=True)
-    molecules = np.broadcast_to(total / counts.shape[1], counts.shape)
+    total, n = counts.sum(axis=1, keepdims=True), yields.shape[1]
+    molecules, each = np.broadcast_to(total / n, (len(counts), n)), yields.sum(axis=2)
     for _ in range(n_rounds):
-        expected = np.einsum("nk,nkj->nj", molecules, yields)
+        expected = (molecules[:, None] @ yields)[:, 0]
         ratio = np.divide(counts, expected, out=np.zeros_like(counts, float), where=expected > 0)
-        molecules = molecules * np.einsum("nkj,nj->nk", yields, ratio) / yields.sum(axis=2)
+        molecules = molecules * (yields @ ratio[:, :, None])[:, :, 0] / each
     return np.where(molecules < 1e-6 * total, 0, molecules)
 
 

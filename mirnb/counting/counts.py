@@ -16,6 +16,7 @@ from mirnb.caches import cache_key, read_arrays, stored, write_arrays
 from mirnb.classifiers.classifier import classifier_fingerprint, load_classifier
 from mirnb.classifiers.likeness import profile_distance, profile_of, verdict
 from mirnb.cluster import in_turn, open_client, submit
+from mirnb.counting.bins import N_LEVELS, bins_of, by_class
 from mirnb.counting.worker import FITTED, FRAMES_A_PART, Job, count_part, look_at_stack
 from mirnb.experiments.check import MANY_REPEATED
 from mirnb.experiments.experiment import MOST_UNLIKE_PIXELS, QUARTER_TURNS
@@ -33,12 +34,17 @@ class CountedStack:
 
     name: str
     error: str = ""
-    calls: np.ndarray | None = None  # (n_frames, n_classes) blobs called each class, partners left out
+    bins: np.ndarray | None = None  # (n_frames, n_bins) blobs in each of `bins.bins_of`, partners left out
     n_blobs: int = 0
     n_partners: int = 0
     frame_um2: float = 0.0  # of a frame, where blobs are counted: their crops lie inside
     values: dict | None = None  # of likeness.FEATURES, profile_distance and repeated_share
     unlike: tuple = ()  # what is not like the training data
+
+    @property
+    def calls(self):
+        """Blobs called each class, (n_frames, n_classes)."""
+        return by_class(self.bins)
 
 
 def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None):
@@ -154,10 +160,10 @@ def _blobs_of_part(experiment, start):
 
 def _gather(job, experiment, classifier, cache, folder):
     """Go through the parts of a stack: write its table, count its calls, say whether it is like the training data."""
-    panel, n_classes = classifier.panel, classifier.panel.n_mirs + 1
+    panel, n_bins = classifier.panel, N_LEVELS * (classifier.panel.n_mirs + 1)
     look, *parts = _parts(job, cache)
     values = {name: value.item() for name, value in read_arrays(look).items()}
-    calls, profile, n_blobs, n_partners, makers = np.zeros((job.n_frames, n_classes), int), 0, 0, 0, set()
+    bins, profile, n_blobs, n_partners, makers = np.zeros((job.n_frames, n_bins), int), 0, 0, 0, set()
     with whole_file(folder / "blobs_classified.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for number, path in enumerate(parts):
             part = read_arrays(path)
@@ -165,7 +171,7 @@ def _gather(job, experiment, classifier, cache, folder):
             table, y_prob = _part_table(part, experiment, panel, first_id=n_blobs + 1), part["y_prob"]
             table.to_csv(file, index=False, header=number == 0, lineterminator="\n")
             counted = np.isfinite(y_prob[:, 0]) & table["partner"].isna().to_numpy()
-            np.add.at(calls, (part["frame"][counted], y_prob[counted].argmax(axis=1)), 1)
+            np.add.at(bins, (part["frame"][counted], bins_of(y_prob[counted], classifier.facts)), 1)
             profile = profile + profile_of(y_prob[counted])
             n_blobs, n_partners = n_blobs + len(table), n_partners + int(table["partner"].notna().sum())
     rows, cols = experiment.stack.frame_shape
@@ -183,7 +189,7 @@ def _gather(job, experiment, classifier, cache, folder):
             f"{values['repeated_share']:.0%} of blobs repeat from frame to frame: a time series counts them many times"
         )
     return CountedStack(
-        job.name, calls=calls, n_blobs=n_blobs, n_partners=n_partners, frame_um2=frame_um2, values=values,
+        job.name, bins=bins, n_blobs=n_blobs, n_partners=n_partners, frame_um2=frame_um2, values=values,
         unlike=tuple(unlike),
     )  # fmt: skip
 

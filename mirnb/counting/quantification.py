@@ -1,5 +1,6 @@
 """Count the miRs of new samples: from stacks to a table of abundances with intervals, and whether to trust it."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from mirnb.classifiers.classifier import Classifier, classifier_fingerprint, load_classifier
+from mirnb.classifiers.likeness import SAME_NOISE, noise_seen
 from mirnb.classifiers.making import best_classifier, train_facts
 from mirnb.counting import abundance, changes
-from mirnb.counting.abundance import Sample, abundance_table, estimate_abundances
+from mirnb.counting.abundance import Sample, abundance_table, draws_table, estimate_abundances
+from mirnb.counting.bins import held_out_bins, moves_at
 from mirnb.counting.changes import fold_changes, replicate_changes
 from mirnb.counting.correction import Correction
 from mirnb.counting.counts import count_stacks
@@ -97,7 +100,7 @@ class Quantified:
     remark: str  # on the matrix of confusion
 
 
-def quantify_plan(plan, *, scheduler="", n_resamples=10_000, seed=3):
+def quantify_plan(plan, *, scheduler="", n_resamples=4000, seed=3):
     """Count all stacks of a plan and estimate the abundances of their samples; tables are written.
 
     Raises
@@ -109,11 +112,9 @@ def quantify_plan(plan, *, scheduler="", n_resamples=10_000, seed=3):
     counted = count_stacks(plan.inputs, classifier.folder, plan.stacks, scheduler=scheduler)
     if all(one.error for one in counted):
         raise InputError("no stack could be counted:\n" + "\n".join(f"{one.name}: {one.error}" for one in counted))
-    correction = Correction(
-        classifier.panel.names, classifier.facts.confusion, classifier.facts.hidden, n_resamples=n_resamples, seed=seed
-    )
-    stacks = stack_table(plan.inputs, counted, classifier.panel)
-    found = estimate_abundances(_samples(plan.inputs, counted), correction)
+    corrections = _corrections(classifier, plan.inputs, n_resamples=n_resamples, seed=seed)
+    correction, stacks = corrections(1.0), stack_table(plan.inputs, counted, classifier.panel)
+    found = estimate_abundances(_samples(plan.inputs, counted, classifier, corrections), correction)
     reference = next((one for one in found if one.sample.role == "reference"), None)
     table = abundance_table(found, correction, reference=reference)
     trusted = stacks.groupby("sample")["verdict"].agg(lambda one: "; ".join(dict.fromkeys(one)))
@@ -128,12 +129,28 @@ def quantify_plan(plan, *, scheduler="", n_resamples=10_000, seed=3):
         ),
         fold_changes(found, correction), replicate_changes(found, correction), correction.remark,
     )  # fmt: skip
+    plan.results.table(draws_table(found, correction), "draws")
     for name in ("stacks", "abundance", "fold_changes", "replicate_changes"):
         plan.results.table(getattr(made, name), name)
     return made
 
 
-def _samples(inputs, counted):
+def _corrections(classifier, inputs, *, n_resamples, seed):
+    """A function: noise of a stack, as a share of that in training -> Correction of its counts, made once for each."""
+    detected = all(one.experiment is None or one.experiment.table is None for one in inputs)
+    known = held_out_bins(classifier.facts, detected=detected)
+
+    @functools.cache
+    def correction_at(noise):
+        cleaner = noise < 1 - SAME_NOISE and classifier.facts.twin is not None
+        moves = moves_at(classifier, noise, seed=seed) if cleaner else (None, None)
+        how = {"moves": moves[0], "hidden_moves": moves[1], "n_resamples": n_resamples, "seed": seed}
+        return Correction(classifier.panel.names, *known, **how)
+
+    return correction_at
+
+
+def _samples(inputs, counted, classifier, corrections):
     """Counted stacks pooled into samples; stacks that failed are left out."""
     pooled = {}
     for one, stack in zip(inputs, counted, strict=True):
@@ -142,12 +159,14 @@ def _samples(inputs, counted):
     samples = []
     for name, parts in pooled.items():
         numbers = {label: number for number, label in enumerate(dict.fromkeys(one.replicate for one, _ in parts))}
-        replicate = [np.full(len(stack.calls), numbers[one.replicate]) for one, stack in parts]
-        area_um2 = sum(len(stack.calls) * stack.frame_um2 for _, stack in parts)
-        calls = np.concatenate([stack.calls for _, stack in parts])
+        replicate = [np.full(len(stack.bins), numbers[one.replicate]) for one, stack in parts]
+        area_um2 = sum(len(stack.bins) * stack.frame_um2 for _, stack in parts)
+        bins = np.concatenate([stack.bins for _, stack in parts])
+        noise = np.mean([noise_seen(stack.values, classifier.trained_on["noise_sd_counts"]) for _, stack in parts])
         truths = [true_molecules(one.experiment, one.experiment.panel) for one, _ in parts]
         truth = None if any(one is None for one in truths) else np.sum(truths, axis=0)
-        samples.append(Sample(name, parts[0][0].role, calls, np.concatenate(replicate), area_um2, truth))
+        own = corrections(round(noise, 2))
+        samples.append(Sample(name, parts[0][0].role, bins, np.concatenate(replicate), area_um2, truth, own))
     return samples
 
 
@@ -161,7 +180,7 @@ def stack_table(inputs, counted, panel):
             rows.append({**row, "verdict": "failed", "error": stack.error})
             continue
         source = "detected" if one.experiment.table is None else one.experiment.blobs_path.name
-        row |= {"frames": len(stack.calls), "blobs": stack.n_blobs, "blobs_from": source, "partners": stack.n_partners}
+        row |= {"frames": len(stack.bins), "blobs": stack.n_blobs, "blobs_from": source, "partners": stack.n_partners}
         row |= {f"called_{name}": int(n) for name, n in zip(panel.names, stack.calls.sum(axis=0), strict=True)}
         row |= stack.values
         row["verdict"] = "like the training data" if not stack.unlike else "unlike in " + ", ".join(stack.unlike)
