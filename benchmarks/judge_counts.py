@@ -4,9 +4,9 @@
 
 Experiments are simulated and `twin_cnn` is trained on each; then samples of about 2,000 miRs, shares drawn from Dirichlet(3)
 and Dirichlet(.3) in turn, are simulated at normal density, detected and classified, with each classifier in turn; `--noise`
-draws them as if they had been denoised to so many counts. What the classifiers say of each blob is kept below `--out`, so that
-ways to count are judged on the same samples: ours, the inverse of the calls' confusion (this program's until 0.6), and QuaPy's
-ACC, PACC, EMQ and KDEyML on equal inputs where it is installed (BayesianCC where its extra is).
+draws them as if they had been denoised to so many counts. What the classifiers say of each blob is kept below `--out`, so
+that ways to count are judged on the same samples: ours, the inverse of the calls' confusion (this program's until 0.6), and
+QuaPy's ACC, PACC, EMQ and KDEyML on equal inputs where it is installed (BayesianCC where its extra is).
 
 Truth is the rate a sample was drawn with, of molecules a person would have labelled, times the share of such molecules that
 is detected at all (printed apart). About 25 minutes on 2 cores.

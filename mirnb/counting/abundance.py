@@ -7,6 +7,7 @@ import pandas as pd
 
 from mirnb.classifiers.scores import HOLDS, OPEN, as_text, with_interval
 from mirnb.counting.correction import Correction, interval
+from mirnb.counting.misfit import LEAST_P, Misfit, judge_fit
 
 MIN_FRAMES = 5  # fewer say nothing of how frames differ
 
@@ -42,6 +43,7 @@ class Abundance:
     limit: np.ndarray  # (n_classes,) molecules, detection limit
     spread: np.ndarray  # (n_classes,) standard deviation between replicates of molecules a frame; NaN with one
     replicate_rates: np.ndarray  # (n_replicates, n_classes) molecules a frame of each, blanks subtracted
+    misfit: Misfit
 
 
 def estimate_abundances(samples, correction):
@@ -74,7 +76,8 @@ def estimate_abundances(samples, correction):
             molecules = np.maximum(molecules - blank_rate * one.n_frames, 0)
             draws = np.maximum(draws - blank_draws * one.n_frames, 0)
             rates = np.maximum(rates - blank_rate, 0)
-        found.append(Abundance(one, molecules, draws, limit, spread, rates))
+        fit = judge_fit(one.counts, own, stream=number)
+        found.append(Abundance(one, molecules, draws, limit, spread, rates, fit))
     return found
 
 
@@ -126,7 +129,8 @@ def abundance_table(found, correction, *, reference=None):
         sample, role, class, frames, counted, counted_share, molecules, low, high, true (of simulated samples, as
         `truth.true_molecules` counts them), share, share_low, share_high, true_share, per_frame, per_frame_low,
         per_frame_high, per_um2, per_um2_low, per_um2_high, detection_limit, spread_per_frame (standard deviation between
-        replicates), relative_share, relative_low, relative_high (against the reference; NaN without one), remark.
+        replicates), misfit_p (share of good samples whose calls fit as badly), relative_share, relative_low, relative_high
+        (against the reference; NaN without one), remark.
     """
     n_mirs, rows = len(correction.names) - 1, []
     for one in found:
@@ -152,10 +156,11 @@ def abundance_table(found, correction, *, reference=None):
                         f"{unit}_high": molecules["high"][k] / size}  # fmt: skip
             below = "below its detection limit" if mirs[k] < one.limit[k] else ""
             lacking = "none in the reference" if reference is not None and not reference.molecules[k] else ""
+            remarks = (below, lacking, correction.remark, str(one.misfit))
             row |= {
-                "detection_limit": one.limit[k], "spread_per_frame": one.spread[k],
+                "detection_limit": one.limit[k], "spread_per_frame": one.spread[k], "misfit_p": one.misfit.p,
                 "relative_share": relative["value"][k], "relative_low": relative["low"][k],
-                "relative_high": relative["high"][k], "remark": "; ".join(filter(None, [below, lacking, correction.remark])),
+                "relative_high": relative["high"][k], "remark": "; ".join(filter(None, remarks)),
             }  # fmt: skip
             rows.append(row)
     return pd.DataFrame(rows)
@@ -210,6 +215,8 @@ def in_words(table):
             sentences.append(
                 f"{name}: {most['class']} is its most frequent miR: {verdict}, {n} molecules, {share} of all miRs."
             )
+    for name, own in table[table["misfit_p"] < LEAST_P].groupby("sample", sort=False):
+        sentences.append(f"{name}: {own['remark'].iloc[0].split('; ')[-1]}.")
     below = table[table["molecules"] < table["detection_limit"]]
     if len(below):
         sentences.append(f"Below their detection limit, not told from none: {_by_sample(below, table)}.")

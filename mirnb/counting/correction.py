@@ -18,6 +18,7 @@ import pandas as pd
 from mirnb.classifiers.scores import percentiles
 from mirnb.files import InputError
 
+FEW = 20  # labelled molecules of a class; with fewer its row of the matrix is hardly known, which is said
 NEAR_SINGULAR = 20.0  # condition number of the matrix from which it is said
 
 
@@ -118,7 +119,13 @@ class Correction:
 
     @property
     def remark(self):
-        """A sentence when the matrix is near-singular, else empty."""
+        """What is weak about the matrix, in a clause or two, else empty: few molecules of a class, or near-singular."""
+        rows = zip(self.names, self.confusion.sum(axis=1), strict=True)
+        few = ", ".join(f"{n:.0f} labelled molecules of {name}" for name, n in rows if n < FEW)
+        few = few and f"only {few}: intervals are wide, and estimates lean towards their prior; label {FEW} or more"
+        return "; ".join(filter(None, [few, self._singular()]))
+
+    def _singular(self):
         if self.condition < NEAR_SINGULAR:
             return ""
         shares = self._shares
@@ -179,18 +186,18 @@ def _unmix(counts, yields, *, n_rounds=300):
     """Solve counts = molecules @ yields for molecules from 0 on, each row of counts with its own matrix: (n, n_classes)."""
     counts = np.broadcast_to(counts, (len(yields), yields.shape[-1]))
     if yields.shape[1] < yields.shape[2]:
-        return _most_likely(counts, yields, n_rounds=n_rounds)
+        return most_likely(counts, yields, n_rounds=n_rounds)
     across = yields.transpose(0, 2, 1)
     singular = np.linalg.cond(across) > 1e12
     safe = np.where(singular[:, None, None], np.eye(yields.shape[-1]), across)
     molecules = np.linalg.solve(safe, counts[:, :, None])[:, :, 0]
     outside = np.flatnonzero(singular | (molecules < 0).any(axis=1))
     if len(outside):
-        molecules[outside] = _most_likely(counts[outside], yields[outside])
+        molecules[outside] = most_likely(counts[outside], yields[outside])
     return molecules
 
 
-def _most_likely(counts, yields, *, n_rounds=300):
+def most_likely(counts, yields, *, n_rounds=300):
     """Molecules from 0 on that make Poisson counts most likely, by expectation and maximisation."""
     total, n = counts.sum(axis=1, keepdims=True), yields.shape[1]
     molecules, each = np.broadcast_to(total / n, (len(counts), n)), yields.sum(axis=2)

@@ -98,7 +98,7 @@ def count_part(packed, job, start, blobs, scale):
     blobs : DataFrame or None
         Blobs of a table on these frames (see `classify_frames`); None: they are detected.
     scale : float
-        Of the stack, as `classifier.scale_for` gives it.
+        Of the stack, as `likeness.scale_for` gives it.
 
     Returns
     -------

@@ -83,7 +83,7 @@ def predict_frame(classifier, frame, blobs, *, scale):
     """Probabilities (n_blobs, n_classes) of the blobs of a frame; NaN where a crop would leave it.
 
     scale : float
-        Of its stack, as `classifier.scale_for` gives it.
+        Of its stack, as `likeness.scale_for` gives it.
     """
     y_prob = np.full((len(blobs), classifier.panel.n_mirs + 1), np.nan)
     inside = fits(frame.shape, blobs["row"].to_numpy(), blobs["col"].to_numpy(), classifier.panel.crop_window)

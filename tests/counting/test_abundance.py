@@ -154,6 +154,7 @@ def _row(sample, name, molecules, ends, share, ends_of_share, *, true=np.nan, li
         "sample": sample, "role": role, "class": name, "molecules": molecules, "low": ends[0], "high": ends[1],
         "share": share, "share_low": ends_of_share[0], "share_high": ends_of_share[1], "true": true,
         "detection_limit": limit,
+        "misfit_p": 1.0,
     }  # fmt: skip
 
 

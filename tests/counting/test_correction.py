@@ -150,3 +150,28 @@ def test_samples_share_the_draws_of_the_matrix():
     # counts are large here, so nearly all of the spread is the matrix's: what is common drops out of a ratio
     assert np.corrcoef(one[:, 2], other[:, 2])[0, 1] > 0.9
     assert np.std(np.log(one[:, 2] / other[:, 2])) < 0.7 * np.std(np.log(one[:, 2]))
+
+
+def test_fewer_than_twenty_labels_of_a_class_are_said_and_counted_all_the_same():
+    few = Correction(["red", "green", "noise"], [[40, 1, 2], [1, 12, 1], [2, 2, 90]], seed=1)
+    assert few.remark.startswith("only 14 labelled molecules of green: intervals are wide")
+    assert few.estimate([100, 50, 200]).sum() == pytest.approx(350)
+    assert Correction(["red", "green", "noise"], [[40, 1, 2], [1, 22, 1], [2, 2, 90]], seed=1).remark == ""
+
+
+def test_bins_finer_than_classes_narrow_what_calls_leave_open():
+    # calls alone cannot tell the classes apart, how sure they are can
+    fine = np.array([[300, 100, 50, 150], [100, 300, 150, 50.0]])
+    found = Correction(["a", "b"], fine, seed=1, n_resamples=500)
+    truth = np.array([500.0, 200.0])
+    np.testing.assert_allclose(found.estimate(truth @ (fine / 600)), truth, rtol=1e-3)
+    assert found.by_class(found.yields).tolist() == pytest.approx(np.array([[2 / 3, 1 / 3], [2 / 3, 1 / 3]]))
+    low, high = np.percentile(found.draws(truth @ (fine / 600))[:, 0], [2.5, 97.5])
+    assert low < 500 < high
+    assert high - low < 250
+
+
+def test_calls_that_move_are_brought_back():
+    moves = np.array([[[0.5, 0.5], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]])  # half of the first class's right calls are lost
+    moved = Correction(["a", "noise"], [[100, 0], [0, 100]], moves=moves, hidden_moves=moves[:1], seed=1)
+    assert moved.estimate([50, 150]).tolist() == pytest.approx([100, 100], rel=1e-3)
