@@ -5,6 +5,7 @@ the brightest within a pixel counting. Places at random have a mean rank of a ha
 """
 
 import functools
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -38,8 +39,38 @@ _TURNED = {  # what becomes of (y, x) on a frame of (rows, cols)
 }
 
 
+@dataclass(frozen=True)
+class Misplacement:
+    """What is wrong with the places of a table, and where they would fit: turned, then larger, then shifted."""
+
+    words: str = ""  # a clause with the likely cause; empty where they fit or cannot be told
+    light: float | None = None  # mean rank at the places as they are; None for too few
+    turned: str = ""  # of _TURNED
+    scale: float = 1.0  # from the corner
+    shift_px: tuple = (0.0, 0.0)  # down, right
+    frames_on: int = 0
+    dark: tuple = ()  # frames (from 0) without light at their places, where others have it
+
+    @property
+    def moves(self):
+        """Whether the places would fit elsewhere."""
+        return (self.turned, self.scale, self.shift_px, self.frames_on) != ("", 1.0, (0.0, 0.0), 0)
+
+    def fitted(self, places, shape):
+        """Where places (frame, y_px, x_px) would fit on frames of a shape (rows, cols): a DataFrame with the same rows."""
+        y, x = _TURNED[self.turned](places["y_px"], places["x_px"], shape)
+        down, right = self.shift_px
+        moved = {"y_px": y * self.scale + down, "x_px": x * self.scale + right}
+        return places.assign(frame=places["frame"] + self.frames_on, **moved)
+
+
 def about_places(stack, places, pixel_size_nm):
-    """What is wrong with the places of a table, in a clause with the likely cause; empty where they fit or cannot be told.
+    """What is wrong with the places of a table in words: those of `find_misplacement`."""
+    return find_misplacement(stack, places, pixel_size_nm).words
+
+
+def find_misplacement(stack, places, pixel_size_nm):
+    """What is wrong with the places of a table, and where they would fit.
 
     Parameters
     ----------
@@ -48,20 +79,25 @@ def about_places(stack, places, pixel_size_nm):
         frame (from 0), y_px, x_px (from the outer corner), as the stack was recorded.
     pixel_size_nm : float
         With which nm became pixels.
+
+    Returns
+    -------
+    Misplacement
     """
     points = {int(frame): own[["y_px", "x_px"]].to_numpy() for frame, own in looked_at(places).groupby("frame")}
     if sum(map(len, points.values())) < MIN_BLOBS:
-        return ""
-    recorded = dict(_recorded(stack, points))
+        return Misplacement()
+    recorded = dict(recorded_frames(stack, points))
     ranks = {frame: _ranks(pixels) for frame, pixels in recorded.items()}
     here, _ = _mean_rank(ranks, points)
     if here >= FITS:
-        return _without_light(ranks, points) or _about_offset(recorded, points)
+        return replace(_without_light(ranks, points) or _offset(recorded, points), light=here)
     causes = [*_other_frames(stack, points), *_other_scales(ranks, points, pixel_size_nm), *_other_origins(ranks, points)]
-    best, cause = max(causes, default=(0.0, ""))
+    best, cause = max(causes, key=lambda one: one[0], default=(0.0, None))
     if best >= here + _BETTER:
-        return cause
-    return "" if here >= NO_LIGHT else "there is hardly more light at its places than anywhere; is it another stack's table?"
+        return replace(cause, light=here)
+    unlit = "there is hardly more light at its places than anywhere; is it another stack's table?"
+    return Misplacement("" if here >= NO_LIGHT else unlit, light=here)
 
 
 def looked_at(places):
@@ -71,24 +107,27 @@ def looked_at(places):
 
 
 def places_of(experiment):
-    """Places of an experiment's table, each once, as `about_places` takes them."""
+    """Places of an experiment's table, each once, as `find_misplacement` takes them."""
     y, x = (experiment.table[name].to_numpy() / experiment.pixel_size_nm for name in ("y [nm]", "x [nm]"))
     return pd.DataFrame({"frame": experiment.frame_index, "y_px": y, "x_px": x}).drop_duplicates()
 
 
 def warn_of_places(experiment):
     """Warn where the table of an experiment does not lie on the light of its stack: every number would be wrong."""
-    wrong = _about(experiment)
+    wrong = misplacement_of(experiment).words
     if wrong:
-        warn(f"{experiment.blobs_path}: does not fit the light of {experiment.stack.paths[0]}: {wrong}")
+        stack = experiment.stack.paths[0]
+        warn(f"{experiment.blobs_path}: does not fit the light of {stack}: {wrong} (explore.ipynb shows it)")
 
 
 @functools.lru_cache(maxsize=1)  # of the experiment that is worked on: several splits of it are prepared in a row
-def _about(experiment):
-    return about_places(experiment.stack, places_of(experiment), experiment.pixel_size_nm)
+def misplacement_of(experiment):
+    """`find_misplacement` of an experiment's table."""
+    return find_misplacement(experiment.stack, places_of(experiment), experiment.pixel_size_nm)
 
 
-def _recorded(stack, frames):
+def recorded_frames(stack, frames):
+    """Index and frame of those wanted, as the stack was recorded: not turned."""
     for index, frame in stack.frames(sorted(frames)):
         yield index, np.rot90(frame, -stack.quarter_turns)
 
@@ -121,16 +160,16 @@ def _stands_out(mean, n, n_points):
 
 
 def _without_light(ranks, points):
-    dark = [frame + 1 for frame, own in points.items() if len(own) >= 15 and _at(ranks[frame], own).mean() < NO_LIGHT]
-    if not dark:
-        return ""
-    return (
-        f"on frame {', '.join(map(str, dark))}, of {len(points)} looked at, there is hardly more light than anywhere; "
+    dark = [frame for frame, own in points.items() if len(own) >= 15 and _at(ranks[frame], own).mean() < NO_LIGHT]
+    named = ", ".join(str(frame + 1) for frame in dark)
+    words = (
+        f"on frame {named}, of {len(points)} looked at, there is hardly more light than anywhere; "
         "are parts of the table another stack's?"
     )
+    return Misplacement(words, dark=tuple(dark)) if dark else None
 
 
-def _about_offset(recorded, points):
+def _offset(recorded, points):
     """Whether all places lie off the blobs in the same direction, by a fraction of a pixel or a few."""
     off = []
     for frame, own in points.items():
@@ -140,24 +179,26 @@ def _about_offset(recorded, points):
             off.append((fitted[nearest] - own)[distance < _NEAR_PX])
     off = np.concatenate([np.zeros((0, 2)), *off])
     if len(off) < MIN_BLOBS or np.abs(down_right := np.median(off, axis=0)).max() < _OFF_PX:
-        return ""
-    down, right = down_right
-    return (
+        return Misplacement()
+    down, right = down_right.tolist()
+    words = (
         f"positions fit {right:+.1f} px in x and {down:+.1f} px in y further; "
         "do they count from the middle of the first pixel, or from 1?"
     )
+    return Misplacement(words, shift_px=(down, right))
 
 
 def _other_frames(stack, points):
     """Whether each frame's places fit a neighbouring frame."""
     n_points = sum(map(len, points.values()))
     wanted = {frame + k for frame in points for k in _FRAMES_OFF} & set(range(len(stack)))
-    ranks = {frame: _ranks(pixels) for frame, pixels in _recorded(stack, wanted)}
+    ranks = {frame: _ranks(pixels) for frame, pixels in recorded_frames(stack, wanted)}
     for k in _FRAMES_OFF:
         mean, n = _mean_rank(ranks, {frame + k: own for frame, own in points.items()})
         if _stands_out(mean, n, n_points):
             sign, wrong = ("+", "low") if k > 0 else ("-", "high")
-            yield mean, f"positions fit frame {sign} {abs(k)}: rows name it {abs(k)} too {wrong}, frames count from 1"
+            words = f"positions fit frame {sign} {abs(k)}: rows name it {abs(k)} too {wrong}, frames count from 1"
+            yield mean, Misplacement(words, frames_on=k)
 
 
 def _other_scales(ranks, points, pixel_size_nm):
@@ -171,15 +212,11 @@ def _other_scales(ranks, points, pixel_size_nm):
     *means, in_pixels, in_um = means
     if (best := max(means)) > 0:
         scale = np.exp(logs[np.array(means) >= best - 0.003].mean())
-        yield (
-            best,
-            (
-                f"positions fit {scale:.3g} times larger; was {pixel_size_nm / scale:.3g} nm set in ThunderSTORM, for "
-                f"{pixel_size_nm:g}?"
-            ),
-        )
-    yield in_pixels, f"positions fit {pixel_size_nm:g} times larger; are they in pixels?"
-    yield in_um, "positions fit 1000 times larger; are they in µm?"
+        set_nm = f"was {pixel_size_nm / scale:.3g} nm set in ThunderSTORM, for {pixel_size_nm:g}?"
+        yield best, Misplacement(f"positions fit {scale:.3g} times larger; {set_nm}", scale=float(scale))
+    words = f"positions fit {pixel_size_nm:g} times larger; are they in pixels?"
+    yield in_pixels, Misplacement(words, scale=pixel_size_nm)
+    yield in_um, Misplacement("positions fit 1000 times larger; are they in µm?", scale=1000.0)
 
 
 def _other_origins(ranks, points):
@@ -188,6 +225,8 @@ def _other_origins(ranks, points):
     shape = ranks[chosen[0]].shape
     points = {frame: points[frame][np.abs(points[frame]).max(axis=1) < 2 * max(shape)] for frame in chosen}  # none astray
     n_points = max(sum(map(len, points.values())), 1)
+    if sum(len(np.unique(np.floor(own), axis=0)) for own in points.values()) < n_points / 2:
+        return  # in a few pixels, as µm are: some bright spot would take them all
     reach = np.max([np.abs(points[frame]).max(initial=0) for frame in chosen])
     size = [next_fast_len(int(length + max(reach, *shape)) + 1, real=True) for length in shape]
     light = {frame: rfft2(ranks[frame] - 0.5, size, workers=2) for frame in chosen}
@@ -207,4 +246,5 @@ def _other_origins(ranks, points):
         shift = "" if max(abs(down), abs(right)) <= _NEAR_PX else f"{right:+d} px in x and {down:+d} px in y further"
         if (words or shift) and _stands_out(mean, n_points, n_points):
             about = "" if words else "; do they count from the corner of a ROI?"
-            yield mean, f"positions fit {' and '.join(filter(None, [words, shift]))}{about}"
+            said = f"positions fit {' and '.join(filter(None, [words, shift]))}{about}"
+            yield mean, Misplacement(said, turned=words, shift_px=(float(down), float(right)))

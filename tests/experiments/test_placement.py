@@ -10,7 +10,7 @@ from mirnb.cli import main
 from mirnb.experiments.blobs import LABEL_COLUMNS, label_columns, read_blobs, write_table
 from mirnb.experiments.check import check_experiment
 from mirnb.experiments.experiment_file import load_experiment
-from mirnb.experiments.placement import about_places
+from mirnb.experiments.placement import about_places, find_misplacement
 from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.files import heard
 from mirnb.simulation.folders import simulate_experiment
@@ -71,6 +71,35 @@ def test_check_warns_with_the_likely_cause(case, folder, tmp_path):
     write_table(own / "blobs.csv", _inside(_moved(read_blobs(folder / "blobs.csv"), **change)))
     warnings = check_experiment(own).warnings
     assert [one for one in warnings if "does not fit the light" in one and pd.Series([one]).str.contains(words)[0]], warnings
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_positions_come_back_to_where_they_were(case, folder):
+    table = read_blobs(folder / "blobs.csv")
+    moved = _inside(_moved(table, **WRONG[case][0]))
+    was, places = _places(table.loc[moved.index]), _places(moved)
+    found = find_misplacement(Stack([folder / "stack.tif"]), places, NM)
+    assert found.moves
+    back = found.fitted(places, (ROWS, COLS))
+    pd.testing.assert_series_equal(back["frame"], was["frame"])
+    assert (
+        np.hypot(back["y_px"] - was["y_px"], back["x_px"] - was["x_px"]).max() < 1.5
+    )  # a shift is found to a pixel each way
+
+
+def test_what_fits_or_cannot_be_told_stays_where_it_is(folder):
+    places = _places(read_blobs(folder / "blobs.csv"))
+    for some, light in ((places, pytest.approx(0.99, abs=0.02)), (places[:9], None)):
+        found = find_misplacement(Stack([folder / "stack.tif"]), some, NM)
+        assert (found.words, found.moves, found.light) == ("", False, light)
+        pd.testing.assert_frame_equal(found.fitted(some, (ROWS, COLS)), some)
+
+
+def test_positions_in_um_that_share_one_pixel_are_not_taken_for_shifted_ones(tmp_path):
+    folder = simulate_experiment(tmp_path / "s", settings=Settings(n_frames=8))
+    places = _places(read_blobs(folder / "blobs.csv"))
+    in_um = places.assign(y_px=places["y_px"] / 1000, x_px=places["x_px"] / 1000)
+    assert "are they in µm" in about_places(Stack([folder / "stack.tif"]), in_um, NM)
 
 
 def test_the_table_of_another_stack_and_of_a_part_of_it_are_noticed(folder, tmp_path):
