@@ -4,7 +4,7 @@ import lazy_loader
 
 _DRAWN = {
     "style": ["use_style"],
-    "images": ["draw_frame", "draw_image", "draw_techniques"],
+    "images": ["draw_frame", "draw_image", "draw_places", "draw_techniques"],
     "molecules": ["colour_rows", "draw_channels", "draw_molecules", "draw_peaks", "draw_template_pairs", "draw_templates"],
     "training": ["draw_class_counts", "draw_complexity", "draw_learning_curves", "draw_network", "draw_sweep"],
     "scores": ["draw_confusion", "draw_confusions", "draw_learning_curve", "draw_precision_recall", "draw_rejection",

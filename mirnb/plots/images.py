@@ -1,14 +1,17 @@
 """Draw frames and responses to templates (thesis Fig 1)."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from mirnb.plots.style import make_axes, own_axes, pt, put_legend, put_title
+from mirnb.plots.style import broken, figure_in, make_axes, own_axes, pt, put_legend, put_title
 
 _UNITS = {"original": "counts above background", "cosine similarity": "similarity, 0 to 1"}
+_PLACES = ({"marker": "x", "mec": "#e69f00"}, {"marker": "o", "mec": "#56b4e9"})  # of a table, and where they would fit
+_BRIGHT_SDS = 8.0  # of the noise: white
 _LENGTHS_UM = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100])
 
 
@@ -98,6 +101,36 @@ def _faint(ax, rows, cols, marker, *, label):
         "path_effects": [withStroke(linewidth=pt(1.8), foreground="0.25")],
     }
     ax.plot(cols, rows, ls="", marker=marker, label=label, **faint)
+
+
+def draw_places(panels, *, um_per_px, title=None):
+    """Positions on grey pictures beside each other: a table's, and where they would fit.
+
+    Parameters
+    ----------
+    panels : dict
+        Title -> (image, corner, side_px, places). The image (rows, cols) is light above the ground, in standard deviations
+        of its noise; from its pixel `corner` (row, col) on side_px are shown, all where that is None. places: name ->
+        ndarray of shape (n, 2), y_px and x_px in the image, from its outer corner.
+    um_per_px : float
+        For the scale bars.
+    """
+    axes = make_axes(len(panels), width=4.8, height=4.8, keeps_shape=True)
+    names = list(dict.fromkeys(name for *_, places in panels.values() for name in places))
+    for ax, (about, (image, corner, side_px, places)) in zip(axes, panels.items(), strict=True):
+        part = image[corner[0] :, corner[1] :][:side_px, :side_px]
+        draw_image(part, ax=ax, title=about, low=0, high=_BRIGHT_SDS)
+        size = pt(6 if side_px else 2.5)
+        for name, points in places.items():
+            y, x = (points - corner - 0.5).T  # pictures count from the middle of a pixel
+            style = {"ms": size, "mew": size / 5, **_PLACES[names.index(name)]}
+            ax.plot(x, y, ls="", mfc="none", label=name, **style)
+        draw_scale_bar(ax, um_per_px, width_px=part.shape[1], at=(0.04 * part.shape[1], 0.95 * part.shape[0]))
+    figure = axes[0].figure
+    put_legend(axes, below=True)
+    if title:
+        figure.suptitle(broken(title, 0.95 * figure_in(axes[0])), fontsize=plt.rcParams["axes.titlesize"])
+    return figure
 
 
 def draw_techniques(images, corner, *, field_px, um_per_px, found=None, window=None, colour="w", figure=None):

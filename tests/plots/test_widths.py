@@ -27,6 +27,13 @@ def frame_calls(panel):
     return plots.draw_frame(RNG.normal(900, 34, (100, 100)), blobs, panel, um_per_px=0.12, title=NAMES["title"])
 
 
+def places(panel):
+    sets = {"positions of the table": 100 * RNG.random((9, 2)), "where they would fit": 100 * RNG.random((9, 2))}
+    image, words = RNG.normal(0, 1, (100, 100)), "positions fit +0.5 px in x and +0.5 px in y further; do they count from 1?"
+    panels = {"mean of 8 frames": (image, (0, 0), None, sets), "a part of it": (image, (20, 30), 40, sets)}
+    return plots.draw_places(panels, um_per_px=0.12, title=f"{panel.name}.csv: {words}")
+
+
 def techniques(panel):
     images = {name: RNG.random((100, 100)) for name in ("cosine similarity", "cross-correlation", "original")}
     blobs = pd.DataFrame({"row": [30, 95], "col": [50, 98]})
@@ -178,8 +185,9 @@ def subsets(panel):
 
 DRAWN = [
     profiles, predicted_confusions, separability, subsets,
-    frame_calls, techniques, molecules, templates, template_pairs, channels, peaks, class_counts, network, learning_curves,
-    sweep, complexity, confusions, curves, roc, reliabilities, score_intervals, rivals, rejection, learning_curve,
+    frame_calls, places, techniques, molecules, templates, template_pairs, channels, peaks, class_counts, network,
+    learning_curves, sweep, complexity, confusions, curves, roc, reliabilities, score_intervals, rivals, rejection,
+    learning_curve,
 ]  # fmt: skip
 
 
