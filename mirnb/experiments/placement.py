@@ -92,7 +92,11 @@ def find_misplacement(stack, places, pixel_size_nm):
     here, _ = _mean_rank(ranks, points)
     if here >= FITS:
         return replace(_without_light(ranks, points) or _offset(recorded, points), light=here)
-    causes = [*_other_frames(stack, points), *_other_scales(ranks, points, pixel_size_nm), *_other_origins(ranks, points)]
+    causes = [
+        *_other_frames(stack, points),
+        *_other_scales(ranks, points, pixel_size_nm),
+        *_other_origins(recorded, ranks, points),
+    ]
     best, cause = max(causes, key=lambda one: one[0], default=(0.0, None))
     if best >= here + _BETTER:
         return replace(cause, light=here)
@@ -169,8 +173,8 @@ def _without_light(ranks, points):
     return Misplacement(words, dark=tuple(dark)) if dark else None
 
 
-def _offset(recorded, points):
-    """Whether all places lie off the blobs in the same direction, by a fraction of a pixel or a few."""
+def _median_off(recorded, points):
+    """Median (down, right) from places to the blobs beside them, px; 0 where there are few."""
     off = []
     for frame, own in points.items():
         fitted = detect_frame(recorded[frame])[["y_px", "x_px"]].to_numpy()
@@ -178,9 +182,14 @@ def _offset(recorded, points):
             distance, nearest = cKDTree(fitted).query(own)
             off.append((fitted[nearest] - own)[distance < _NEAR_PX])
     off = np.concatenate([np.zeros((0, 2)), *off])
-    if len(off) < MIN_BLOBS or np.abs(down_right := np.median(off, axis=0)).max() < _OFF_PX:
+    return np.median(off, axis=0).tolist() if len(off) >= MIN_BLOBS else [0.0, 0.0]
+
+
+def _offset(recorded, points):
+    """Whether all places lie off the blobs in the same direction, by a fraction of a pixel or a few."""
+    down, right = _median_off(recorded, points)
+    if max(abs(down), abs(right)) < _OFF_PX:
         return Misplacement()
-    down, right = down_right.tolist()
     words = (
         f"positions fit {right:+.1f} px in x and {down:+.1f} px in y further; "
         "do they count from the middle of the first pixel, or from 1?"
@@ -219,7 +228,7 @@ def _other_scales(ranks, points, pixel_size_nm):
     yield in_um, Misplacement("positions fit 1000 times larger; are they in µm?", scale=1000.0)
 
 
-def _other_origins(ranks, points):
+def _other_origins(recorded, ranks, points):
     """Whether positions fit when they are shifted, swapped or mirrored."""
     chosen = sorted(points, key=lambda frame: -len(points[frame]))[:N_SHIFTED]
     shape = ranks[chosen[0]].shape
@@ -243,8 +252,12 @@ def _other_origins(ranks, points):
             for at, length in zip(np.unravel_index(fit.argmax(), fit.shape), size, strict=True)
         )
         mean = 0.5 + float(fit.max()) / n_points
-        shift = "" if max(abs(down), abs(right)) <= _NEAR_PX else f"{right:+d} px in x and {down:+d} px in y further"
-        if (words or shift) and _stands_out(mean, n_points, n_points):
+        if not _stands_out(mean, n_points, n_points):
+            continue
+        moved = {frame: np.add(np.column_stack(turned(*points[frame].T, shape)), (down, right)) for frame in chosen}
+        down, right = np.add((down, right), _median_off(recorded, moved)).tolist()
+        shift = "" if max(abs(down), abs(right)) <= _NEAR_PX else f"{right:+.0f} px in x and {down:+.0f} px in y further"
+        if words or shift:
             about = "" if words else "; do they count from the corner of a ROI?"
             said = f"positions fit {' and '.join(filter(None, [words, shift]))}{about}"
-            yield mean, Misplacement(said, turned=words, shift_px=(float(down), float(right)))
+            yield mean, Misplacement(said, turned=words, shift_px=(down, right))
