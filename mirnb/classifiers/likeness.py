@@ -174,7 +174,8 @@ def verdict(values, profile, ranges, training_profile):
             told = [f"{one:,.0f}" if abs(one) >= 1000 else f"{one:.3g}" for one in (value, low, high)]
             unlike.append(f"{words} ({told[0]}, training {told[1]} to {told[2]})")
     distance, limit = profile_distance(profile, training_profile)
-    if distance > limit:
+    cleaner = values["noise_sd_counts"] < ranges["noise_sd_counts"][0] * (1 - SAME_NOISE)  # calls are surer then, rightly
+    if distance > limit and not cleaner:
         unlike.append(f"probabilities (profile {distance:.2f} from the training data's, chance stays under {limit:.2f})")
     return unlike
 

@@ -154,3 +154,10 @@ def test_the_table_ends_with_the_training_frames():
     assert table.index.tolist() == ["a", "b", "(training frames)"]
     assert table.loc["(training frames)", "noise_sd_counts"] == "10.0 to 20.0"
     assert table.loc["a", "noise_sd_counts"] == ""
+
+
+def test_a_cleaner_stack_may_be_called_more_surely():
+    sure = np.zeros((2, N_BINS), int)
+    sure[:, -1] = 1000
+    assert any("probabilities" in one for one in verdict(_values(), sure, RANGES, EVEN))
+    assert [one.split()[0] for one in verdict(_values(noise_sd_counts=3.0), sure, RANGES, EVEN)] == ["noise"]
