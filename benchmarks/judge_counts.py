@@ -25,7 +25,7 @@ os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OM
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
 from tqdm.auto import tqdm
 
 from mirnb.caches import read_arrays, write_arrays
@@ -187,23 +187,17 @@ def _mean(values, chosen):
     return values[chosen].mean() if chosen.any() else np.nan
 
 
-class _Known(ClassifierMixin, BaseEstimator):
-    """What QuaPy asks for its labels; it is given the probabilities themselves."""
-
-    def __init__(self, n_classes=4):
-        self.n_classes, self.classes_ = n_classes, np.arange(n_classes)
-
-
 def _quapy(classifiers, samples, rates):
     try:
-        from quapy.method import aggregative
+        from quapy.method import aggregative, confidence
     except ImportError:
         print("\nQuaPy is not installed")
         return
     warnings.simplefilter("ignore")
     for name in ("ACC", "PACC", "EMQ", "KDEyML", "BayesianCC"):
         try:
-            fitted = [_fit_quapy(getattr(aggregative, name), one) for one in classifiers]
+            kind = getattr(confidence if name == "BayesianCC" else aggregative, name)
+            fitted = [_fit_quapy(kind, one) for one in classifiers]
             errors = []
             for k, (sample, rate) in enumerate(zip(samples, rates, strict=True)):
                 found = fitted[k % len(classifiers)](sample["y_prob"].astype(float))[: len(rate)]
@@ -216,7 +210,9 @@ def _quapy(classifiers, samples, rates):
 def _fit_quapy(kind, classifier):
     facts, n_classes = classifier.facts, classifier.panel.n_mirs + 1
     y_prob, y_true = facts.y_prob[facts.found].astype(float), facts.y_true[facts.found]
-    method = kind(_Known(n_classes), fit_classifier=False)
+    stand_in = LogisticRegression()  # is asked for its classes alone: QuaPy is given the probabilities
+    stand_in.classes_ = np.arange(n_classes)
+    method = kind(stand_in, fit_classifier=False)
     crisp = isinstance(method, _crisp())
     method.train_prevalence = np.bincount(y_true, minlength=n_classes) / len(y_true)
     method.aggregation_fit(y_prob.argmax(axis=1) if crisp else y_prob / y_prob.sum(axis=1, keepdims=True), y_true)
