@@ -19,7 +19,10 @@ FEATURES = {
     "flux_counts": ("flux", 0.25),
 }
 _PROFILE_MARGIN = 0.05  # distance of two profiles that passes beside chance
-SAME_NOISE, SAME_LIGHT = 0.05, 0.25  # within so large a share, noise and light pass for those trained in
+SAME_NOISE = 0.05  # within so large a share, noise passes for that trained in
+DIMMER = (
+    0.6  # relative light below which a stack is dimmer: another shape of its distribution alone makes .66 (real molecules)
+)
 _MIN_HEIGHTS = 20  # blobs that tell how bright a stack is
 
 
@@ -113,8 +116,8 @@ def scale_for(values, noise_sd):
     """What the light of a stack is multiplied by before a classifier of raw crops sees it.
 
     A noisier stack is brought to the unit of its own noise. A cleaner one is used as it is, in the unit of the training
-    noise, but where its blobs are clearly brighter or dimmer than those of the training frames: then they give the unit,
-    as long as that leaves no more noise than in training.
+    noise, but where its blobs are clearly dimmer than those of the training frames: then they give the unit, as long as
+    that leaves no more noise than in training.
 
     Parameters
     ----------
@@ -126,7 +129,7 @@ def scale_for(values, noise_sd):
     most, light = noise_sd / values["noise_sd_counts"], values["relative_light"]
     if most < 1 / (1 + SAME_NOISE):
         return most
-    return min(1 / light, most) if most > 1 / (1 - SAME_NOISE) and abs(light - 1) > SAME_LIGHT else 1.0
+    return min(1 / light, most) if most > 1 / (1 - SAME_NOISE) and light < DIMMER else 1.0
 
 
 def training_ranges(experiment):
