@@ -106,6 +106,7 @@ def _number(kind, fits, words):
 _not_negative = _number(int, lambda number: number >= 0, "be 0 or more")
 _positive = _number(int, lambda number: number >= 1, "be 1 or more")
 _above_0 = _number(float, lambda number: 0 < number < 1e5, "be above 0")
+_above_0_below_1 = _number(float, lambda number: 0 < number < 1, "lie between 0 and 1")
 _share = _number(float, lambda number: 0 <= number < 1, "lie from 0 to below 1")
 
 
@@ -238,6 +239,10 @@ def _add_classify(parser):
     parser.add_argument(
         "--min-probability", type=_share, default=0.0, metavar="P", help="blobs less sure than this are called unsure"
     )
+    parser.add_argument(
+        "--max-crosstalk", type=_above_0_below_1, metavar="P",
+        help="calls too unsure to promise that at most this share of any miR's molecules is called another are unsure",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="blob table to write")
 
 

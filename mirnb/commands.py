@@ -185,40 +185,53 @@ def run_export_rois(options):
 
 
 def run_classify(options):
-    import nbformat
-
     from mirnb.classifiers.classifier import about_noise, count_classes, load_classifier
+    from mirnb.classifiers.crosstalk import promise
+    from mirnb.classifiers.making import train_facts
     from mirnb.experiments.blobs import write_table
     from mirnb.experiments.check import require_dispersion
     from mirnb.experiments.experiment_file import load_experiment
     from mirnb.experiments.placement import warn_of_places
-    from mirnb.files import InputError
-    from mirnb.notebook_pages import conclusion_of
-    from mirnb.report import quantification_page
 
     experiment = load_experiment(options.folder)
     experiment.require_blobs()
     warn_of_places(experiment)
     require_dispersion(experiment)
     classifier = load_classifier(options.classifier, kind=options.kind)
-    table = classifier.classify(experiment, min_probability=options.min_probability)
+    promised = None
+    if options.max_crosstalk:
+        classifier = train_facts(classifier)
+        promised = promise(classifier.facts, classifier.panel, options.max_crosstalk)
+    table = classifier.classify(experiment, min_probability=options.min_probability, promise=promised)
     write_table(options.out, table)
     print(f"classifier: {classifier.kind}")
+    if promised:
+        print(*promised.in_words(), sep="\n")
     for line in about_noise(classifier, experiment):
         print(line)
     print(count_classes(table, classifier.panel).to_string())
     print(f"crowded (another blob inside the window)  {int(table['crowded'].sum())}")
     print(f"written: {options.out}", flush=True)
+    _page_of_calls(options, classifier)
+    return 0
+
+
+def _page_of_calls(options, classifier):
+    import nbformat
+
+    from mirnb.files import InputError
+    from mirnb.notebook_pages import conclusion_of
+    from mirnb.report import quantification_page
+
     folder = options.out.with_name(f"{options.out.stem}_counted")
     try:
         page = quantification_page(folder, classifier=classifier.folder, stacks=[str(options.folder)])
     except InputError as error:  # such as a classifier that cannot count
         print(f"no page: {error}")
-        return 0
+        return
     if page.with_suffix(".ipynb").exists():
         print(*conclusion_of(nbformat.read(page.with_suffix(".ipynb"), as_version=4)), sep="\n")
     print(f"page: {page}")
-    return 0
 
 
 def run_overlay(options):

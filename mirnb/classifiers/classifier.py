@@ -96,13 +96,15 @@ class Classifier:
             raise InputError(f"{self!r}: gives {lost} of {len(y_prob)} blobs no probability; are crops or stack damaged?")
         return y_prob
 
-    def classify(self, experiment, *, min_probability=0.0):
+    def classify(self, experiment, *, min_probability=0.0, promise=None):
         """Classify every blob of an experiment, labelled or not.
 
         Parameters
         ----------
         min_probability : float
             A blob whose class is less probable is called "unsure".
+        promise : crosstalk.Promise, optional
+            A blob called a miR less surely than it asks for is called "unsure", too.
 
         Returns
         -------
@@ -127,7 +129,8 @@ class Classifier:
             if (table[name].dropna() % 1 == 0).all():
                 table[name] = table[name].astype("Int64")  # 1.0 was 1 in the file
         table["class"] = names[np.where(kept, np.argmax(np.nan_to_num(y_prob), axis=1), -1)]
-        table.loc[kept & (np.nan_to_num(y_prob).max(axis=1) < min_probability), "class"] = UNSURE
+        unsure = y_prob.max(axis=1) < min_probability  # NaN is not
+        table.loc[unsure if promise is None else unsure | (kept & promise.unsure(np.nan_to_num(y_prob))), "class"] = UNSURE
         for k, name in enumerate(self.panel.names):
             table[f"p_{name}"] = y_prob[:, k].round(6)
         table["crowded"], once = False, ~experiment.repeated
