@@ -95,6 +95,7 @@ def _broken(numbers, *, n_draws=400, share=0.03):
     return n_broken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbers", [(450, 450, 450, 900), (300, 2000, 1500, 100)], ids=["alike", "another mixture"])
 def test_of_400_promises_at_most_one_in_twenty_is_broken(numbers):
     assert _broken(numbers) <= binom.ppf(0.999, 400, 0.05)
@@ -105,6 +106,7 @@ def test_thresholds_that_held_on_the_labels_themselves_break_a_third_of_the_time
     assert _broken((300, 2000, 1500, 100)) > 400 / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fixed_sequence", "bonferroni_holm"])
 def test_mapie_keeps_no_more_at_the_same_promise(method):
     """False positives are the molecules of one miR that are called another; each miR at our confidence, on a grid.
