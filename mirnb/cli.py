@@ -263,6 +263,11 @@ def _add_quantify(parser):
     )
     parser.add_argument("--samples", default="", metavar="samples.csv", help="columns stack, sample, role, replicate")
     parser.add_argument(
+        "--keep-frames",
+        action="store_true",
+        help="count frames that are out of focus, dirty, moved, ..., too (see frames.csv)",
+    )
+    parser.add_argument(
         "--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster; processes of this machine by default"
     )
     parser.add_argument("--seed", type=_not_negative, default=3, help="of the intervals (default 3)")

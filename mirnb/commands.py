@@ -268,13 +268,14 @@ def run_quantify(options):
 
     given = {"stacks": options.stacks, "blobs": options.blobs, "samples": options.samples}
     plan = plan_files(load_classifier(options.classifier), out=options.out, **given)
-    found = quantify_plan(plan, scheduler=options.scheduler, seed=options.seed)
+    found = quantify_plan(plan, keep_frames=options.keep_frames, scheduler=options.scheduler, seed=options.seed)
     print(*in_words(found.stacks), sep="\n")
     shown = found.abundance[["sample", "class", "counted", "molecules", "low", "high", "share", "remark"]]
     print(shown.round({"molecules": 0, "low": 0, "high": 0, "share": 3}).to_string(index=False))
     if found.remark:
         print(f"warning: {found.remark}")
-    page = quantification_page(options.out, classifier=plan.classifier.folder, seed=options.seed, **given)
+    told = {"keep_frames": options.keep_frames, "seed": options.seed}
+    page = quantification_page(options.out, classifier=plan.classifier.folder, **told, **given)
     print(f"page: {page}")
     return 1 if (found.stacks["verdict"] == "failed").any() else 0
 

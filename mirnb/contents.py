@@ -61,6 +61,7 @@ FIGURES = (
     Figure("mistakes_twin_cnn", "08_classifiers", "–", "Mistakes of the twin-trained CNN looked at"),
     Figure("frame_calls_twin_cnn", "08_classifiers", "–", "A frame with the calls of the twin-trained CNN"),
     Figure("confusion_folds", "09_quantification", "–", "Confusion out of fold, which counts are corrected with"),
+    Figure("frame_measures", "09_quantification", "–", "What each frame of a stack is like, and which are left out"),
     Figure("frame_counted", "09_quantification", "–", "A frame of the first stack with its calls"),
     Figure("molecules_counted", "09_quantification", "–", "Blobs of each called class, the brightest and the least sure"),
     Figure("abundance", "09_quantification", "–", "miRs counted in new samples, with intervals"),

@@ -179,7 +179,7 @@ class _Progress:
         return show
 
 
-def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3):
+def quantification_page(out, *, classifier, stacks, blobs=(), samples="", keep_frames=False, seed=3):
     """Run notebook 09 over what `quantification.quantify_plan` has counted already: path of its page."""
 
     def place(text):
@@ -187,7 +187,8 @@ def quantification_page(out, *, classifier, stacks, blobs=(), samples="", seed=3
 
     given = {
         "out": place(out), "classifier": place(classifier), "stacks": [place(one) for one in stacks],
-        "blobs": [place(one) for one in blobs], "samples": place(samples) if samples else "", "seed": seed,
+        "blobs": [place(one) for one in blobs], "samples": place(samples) if samples else "",
+        "keep_frames": keep_frames, "seed": seed,
     }  # fmt: skip
     return _page_alone("09_quantification", Path(out), given)
 

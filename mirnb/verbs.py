@@ -71,7 +71,7 @@ def detect(stack, *, pixel_size_nm=None, take=None):
     return detect_stack(opened, pixel_size_nm=opened.choose_pixel_size(pixel_size_nm))
 
 
-def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", seed=3) -> Quantified:
+def quantify(classifier, stacks, out, *, blobs=(), samples="", keep_frames=False, scheduler="", seed=3) -> Quantified:
     """Count the miRs of stacks: tables of abundances with intervals, and of what each stack is like.
 
     Parameters
@@ -85,6 +85,8 @@ def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", see
         Blob tables of the stacks, in their order; they are detected without.
     samples : path
         samples.csv; each stack is a sample of its own without.
+    keep_frames : bool
+        Count frames that are out of focus, dirty, moved, ..., too.
     scheduler : str
         Address of a Dask cluster; processes of this machine when empty.
     seed : int
@@ -103,7 +105,7 @@ def quantify(classifier, stacks, out, *, blobs=(), samples="", scheduler="", see
     """
     stacks = [stacks] if isinstance(stacks, str | Path) else stacks
     plan = plan_notebook("", out, classifier=classifier, stacks=stacks, blobs=blobs, samples=samples)
-    return quantify_plan(plan, scheduler=scheduler, seed=seed)
+    return quantify_plan(plan, keep_frames=keep_frames, scheduler=scheduler, seed=seed)
 
 
 def label(experiment, annotator, *, classifier=""):

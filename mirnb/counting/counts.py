@@ -17,7 +17,9 @@ from mirnb.classifiers.classifier import classifier_fingerprint, load_classifier
 from mirnb.classifiers.likeness import profile_distance, profile_of, verdict
 from mirnb.cluster import in_turn, open_client, submit
 from mirnb.counting.bins import N_LEVELS, bins_of, by_class
+from mirnb.counting.frames import frames_in_words, judge_frames, share_seen_again
 from mirnb.counting.worker import FITTED, FRAMES_A_PART, Job, count_part, look_at_stack
+from mirnb.experiments.blobs import write_table
 from mirnb.experiments.check import MANY_REPEATED
 from mirnb.experiments.experiment import MOST_UNLIKE_PIXELS, QUARTER_TURNS
 from mirnb.experiments.placement import looked_at, places_of
@@ -34,7 +36,8 @@ class CountedStack:
 
     name: str
     error: str = ""
-    bins: np.ndarray | None = None  # (n_frames, n_bins) blobs in each of `bins.bins_of`, partners left out
+    bins: np.ndarray | None = None  # (n_counted, n_bins) blobs in each of `bins.bins_of`, partners left out
+    frames: pd.DataFrame | None = None  # one row a frame: frame (from 1), its measures, verdict, counted
     n_blobs: int = 0
     n_partners: int = 0
     frame_um2: float = 0.0  # of a frame, where blobs are counted: their crops lie inside
@@ -43,18 +46,25 @@ class CountedStack:
 
     @property
     def calls(self):
-        """Blobs called each class, (n_frames, n_classes)."""
+        """Blobs called each class, (n_counted, n_classes)."""
         return by_class(self.bins)
 
+    @property
+    def odd_frames(self):
+        """Frames with a verdict, as text."""
+        return frames_in_words(self.frames["verdict"].to_numpy())
 
-def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None):
+
+def count_stacks(inputs, classifier_folder, out, *, keep_frames=False, scheduler="", n_workers=None):
     """Find, classify and count the blobs of stacks.
 
     Parameters
     ----------
     inputs : list of samples.Input
     out : path
-        Gets <name of the stack>/blobs_classified.csv of each, and a cache.
+        Gets <name of the stack>/blobs_classified.csv and frames.csv of each, and a cache.
+    keep_frames : bool
+        Count frames that are out of focus, dirty, ... (`frames.CAUSES`), too.
     scheduler, n_workers
         As `cluster.open_client` takes them.
 
@@ -86,7 +96,7 @@ def count_stacks(inputs, classifier_folder, out, *, scheduler="", n_workers=None
         if one.name in errors:
             counted.append(CountedStack(one.name, error=errors[one.name]))
         else:
-            counted.append(_gather(jobs[one.name], one.experiment, classifier, cache, out / one.name))
+            counted.append(_gather(jobs[one.name], one.experiment, classifier, cache, out / one.name, keep_frames))
     return counted
 
 
@@ -158,11 +168,14 @@ def _blobs_of_part(experiment, start):
     return blobs.sort_values("frame", kind="stable", ignore_index=True)
 
 
-def _gather(job, experiment, classifier, cache, folder):
-    """Go through the parts of a stack: write its table, count its calls, say whether it is like the training data."""
-    panel, n_bins = classifier.panel, N_LEVELS * (classifier.panel.n_mirs + 1)
+def _gather(job, experiment, classifier, cache, folder, keep_frames):
+    """Go through the parts of a stack: write its tables, count its calls, say whether it is like the training data."""
+    panel, facts, n_bins = classifier.panel, classifier.facts, N_LEVELS * (classifier.panel.n_mirs + 1)
     look, *parts = _parts(job, cache)
     values = {name: value.item() for name, value in read_arrays(look).items()}
+    frames = _judged(parts, experiment, facts.ranges, keep_frames)
+    write_table(folder / "frames.csv", frames)
+    is_counted = frames["counted"].to_numpy()
     bins, profile, n_blobs, n_partners, makers = np.zeros((job.n_frames, n_bins), int), 0, 0, 0, set()
     with whole_file(folder / "blobs_classified.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for number, path in enumerate(parts):
@@ -170,44 +183,82 @@ def _gather(job, experiment, classifier, cache, folder):
             makers.add(part["made_by"].item())
             table, y_prob = _part_table(part, experiment, panel, first_id=n_blobs + 1), part["y_prob"]
             table.to_csv(file, index=False, header=number == 0, lineterminator="\n")
-            counted = np.isfinite(y_prob[:, 0]) & table["partner"].isna().to_numpy()
-            np.add.at(bins, (part["frame"][counted], bins_of(y_prob[counted], classifier.facts)), 1)
+            counted = np.isfinite(y_prob[:, 0]) & table["partner"].isna().to_numpy() & is_counted[part["frame"]]
+            np.add.at(bins, (part["frame"][counted], bins_of(y_prob[counted], facts)), 1)
             profile = profile + profile_of(y_prob[counted])
             n_blobs, n_partners = n_blobs + len(table), n_partners + int(table["partner"].notna().sum())
     rows, cols = experiment.stack.frame_shape
     crop = panel.crop_window.shape
     frame_um2 = (rows - crop[0] + 1) * (cols - crop[1] + 1) * (job.pixel_size_nm / 1000) ** 2
-    misplaced, values["made_by"] = values.pop("misplaced"), "; ".join(sorted(makers))
-    unlike = verdict(values, profile, classifier.facts.ranges, classifier.facts.profile)
+    values["made_by"] = "; ".join(sorted(makers))
+    unlike = _unlike(values, profile, facts, experiment)
+    odd = frames.loc[frames["verdict"] != "", "verdict"]
+    if len(odd) and is_counted.all() and not keep_frames:
+        told = ", ".join(f"{n} {cause}" for cause, n in odd.value_counts().items())
+        unlike.append(f"most frames ({told}), so that all are counted")
+    return CountedStack(
+        job.name, bins=bins[is_counted], frames=frames, n_blobs=n_blobs, n_partners=n_partners, frame_um2=frame_um2,
+        values=values, unlike=tuple(unlike),
+    )  # fmt: skip
+
+
+def _judged(parts, experiment, ranges, keep_frames):
+    """Measures of all frames of a stack, a verdict on each, and whether it is counted; all are where most are at fault."""
+    measured, again, before = [], [], np.zeros((0, 2))
+    for start, path in zip(range(0, len(experiment.stack), FRAMES_A_PART), parts, strict=True):
+        part = read_arrays(path)
+        own = {name.removeprefix("measured_"): part[name] for name in part if name.startswith("measured_")}
+        measured.append(pd.DataFrame(own))
+        places = np.column_stack(_places(part, experiment))
+        for frame in range(start, start + len(measured[-1])):
+            here = places[part["frame"] == frame]
+            again.append(share_seen_again(before, here))
+            before = here
+    frames = pd.concat(measured, ignore_index=True).assign(repeated_share=again)
+    verdict = judge_frames(frames, ranges)
+    excluded = (verdict != "") & (not keep_frames)
+    frames.insert(0, "frame", np.arange(1, len(frames) + 1))
+    return frames.assign(verdict=verdict, counted=~excluded | (2 * excluded.sum() > len(frames)))
+
+
+def _unlike(values, profile, facts, experiment):
+    """What of a stack is unlike the training data, a few words each; `values` lose misplaced and get profile_distance."""
+    misplaced = values.pop("misplaced")
+    unlike = verdict(values, profile, facts.ranges, facts.profile)
     if misplaced:
         unlike.append(f"its blob table, which does not fit its light: {misplaced}")
     if not experiment.stack.has_pixels_of(experiment.pixel_size_nm, within=MOST_UNLIKE_PIXELS):
         unlike.append(f"pixels ({experiment.stack.pixel_size_nm:.4g} nm in the file, {experiment.pixel_size_nm:.4g} taken)")
-    values["profile_distance"] = profile_distance(profile, classifier.facts.profile)[0]
+    values["profile_distance"] = profile_distance(profile, facts.profile)[0]
     if values["repeated_share"] > MANY_REPEATED:
         unlike.append(
             f"{values['repeated_share']:.0%} of blobs repeat from frame to frame: a time series counts them many times"
         )
-    return CountedStack(
-        job.name, bins=bins, n_blobs=n_blobs, n_partners=n_partners, frame_um2=frame_um2, values=values,
-        unlike=tuple(unlike),
-    )  # fmt: skip
+    return unlike
+
+
+def _places(part, experiment):
+    """Where the blobs of a part lie, on frames turned so that the dispersion runs down: y_px, x_px."""
+    if "table_row" not in part:
+        return part["y_px"], part["x_px"]
+    turns, shape = QUARTER_TURNS[experiment.dispersion], experiment.stack.frame_shape
+    table = experiment.table.iloc[part["table_row"]]
+    seen = (table[name].to_numpy() / experiment.pixel_size_nm for name in ("y [nm]", "x [nm]"))
+    return _turned_back(*seen, shape if turns % 2 == 0 else shape[::-1], -turns % 4)
 
 
 def _part_table(part, experiment, panel, *, first_id):
     """Blobs of a part as they are written: a blob table with class, probabilities, crowded and partner."""
     y_prob, frame = part["y_prob"], part["frame"]
-    turns, shape = QUARTER_TURNS[experiment.dispersion], experiment.stack.frame_shape
+    y_px, x_px = _places(part, experiment)
     if "table_row" in part:
         table = experiment.table.iloc[part["table_row"]].reset_index(drop=True)
         rows, cols = part["row"], part["col"]
-        seen = (table[name].to_numpy() / experiment.pixel_size_nm for name in ("y [nm]", "x [nm]"))
-        y_px, x_px = _turned_back(*seen, shape if turns % 2 == 0 else shape[::-1], -turns % 4)
         ids = table["id"].astype(int).to_numpy() if "id" in table and table["id"].notna().all() else part["table_row"] + 1
     else:
-        y_px, x_px = part["y_px"], part["x_px"]
         rows, cols = np.floor(y_px).astype(int), np.floor(x_px).astype(int)
-        recorded_y, recorded_x = _turned_back(y_px, x_px, shape, turns)
+        turns = QUARTER_TURNS[experiment.dispersion]
+        recorded_y, recorded_x = _turned_back(y_px, x_px, experiment.stack.frame_shape, turns)
         found = pd.DataFrame({"frame": frame + 1, "y_px": recorded_y, "x_px": recorded_x, **{k: part[k] for k in FITTED}})
         table = as_thunderstorm(found, experiment.pixel_size_nm, first_id=first_id)
         ids = table["id"].to_numpy()

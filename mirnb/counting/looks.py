@@ -25,13 +25,15 @@ def first_counted(plan, found):
     -------
     one : samples.Input
     blobs : DataFrame
-        Of up to `N_FRAMES` frames, crops inside the frame and partners left out: frame (from 0), row, col, class, p (of it).
+        Of up to `N_FRAMES` frames that count, crops inside the frame and partners left out: frame (from 0), row, col, class,
+        p (of it).
     """
-    good = [one for one, verdict in zip(plan.inputs, found.stacks["verdict"], strict=True) if verdict != "failed"]
-    one = min(good, key=lambda given: given.role != "sample")
+    one = min(_counted(plan, found), key=lambda given: given.role != "sample")
     experiment, path = one.experiment, plan.stacks / one.name / "blobs_classified.csv"
     table = pd.read_csv(path, **_CELLS)
-    table = table[table["frame"].isin(np.array(evenly_spread(len(experiment.stack), N_FRAMES)) + 1)].reset_index(drop=True)
+    frames = frames_of(plan, one)
+    frames = frames.loc[frames["counted"], "frame"].to_numpy()
+    table = table[table["frame"].isin(frames[evenly_spread(len(frames), N_FRAMES)])].reset_index(drop=True)
     turns = QUARTER_TURNS[experiment.dispersion]
     rows, cols, _ = turned_pixels(table, path, experiment.stack, experiment.pixel_size_nm, turns)
     names = experiment.panel.names
@@ -39,6 +41,33 @@ def first_counted(plan, found):
                           "p": table[[f"p_{name}" for name in names]].max(axis=1)})  # fmt: skip
     inside = fits(experiment.stack.frame_shape, blobs["row"], blobs["col"], experiment.panel.crop_window)
     return one, blobs[inside & table["partner"].isna() & table["class"].notna()].reset_index(drop=True)
+
+
+def _counted(plan, found):
+    """Inputs of the stacks that did not fail."""
+    return [one for one, verdict in zip(plan.inputs, found.stacks["verdict"], strict=True) if verdict != "failed"]
+
+
+def frames_of(plan, one):
+    """Each frame of a counted stack, as `counts.count_stacks` wrote it: frame (from 1), its measures, verdict, counted."""
+    table = pd.read_csv(plan.stacks / one.name / "frames.csv", **_CELLS)
+    return table.assign(verdict=table["verdict"].fillna(""))
+
+
+def odd_frames(plan, found):
+    """Frames of all counted stacks that have a verdict: stack, frame (from 1), verdict, counted, and their measures."""
+    tables = [frames_of(plan, one).assign(stack=one.name) for one in _counted(plan, found)]
+    table = pd.concat([one[one["verdict"] != ""] for one in tables])
+    first = ["stack", "frame", "verdict", "counted"]
+    return table[[*first, *table.columns.drop(first)]].round(3).set_index(["stack", "frame"])
+
+
+def frames_to_show(plan, found):
+    """The frames of the stack with most verdicts, the first of several, as `abundance.draw_frame_measures` takes them."""
+    one, table = max(
+        ((one, frames_of(plan, one)) for one in _counted(plan, found)), key=lambda own: (own[1]["verdict"] != "").sum()
+    )
+    return {"table": table, "title": one.name}
 
 
 def frame_with_calls(plan, found):

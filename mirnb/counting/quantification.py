@@ -100,8 +100,11 @@ class Quantified:
     remark: str  # on the matrix of confusion
 
 
-def quantify_plan(plan, *, scheduler="", n_resamples=4000, seed=3):
+def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, seed=3):
     """Count all stacks of a plan and estimate the abundances of their samples; tables are written.
+
+    keep_frames, scheduler
+        As `counts.count_stacks` takes them.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def quantify_plan(plan, *, scheduler="", n_resamples=4000, seed=3):
         If no stack could be counted.
     """
     classifier = plan.classifier
-    counted = count_stacks(plan.inputs, classifier.folder, plan.stacks, scheduler=scheduler)
+    counted = count_stacks(plan.inputs, classifier.folder, plan.stacks, keep_frames=keep_frames, scheduler=scheduler)
     if all(one.error for one in counted):
         raise InputError("no stack could be counted:\n" + "\n".join(f"{one.name}: {one.error}" for one in counted))
     corrections = _corrections(classifier, plan.inputs, n_resamples=n_resamples, seed=seed)
@@ -163,7 +166,10 @@ def _samples(inputs, counted, classifier, corrections):
         area_um2 = sum(len(stack.bins) * stack.frame_um2 for _, stack in parts)
         bins = np.concatenate([stack.bins for _, stack in parts])
         noise = np.mean([noise_seen(stack.values, classifier.trained_on["noise_sd_counts"]) for _, stack in parts])
-        truths = [true_molecules(one.experiment, one.experiment.panel) for one, _ in parts]
+        truths = [
+            true_molecules(one.experiment, one.experiment.panel, is_counted=stack.frames["counted"].to_numpy())
+            for one, stack in parts
+        ]
         truth = None if any(one is None for one in truths) else np.sum(truths, axis=0)
         own = corrections(round(noise, 2))
         samples.append(Sample(name, parts[0][0].role, bins, np.concatenate(replicate), area_um2, truth, own))
@@ -171,7 +177,9 @@ def _samples(inputs, counted, classifier, corrections):
 
 
 def stack_table(inputs, counted, panel):
-    """One row a stack: its sample, whether simulated, frames, blobs, partners, calls, what it is like, verdict, error."""
+    """One row a stack: its sample, whether simulated, frames counted, those left out and those with a verdict (odd_frames),
+    blobs, partners, calls, what it is like, verdict, error.
+    """
     rows = []
     for one, stack in zip(inputs, counted, strict=True):
         row = {"stack": one.name, "sample": one.sample, "role": one.role, "replicate": one.replicate,
@@ -180,7 +188,8 @@ def stack_table(inputs, counted, panel):
             rows.append({**row, "verdict": "failed", "error": stack.error})
             continue
         source = "detected" if one.experiment.table is None else one.experiment.blobs_path.name
-        row |= {"frames": len(stack.bins), "blobs": stack.n_blobs, "blobs_from": source, "partners": stack.n_partners}
+        row |= {"frames": len(stack.bins), "frames_excluded": int((~stack.frames["counted"]).sum())}
+        row |= {"odd_frames": stack.odd_frames, "blobs": stack.n_blobs, "blobs_from": source, "partners": stack.n_partners}
         row |= {f"called_{name}": int(n) for name, n in zip(panel.names, stack.calls.sum(axis=0), strict=True)}
         row |= stack.values
         row["verdict"] = "like the training data" if not stack.unlike else "unlike in " + ", ".join(stack.unlike)
@@ -193,7 +202,8 @@ def in_words(stacks):
     sentences = []
     for row in stacks.to_dict("records"):
         failed = row["verdict"] == "failed"
-        sentences.append(f"{row['stack']}: " + (f"not counted: {row['error']}" if failed else row["verdict"]))
+        left_out = f"; frames left out, {row['odd_frames']}" if not failed and row["frames_excluded"] else ""
+        sentences.append(f"{row['stack']}: " + (f"not counted: {row['error']}" if failed else row["verdict"] + left_out))
     return sentences
 
 
@@ -202,10 +212,10 @@ def conclude(found):
     verdicts = found.stacks["verdict"]
     like, failed = (verdicts == "like the training data").sum(), (verdicts == "failed").sum()
     stacks = f"Stacks like the training data: {like} of {len(verdicts)}" + (f"; not counted: {failed}." if failed else ".")
-    others = [f"{one}." for one in in_words(found.stacks[verdicts != "like the training data"])]
+    others = in_words(found.stacks[(verdicts != "like the training data") | (found.stacks["frames_excluded"] > 0)])
     return [
         stacks,
-        *others[:MOST_TOLD],
+        *(f"{one}." for one in others[:MOST_TOLD]),
         *abundance.in_words(found.abundance),
         *changes.in_words(found.fold_changes, found.abundance),
     ]

@@ -26,7 +26,7 @@ def simulated_beside(path):
     return own if is_own and own.simulated is not None else None
 
 
-def true_molecules(experiment, panel):
+def true_molecules(experiment, panel, *, is_counted=None):
     """Molecules of each miR that a person would have labelled in a simulated stack: (n_mirs,); None where it is not known.
 
     These are what estimates are of: molecules that the simulated person labels a miR, not pairs taken for noise. Beside them
@@ -37,6 +37,8 @@ def true_molecules(experiment, panel):
     ----------
     experiment : Experiment
         Simulated; its truth.csv and labelled blob table lie in its folder.
+    is_counted : bool ndarray of shape (n_frames,), optional
+        Frames whose molecules count; all by default.
     """
     path = experiment.folder / "truth.csv"
     own = simulated_beside(experiment.stack.paths[0]) if path.is_file() and len(experiment.stack.paths) == 1 else None
@@ -44,7 +46,7 @@ def true_molecules(experiment, panel):
         return None
     truth = pd.read_csv(path)
     if (
-        not {"kind", "class", "blob_id", "y_px", "x_px"} <= set(truth)
+        not {"frame", "kind", "class", "blob_id", "y_px", "x_px"} <= set(truth)
         or "id" not in own.table
         or own.table["id"].duplicated().any()
     ):
@@ -57,6 +59,8 @@ def true_molecules(experiment, panel):
         own.stack.frame_shape, *(np.floor(upper[name]).astype(int) for name in ("y_px", "x_px")), panel.crop_window
     )
     counted = (given == y) | ((given == UNLABELLED) & inside)
+    if is_counted is not None:
+        counted &= is_counted[upper["frame"] - 1]
     return np.bincount(y[counted].astype(int), minlength=panel.n_mirs)[: panel.n_mirs]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from mirnb.caches import made_by
 from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.likeness import frames_to_look_at, pixels_of
+from mirnb.counting.frames import fit_given, measure_frame
 from mirnb.experiments.blobs import UNLABELLED
 from mirnb.experiments.check import require_pairs_along, share_repeated
 from mirnb.experiments.experiment import QUARTER_TURNS
@@ -102,17 +103,28 @@ def count_part(packed, job, start, blobs, scale):
 
     Returns
     -------
-    dict of arrays, as `classify_frames` gives them, frames counted in the stack; and made_by, text
+    dict of arrays, as `classify_frames` gives them, frames counted in the stack; a row of measures of each frame, as
+    `frames.measure_frame` gives them; and made_by, text
     """
     classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion, job.take)
     frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
     if blobs is not None:
         blobs = blobs.assign(frame=blobs["frame"] - start)
-    arrays = classify_frames(classifier, frames, scale, blobs=blobs)
-    return {**arrays, "frame": arrays["frame"] + start, "made_by": np.array(made_by())}
+    if blobs is None:
+        found = [detect_frame(frame) for frame in frames]
+        n_blobs = map(len, found)
+    else:
+        given = [blobs.loc[blobs["frame"] == k, ["row", "col"]].to_numpy() for k in range(len(frames))]
+        found, n_blobs = [fit_given(frame, *own.T) for frame, own in zip(frames, given, strict=True)], map(len, given)
+    measures = pd.DataFrame(
+        [measure_frame(*one, classifier.panel, n_blobs=n) for *one, n in zip(frames, found, n_blobs, strict=True)]
+    )
+    arrays = classify_frames(classifier, frames, scale, blobs=blobs, found=found)
+    return {**arrays, "frame": arrays["frame"] + start, "made_by": np.array(made_by()),
+            **{f"measured_{name}": measures[name].to_numpy() for name in measures}}  # fmt: skip
 
 
-def classify_frames(classifier, frames, scale=1.0, *, blobs=None):
+def classify_frames(classifier, frames, scale=1.0, *, blobs=None, found=None):
     """Find and classify the blobs of frames.
 
     Parameters
@@ -122,6 +134,8 @@ def classify_frames(classifier, frames, scale=1.0, *, blobs=None):
         Of the stack they are from.
     blobs : DataFrame, optional
         table_row, frame (from 0, in `frames`), row, col; without it blobs are detected.
+    found : list of DataFrame, optional
+        Of each frame, as `detection.detect_frame` gives them, where they are known.
 
     Returns
     -------
@@ -130,7 +144,8 @@ def classify_frames(classifier, frames, scale=1.0, *, blobs=None):
         y_px, x_px, sigma_px, flux, offset, bkgstd of detected ones.
     """
     if blobs is None:
-        found = pd.concat([detect_frame(frame).assign(frame=k) for k, frame in enumerate(frames)], ignore_index=True)
+        found = [detect_frame(frame) for frame in frames] if found is None else found
+        found = pd.concat([one.assign(frame=k) for k, one in enumerate(found)], ignore_index=True)
         blobs = pixels_of(found, found["frame"])
         columns = {name: found[name].to_numpy() for name in ("y_px", "x_px", *FITTED)}
     else:

@@ -1,10 +1,18 @@
-"""Draw miRs counted in samples, and how samples differ."""
+"""Draw miRs counted in samples, how samples differ, and what their frames are like."""
 
 import numpy as np
 
-from mirnb.plots.style import make_axes, pt, put_legend
+from mirnb.plots.style import make_axes, pt, put_legend, put_title
 
 MOST_PAIRS = 6  # of samples that one figure compares; of more, those with the first sample are drawn
+
+_MEASURES = {
+    "blobs": "blobs", "wide_blobs": "wide blobs", "narrow_sigma_px": "width of narrow blobs (px)", "sharpness": "sharpness",
+    "flux_counts": "light of median blob (counts)", "background_counts": "background (counts)",
+    "uneven_counts": "unevenness (counts)", "noise_sd_counts": "noise (counts)", "lean_deg": "lean of pairs (°)",
+    "repeated_share": "seen before (share)", "saturated_share": "saturated (share)",
+}  # fmt: skip
+_CAUSE_MARKERS = "sD^vPX<>"
 
 
 def draw_abundance(table, panel, *, figure=None):
@@ -129,3 +137,36 @@ def _draw_change(ax, row, points, k, panel, limits):
     if len(points):
         place, circle = np.full(len(points), k + 0.3), {"mfc": "none", "mec": "k", "mew": pt(0.8), "ms": pt(4), "ls": ""}
         ax.plot(np.clip(points, *limits), place, "o", clip_on=False, label="a replicate", **circle)
+
+
+def draw_frame_measures(table, *, title=None, figure=None):
+    """Measures of the frames of a stack, a small panel each; frames with a verdict are marked by it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a frame: frame (from 1), its measures, verdict (empty where nothing is wrong), counted.
+    title : str, optional
+        Of the stack.
+    figure : Figure or SubFigure, optional
+        Drawn into; a new one by default.
+    """
+    shown = [name for name in _MEASURES if name != "saturated_share" or table[name].any()]
+    axes = make_axes(len(shown), width=1.9, height=1.5, figure=figure, sharex=True)
+    causes = dict(zip(filter(None, dict.fromkeys(table["verdict"])), _CAUSE_MARKERS, strict=False))
+    n_cols = axes[0].get_subplotspec().get_gridspec().ncols
+    for k, (ax, name) in enumerate(zip(axes, shown, strict=True)):
+        ax.plot(table["frame"], table[name], ".-", color="0.6", ms=pt(5), lw=pt(0.7), label="a frame")
+        for cause, marker in causes.items():
+            own = table[table["verdict"] == cause]
+            told = f"{cause}, counted all the same" if own["counted"].any() else f"left out: {cause}"
+            style = {"color": "k", "mfc": "w", "ms": pt(5), "mew": pt(1), "ls": "", "clip_on": False}
+            ax.plot(own["frame"], own[name], marker, label=told, **style)
+        put_title(ax, _MEASURES[name])
+        ax.margins(y=0.15)
+        ax.xaxis.get_major_locator().set_params(integer=True, nbins=4)
+        if k + n_cols >= len(axes):
+            ax.tick_params(axis="x", labelbottom=True)
+            ax.set_xlabel("frame")
+    put_legend(axes, title=title, below=True)
+    return axes[0].figure

@@ -135,6 +135,26 @@ def test_a_copy_of_a_stack_is_not_counted_again(sample_frames, folder, small_cla
 
 
 @pytest.mark.slow
+def test_frames_at_fault_are_left_out_unless_they_are_kept(sample_frames, folder, small_classifier, tmp_path, in_process):
+    frames = [frame for _, frame in Stack([sample_frames / "stack.tif"]).frames()]
+    frames[7] = frames[6]  # across parts: the first of the second
+    frames[8] = frames[7]
+    frames[12] = frames[12] + np.uint16(400)
+    write_stack(tmp_path / "odd.tif", frames, pixel_size_nm=120)
+    inputs = gather_inputs([tmp_path / "odd.tif"], small_classifier)
+    (one,) = count_stacks(inputs, folder, tmp_path / "out")
+    (kept,) = count_stacks(inputs, folder, tmp_path / "out", keep_frames=True)
+    assert one.odd_frames == kept.odd_frames == "8, 9: moved; 13: unlike in brightness"
+    assert (len(one.calls), len(kept.calls)) == (17, 20)
+    np.testing.assert_array_equal(one.calls, np.delete(kept.calls, [7, 8, 12], axis=0))
+    assert one.n_blobs == kept.n_blobs  # the table has them all
+    written = pd.read_csv(tmp_path / "out" / "odd" / "frames.csv")
+    assert written["frame"].tolist() == list(range(1, 21))
+    assert written["counted"].all()  # of the later count
+    assert written["verdict"].notna().sum() == 3
+
+
+@pytest.mark.slow
 def test_a_time_series_is_said(sample_frames, folder, small_classifier, tmp_path, in_process):
     frames = [frame for _, frame in Stack([sample_frames / "stack.tif"]).frames([0])] * 6
     write_stack(tmp_path / "series.tif", frames, pixel_size_nm=120)
@@ -142,6 +162,8 @@ def test_a_time_series_is_said(sample_frames, folder, small_classifier, tmp_path
         [tmp_path / "series.tif", sample_frames / "stack.tif"], folder, small_classifier, tmp_path / "out"
     )
     assert any("repeat from frame to frame" in words for words in series.unlike)
+    assert any("most frames (5 moved), so that all are counted" in words for words in series.unlike)
+    assert len(series.calls) == 6
     assert not any("repeat from frame to frame" in words for words in sample.unlike)
 
 

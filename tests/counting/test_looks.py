@@ -26,6 +26,8 @@ def counted(small, tmp_path):
     for k, (name, p) in enumerate(zip(calls, sure, strict=True)):
         table.loc[k, f"p_{name}"] = p
     write_table(tmp_path / "mine" / "blobs_classified.csv", table)
+    frames = pd.DataFrame({"frame": range(1, 5), "blobs": 60.0, "verdict": ["", "", "moved", ""]})
+    write_table(tmp_path / "mine" / "frames.csv", frames.assign(counted=frames["verdict"] == ""))
     one = Input("mine", "mine", replace(small, simulated=None))
     found = SimpleNamespace(stacks=pd.DataFrame({"verdict": ["like the training data"]}))
     return SimpleNamespace(inputs=[one], stacks=tmp_path, classifier=SimpleNamespace(title="a toy")), found, inside
@@ -39,6 +41,16 @@ def test_blobs_of_a_counted_stack_lie_where_the_table_says(counted, small):
     assert blobs["p"].tolist() == [0.6, 0.9, 0.8, 0.7]
     assert blobs["row"].tolist() == small.rows[inside[:4]].tolist()
     assert blobs["col"].tolist() == small.cols[inside[:4]].tolist()
+
+
+def test_blobs_of_frames_that_are_left_out_are_not_shown(counted):
+    plan, found, _ = counted
+    path = plan.stacks / "mine" / "frames.csv"
+    frames = pd.read_csv(path)
+    write_table(path, frames.assign(counted=frames["frame"] != 1))
+    assert looks.first_counted(plan, found)[1].empty
+    assert looks.odd_frames(plan, found).index.tolist() == [("mine", 3)]
+    assert looks.frames_to_show(plan, found)["table"]["verdict"].tolist() == ["", "", "moved", ""]
 
 
 def test_the_least_sure_and_the_brightest_of_each_class_come_first(counted, small):

@@ -19,6 +19,7 @@ from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import Stack, write_stack
 from mirnb.files import InputError
 from mirnb.simulation.folders import simulate_experiment, simulate_samples
+from mirnb.simulation.settings import settings_of_experiment
 
 pytestmark = pytest.mark.slow  # trains networks
 
@@ -106,8 +107,11 @@ def test_a_simulated_stack_and_a_classifier_trained_on_simulated_frames_are_two_
 
 def _counted_nothing_twice(inputs, *_, **__):
     """Both stacks hold the same frames, so that counting would refuse one: a few calls in place of it."""
-    calls = np.full((4, 4), 9)
-    return [CountedStack(one.name, calls=calls, frame_um2=100.0, values={}) for one in inputs]
+    given = {"bins": np.full((4, 8), 9), "frames": pd.DataFrame({"verdict": [""] * 4, "counted": True})}
+    return [
+        CountedStack(one.name, **given, frame_um2=100.0, values={"noise_sd_counts": 34.0, "relative_light": 1.0})
+        for one in inputs
+    ]
 
 
 def test_stacks_of_one_sample_are_pooled(made, classifier, tmp_path, in_process):
@@ -144,6 +148,25 @@ def test_a_stack_of_another_kind_is_unlike_in_plain_words(made, classifier, tmp_
     found = quantify_plan(plan_files(classifier, [str(tmp_path / "noisy.tif")], tmp_path / "out"), n_resamples=500)
     assert found.abundance["verdict"].str.contains("unlike in noise").all()
     assert in_words(found.stacks)[0].startswith("noisy: unlike in noise (")
+
+
+def test_a_frame_that_is_left_out_is_named_and_its_molecules_are_not_true(small, classifier, tmp_path, in_process):
+    folder = simulate_experiment(tmp_path / "one", settings=settings_of_experiment(small), seed=31)
+    frames = [frame for _, frame in Stack([folder / "stack.tif"]).frames()]
+    frames[1] = frames[1] + np.uint16(600)
+    write_stack(folder / "stack.tif", frames, pixel_size_nm=120)
+    plan = plan_files(classifier, [str(folder / "stack.tif")], tmp_path / "out")
+    found, kept = (quantify_plan(plan, n_resamples=100, keep_frames=keep) for keep in (False, True))
+    assert found.stacks[["frames", "frames_excluded", "odd_frames"]].to_numpy().tolist() == [
+        [3, 1, "2: unlike in brightness"]
+    ]
+    assert kept.stacks[["frames", "frames_excluded", "odd_frames"]].to_numpy().tolist() == [
+        [4, 0, "2: unlike in brightness"]
+    ]
+    assert in_words(found.stacks)[0].endswith("; frames left out, 2: unlike in brightness")
+    assert "left out" not in in_words(kept.stacks)[0]
+    assert 0.6 < found.abundance["true"].sum() / kept.abundance["true"].sum() < 0.9
+    assert found.abundance["frames"].tolist() == [3] * 3
 
 
 def test_same_seed_same_table(made, classifier, tmp_path, in_process):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from by_hand import blobs_text, middle_nm, write_folder
@@ -22,7 +23,14 @@ HEADER = "id,frame,x [nm],y [nm],is_really_mir,selected_mir_type"
 
 
 def _truth(blob_id, kind, name, pixel):
-    return {"kind": kind, "class": name, "y_px": pixel[0] + 0.5, "x_px": pixel[1] + 0.5, "blob_id": blob_id}
+    return {
+        "frame": 1 if blob_id != 6 else 2,
+        "kind": kind,
+        "class": name,
+        "y_px": pixel[0] + 0.5,
+        "x_px": pixel[1] + 0.5,
+        "blob_id": blob_id,
+    }
 
 
 @pytest.fixture
@@ -41,7 +49,9 @@ def folder(tmp_path):
 
 
 def test_what_a_person_labels_and_what_nobody_did_are_true(folder):
-    assert true_molecules(load_experiment(folder), THESIS).tolist() == [2, 0, 1]
+    experiment = load_experiment(folder)
+    assert true_molecules(experiment, THESIS).tolist() == [2, 0, 1]
+    assert true_molecules(experiment, THESIS, is_counted=np.array([True, False])).tolist() == [2, 0, 0]
 
 
 def test_the_stack_alone_has_the_truth_of_the_folder_it_lies_in(folder, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.text import Text
 
 from mirnb import plots
+from mirnb.counting.frames import CAUSES
 from mirnb.experiments.panel import Window
 from mirnb.experiments.panel_file import panel_from_dict
 from mirnb.experiments.run_folder import Results
@@ -183,8 +184,16 @@ def subsets(panel):
     return plots.draw_subsets(looks_of(panel)[0], most_overlap=0.5)
 
 
+def frame_measures(panel):
+    names = ("blobs", "wide_blobs", "narrow_sigma_px", "sharpness", "flux_counts", "background_counts", "uneven_counts",
+             "noise_sd_counts", "lean_deg", "repeated_share", "saturated_share")  # fmt: skip
+    table = pd.DataFrame({name: 1e4 * RNG.random(12) for name in names}).assign(frame=range(1, 13))
+    verdict = [*CAUSES, "", "", "", ""]
+    return plots.draw_frame_measures(table.assign(verdict=verdict, counted=panel.n_mirs == 1), title=NAMES["title"])
+
+
 DRAWN = [
-    profiles, predicted_confusions, separability, subsets,
+    frame_measures, profiles, predicted_confusions, separability, subsets,
     frame_calls, places, techniques, molecules, templates, template_pairs, channels, peaks, class_counts, network,
     learning_curves, sweep, complexity, confusions, curves, roc, reliabilities, score_intervals, rivals, rejection,
     learning_curve,
