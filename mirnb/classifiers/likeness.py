@@ -54,9 +54,8 @@ def look_at_frame(frame, panel, pixel_size_nm):
 
 
 def frames_to_look_at(n_frames):
-    """Some frames of a stack, evenly spread, and the next of two of them, to see blobs that repeat."""
-    chosen = evenly_spread(n_frames, N_LOOKED)
-    return np.union1d(chosen, np.minimum(chosen[:2] + 1, n_frames - 1))
+    """Some frames of a stack, evenly spread."""
+    return evenly_spread(n_frames, N_LOOKED)
 
 
 def look_at_frames(frames, panel, pixel_size_nm, light_counts):

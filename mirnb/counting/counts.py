@@ -191,6 +191,7 @@ def _gather(job, experiment, classifier, cache, folder, keep_frames):
     crop = panel.crop_window.shape
     frame_um2 = (rows - crop[0] + 1) * (cols - crop[1] + 1) * (job.pixel_size_nm / 1000) ** 2
     values["made_by"] = "; ".join(sorted(makers))
+    values["repeated_share"] = float(frames["repeated_share"][1:].median()) if len(frames) > 1 else 0.0
     unlike = _unlike(values, profile, facts, experiment)
     odd = frames.loc[frames["verdict"] != "", "verdict"]
     if len(odd) and is_counted.all() and not keep_frames:

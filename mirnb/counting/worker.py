@@ -13,7 +13,7 @@ from mirnb.classifiers.classifier import load_classifier
 from mirnb.classifiers.likeness import frames_to_look_at, pixels_of
 from mirnb.counting.frames import fit_given, measure_frame
 from mirnb.experiments.blobs import UNLABELLED
-from mirnb.experiments.check import require_pairs_along, share_repeated
+from mirnb.experiments.check import require_pairs_along
 from mirnb.experiments.experiment import QUARTER_TURNS
 from mirnb.experiments.placement import about_places
 from mirnb.experiments.stacks import HeldFrames, Stack
@@ -67,8 +67,7 @@ def look_at_stack(packed, job, places):
     Returns
     -------
     dict of arrays without dimensions
-        What `likeness.look_at_frames` gives; repeated_share, of blobs that the next frame has in the same place; and
-        misplaced, text: how the table does not fit the light, empty where it does.
+        What `likeness.look_at_frames` gives; and misplaced, text: how the table does not fit the light, empty where it does.
 
     Raises
     ------
@@ -76,14 +75,12 @@ def look_at_stack(packed, job, places):
         If a frame cannot be read, or pairs plainly lie another way than the dispersion is said to run.
     """
     classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion, job.take)
-    chosen = frames_to_look_at(len(stack))
-    frames = [frame for _, frame in stack.frames(chosen)]
+    frames = [frame for _, frame in stack.frames(frames_to_look_at(len(stack)))]
     values, found = classifier.look(frames)
     blobs = pd.concat([pixels_of(one, k) for k, one in enumerate(found)], ignore_index=True)
     require_pairs_along(HeldFrames(frames), blobs.assign(y=UNLABELLED), classifier.panel, job.dispersion, job.name)
-    repeated = share_repeated(chosen[blobs["frame"]], blobs["row"].to_numpy(), blobs["col"].to_numpy())
-    return {**{name: np.array(value) for name, value in values.items()}, "repeated_share": np.array(repeated),
-            "misplaced": np.array("" if places is None else about_places(stack, places, job.pixel_size_nm))}  # fmt: skip
+    misplaced = "" if places is None else about_places(stack, places, job.pixel_size_nm)
+    return {name: np.array(value) for name, value in {**values, "misplaced": misplaced}.items()}
 
 
 def count_part(packed, job, start, blobs, scale):
