@@ -257,10 +257,13 @@ def in_columns(table):
 
 
 def rates_in_columns(table):
-    """Molecules a frame and on an area of an `abundance_table`, intervals as text, and the spread of replicates."""
+    """Molecules a frame and on an area, calls by chance, intervals as text, and the spread of replicates."""
     shown = table[["sample", "class", "frames"]].copy()
     shown["a frame (95 %)"] = _with_ends(table, "per_frame", "per_frame_low", "per_frame_high", "{:.1f}")
     shown["per 1000 µm² (95 %)"] = _with_ends(table, "per_um2", "per_um2_low", "per_um2_high", "{:.2f}", times=1000)
+    if "chance_per_frame" in table:
+        ends = ("chance_per_frame", "chance_per_frame_low", "chance_per_frame_high")
+        shown["calls by chance, a frame (95 %)"] = _with_ends(table, *ends, "{:.2f}")
     if table["spread_per_frame"].notna().any():
         shown["spread of replicates, a frame"] = table["spread_per_frame"].map(_formatted("{:.1f}"))
     return shown.set_index(["sample", "class"])

@@ -13,6 +13,7 @@ from mirnb.classifiers.making import best_classifier, train_facts
 from mirnb.counting import abundance, changes
 from mirnb.counting.abundance import Sample, abundance_table, draws_table, estimate_abundances
 from mirnb.counting.bins import held_out_bins, moves_at
+from mirnb.counting.chance import chance_by_stack, chance_rates
 from mirnb.counting.changes import fold_changes, replicate_changes
 from mirnb.counting.correction import Correction
 from mirnb.counting.counts import count_stacks
@@ -122,14 +123,14 @@ def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, se
     table = abundance_table(found, correction, reference=reference)
     trusted = stacks.groupby("sample")["verdict"].agg(lambda one: "; ".join(dict.fromkeys(one)))
     facts = {"trained_on_simulated": plan.results.trained_on_simulated}
-    stacks = stacks.assign(**facts)
+    stacks = stacks.assign(**facts).join(chance_by_stack(stacks, classifier), on="stack")
     made = Quantified(
         stacks,
         table.assign(
             verdict=table["sample"].map(trusted),
             classifier=f"{classifier.kind} {classifier_fingerprint(classifier.folder)}",
             simulated=table["sample"].map(stacks.groupby("sample")["simulated"].any()), **facts,
-        ),
+        ).join(chance_rates(stacks, classifier), on=["sample", "class"]),
         fold_changes(found, correction), replicate_changes(found, correction), correction.remark,
     )  # fmt: skip
     plan.results.table(draws_table(found, correction), "draws")

@@ -75,6 +75,9 @@ def test_reference_blank_and_replicates_are_put_together(made, classifier, tmp_p
     assert set(found.fold_changes["sample"]) == {"mix"}
     assert table["classifier"].str.startswith("pca_svm ").all()
     assert table["true"].notna().all()
+    assert (table["chance_per_frame"].between(table["chance_per_frame_low"], table["chance_per_frame_high"])).all()
+    by_stack = found.stacks.set_index("sample")["chance_per_frame_red"]
+    assert table.loc[("mix", "red"), "chance_per_frame"] == by_stack["mix"]
     assert quantification.conclude(found)[0] == "Stacks like the training data: 3 of 3."
     unlike = found.stacks.assign(verdict=["unlike in noise (2.4, training 33 to 34)", *found.stacks["verdict"][1:]])
     told = quantification.conclude(replace(found, stacks=unlike))
@@ -108,10 +111,9 @@ def test_a_simulated_stack_and_a_classifier_trained_on_simulated_frames_are_two_
 def _counted_nothing_twice(inputs, *_, **__):
     """Both stacks hold the same frames, so that counting would refuse one: a few calls in place of it."""
     given = {"bins": np.full((4, 8), 9), "frames": pd.DataFrame({"verdict": [""] * 4, "counted": True})}
-    return [
-        CountedStack(one.name, **given, frame_um2=100.0, values={"noise_sd_counts": 34.0, "relative_light": 1.0})
-        for one in inputs
-    ]
+    turned = dict.fromkeys(("turned_asked", "turned_red", "turned_green", "turned_blue"), 0)
+    values = {"noise_sd_counts": 34.0, "relative_light": 1.0, **turned}
+    return [CountedStack(one.name, **given, frame_um2=100.0, values=values) for one in inputs]
 
 
 def test_stacks_of_one_sample_are_pooled(made, classifier, tmp_path, in_process):
