@@ -299,7 +299,7 @@ def look_at(classifier, experiment):
 
 def predict_blobs(classifier, experiment, blobs):
     """Probabilities (n_blobs, n_classes) of blobs of an experiment, as `cutouts.kept_blobs` gives them."""
-    scale = classifier.scale_for(look_at(classifier, experiment)) if classifier.predictor.reads == "raw crops" else 1.0
+    scale = classifier.scale_for(look_at(classifier, experiment))
     return classifier.predict(classifier.cut(experiment.stack, blobs), scale=scale)
 
 

@@ -20,9 +20,7 @@ FEATURES = {
 }
 _PROFILE_MARGIN = 0.05  # distance of two profiles that passes beside chance
 SAME_NOISE = 0.05  # within so large a share, noise passes for that trained in
-DIMMER = (
-    0.6  # relative light below which a stack is dimmer: another shape of its distribution alone makes .66 (real molecules)
-)
+DIMMER = 0.6  # relative light of a dimmer stack; another shape of its distribution alone makes .66, as of real molecules
 _MIN_HEIGHTS = 20  # blobs that tell how bright a stack is
 
 
@@ -125,7 +123,7 @@ def scale_for(values, noise_sd):
     noise_sd : float
         Of a pixel of the training crops, counts.
     """
-    most, light = noise_sd / values["noise_sd_counts"], values["relative_light"]
+    most, light = noise_sd / max(values["noise_sd_counts"], 1e-9), values["relative_light"]  # a background may be flat
     if most < 1 / (1 + SAME_NOISE):
         return most
     return min(1 / light, most) if most > 1 / (1 - SAME_NOISE) and light < DIMMER else 1.0

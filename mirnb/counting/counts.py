@@ -41,7 +41,7 @@ class CountedStack:
     n_blobs: int = 0
     n_partners: int = 0
     frame_um2: float = 0.0  # of a frame, where blobs are counted: their crops lie inside
-    values: dict | None = None  # of likeness.FEATURES, profile_distance and repeated_share
+    values: dict | None = None  # what `worker.look_at_stack` says, profile_distance, repeated_share and made_by
     unlike: tuple = ()  # what is not like the training data
 
     @property

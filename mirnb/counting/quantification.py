@@ -146,7 +146,7 @@ def _corrections(classifier, inputs, *, n_resamples, seed):
 
     @functools.cache
     def correction_at(noise):
-        cleaner = noise < 1 - SAME_NOISE and classifier.facts.twin is not None
+        cleaner = noise < 1 and classifier.facts.twin is not None
         moves = moves_at(classifier, noise, seed=seed) if cleaner else (None, None)
         how = {"moves": moves[0], "hidden_moves": moves[1], "n_resamples": n_resamples, "seed": seed}
         return Correction(classifier.panel.names, *known, **how)
@@ -172,7 +172,7 @@ def _samples(inputs, counted, classifier, corrections):
             for one, stack in parts
         ]
         truth = None if any(one is None for one in truths) else np.sum(truths, axis=0)
-        own = corrections(round(noise, 2))
+        own = corrections(round(noise, 2) if noise < 1 - SAME_NOISE else 1.0)
         samples.append(Sample(name, parts[0][0].role, bins, np.concatenate(replicate), area_um2, truth, own))
     return samples
 

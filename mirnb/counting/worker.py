@@ -109,12 +109,11 @@ def count_part(packed, job, start, blobs, scale):
     """
     classifier, stack = _unpacked(tuple(packed.items())), _stack(job.paths, job.dispersion, job.take)
     frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
-    if blobs is not None:
-        blobs = blobs.assign(frame=blobs["frame"] - start)
     if blobs is None:
         found = [detect_frame(frame) for frame in frames]
         n_blobs = map(len, found)
     else:
+        blobs = blobs.assign(frame=blobs["frame"] - start)
         given = [blobs.loc[blobs["frame"] == k, ["row", "col"]].to_numpy() for k in range(len(frames))]
         found, n_blobs = [fit_given(frame, *own.T) for frame, own in zip(frames, given, strict=True)], map(len, given)
     measures = pd.DataFrame(

@@ -62,6 +62,5 @@ def _mean_light(stack, frames):
     frames = sorted({int(frame) for frame in frames} & set(range(len(stack))))
     mean = sum(frame.astype(np.float32) for _, frame in recorded_frames(stack, frames)) / len(frames)
     light = wavelet(mean)
-    return light / (filtered_noise(light) or 1), f"frame {frames[0] + 1}" if len(
-        frames
-    ) == 1 else f"mean of {len(frames)} frames"
+    about = f"frame {frames[0] + 1}" if len(frames) == 1 else f"mean of {len(frames)} frames"
+    return light / (filtered_noise(light) or 1), about

@@ -80,6 +80,7 @@ def test_too_few_blobs_or_an_older_classifier_tell_no_light():
         (68, 1.0, 0.5), (68, 0.5, 0.5),  # noisier: its own noise is the unit
         (10, 1.0, 1.0), (10, 1.2, 1.0), (10, 0.8, 1.0),  # cleaner: as it is
         (10, 2.0, 1.0), (10, 0.5, 2.0), (20, 0.5, 1.7),  # unless it is dimmer; never noisier than in training
+        (0, 1.0, 1.0), (0, 0.5, 2.0),  # without any noise
     ],
 )  # fmt: skip
 def test_what_light_is_multiplied_by(noise, light, scale):
