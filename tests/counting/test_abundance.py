@@ -7,6 +7,7 @@ import pytest
 from mirnb.counting.abundance import (
     Sample,
     abundance_table,
+    draws_table,
     estimate_abundances,
     in_columns,
     in_words,
@@ -229,3 +230,29 @@ def test_samples_differ_where_the_interval_leaves_1_out_and_one_of_them_has_any(
     assert changes_in_words(folds, table) == [said + "holds for red; cannot be told for green, blue."]
     table.loc[1, "molecules"] = 50  # one sample has green above its limit: then none is less
     assert changes_in_words(folds, table) == [said + "holds for red, green; cannot be told for blue."]
+
+
+def test_intervals_of_any_function_follow_from_the_joint_draws():
+    samples, correction = [_sample("one", [30, 10, 60]), _sample("two", [3, 1, 60])], _perfect()
+    found = estimate_abundances(samples, correction)
+    draws = draws_table(found, correction)
+    assert list(draws) == ["sample", "draw", "red", "green"]
+    assert draws.groupby("sample")["draw"].agg(["size", "max"]).to_numpy().tolist() == [[4000, 3999]] * 2
+    own = draws[draws["sample"] == "one"]
+    table = abundance_table(found, correction).set_index(["sample", "class"])
+    low, high = np.percentile(own["red"] / (own["red"] + own["green"]), [2.5, 97.5])
+    assert (low, high) == pytest.approx(tuple(table.loc[("one", "red"), ["share_low", "share_high"]]), abs=1e-3)
+    # on paper: of 300 and 100 Poisson counts the log of the ratio has the variance 1 / 300 + 1 / 100
+    assert np.log(own["red"] / own["green"]).std() == pytest.approx(np.sqrt(1 / 300 + 1 / 100), rel=0.06)
+
+
+def test_calls_that_no_mixture_explains_are_said_in_the_table_and_in_words():
+    apart = Correction(NAMES, [[900, 0, 100], [0, 900, 100], [50, 50, 900]], n_resamples=1000, seed=3)
+    odd = _sample("odd", [300, 0, 100])  # so much noise cannot be without some called green
+    good = _sample("good", [140, 50, 910])  # of 100 red and 1,000 noise
+    table = abundance_table(estimate_abundances([odd, good], apart), apart)
+    p = table.set_index(["sample", "class"])["misfit_p"]
+    assert p["odd", "red"] < 0.025 < p["good", "red"]
+    said = [one for one in in_words(table) if "no mixture explains" in one]
+    assert len(said) == 1
+    assert said[0].startswith("odd: no mixture explains its calls")
