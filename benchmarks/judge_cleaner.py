@@ -4,8 +4,8 @@
 
 Frames are simulated as if they had been denoised, some with half the light, and the blobs a person would label are called by
 the twin-trained CNN and by PCA + SVM of a report. Mean F1 over the miRs is against what each blob truly is. Of a real
-experiment (folder with experiment.toml and blobs) the reference is independent of classifiers: a blob is a miR where detection
-alone finds another below it, at the miR's gap, both eight standard deviations high.
+experiment (folder with experiment.toml and blobs) the reference is independent of classifiers: a blob is a miR where
+detection alone finds another below it, at the miR's gap, both eight standard deviations high.
 """
 
 import argparse
