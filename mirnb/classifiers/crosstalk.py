@@ -106,16 +106,19 @@ def promise(facts, panel, share):
 
 
 def promise_table(facts, panel, shares=(0.05, 0.02, 0.01)):
-    """What several shares ask for and give, a row each: labels, thresholds, promised shares, right calls kept.
+    """What several shares ask for and give, as text, a column each: promised shares, right calls kept, thresholds.
 
     Parameters
     ----------
     facts : Facts
     panel : Panel
     """
-    rows = []
+    columns = {}
     for one in [promise(facts, panel, share) for share in shares]:
-        row = {f"called {name}, others below": below for name, below in zip(one.names, one.below, strict=True)}
-        row |= {f"promised of {name} ({n} labels)": p for name, n, p in zip(one.names, one.n, one.promised, strict=True)}
-        rows.append({"asked for": one.share, **row, "right calls kept": one.kept})
-    return pd.DataFrame(rows).set_index("asked for").round(4)
+        rows = list(zip(one.names, one.n, one.promised, one.below, strict=True))
+        told = {f"{name} called another, of {n} labels": f"at most {promised:.2%}" for name, n, promised, _ in rows}
+        told["right calls kept"] = f"{one.kept:.1%}"
+        limits = {name: f"below {below:.3f}" if below < 1 else "any" for name, *_, below in rows}
+        told |= {f"called {name}: others together": limit for name, limit in limits.items()}
+        columns[f"{one.share:.0%} asked for"] = told
+    return pd.DataFrame(columns)

@@ -50,7 +50,7 @@ def _counted(plan, found):
 
 def frames_of(plan, one):
     """Each frame of a counted stack, as `counts.count_stacks` wrote it: frame (from 1), its measures, verdict, counted."""
-    table = pd.read_csv(plan.stacks / one.name / "frames.csv", **_CELLS)
+    table = pd.read_csv(plan.stacks / one.name / "frames.csv", **_CELLS, dtype={"verdict": str})
     return table.assign(verdict=table["verdict"].fillna(""))
 
 

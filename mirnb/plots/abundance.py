@@ -13,6 +13,7 @@ _MEASURES = {
     "repeated_share": "seen before (share)", "saturated_share": "saturated (share)",
 }  # fmt: skip
 _CAUSE_MARKERS = "sD^vPX<>"
+_LEAST_SPAN = 0.3  # of an axis, as a share of its middle
 
 
 def draw_abundance(table, panel, *, figure=None):
@@ -164,6 +165,9 @@ def draw_frame_measures(table, *, title=None, figure=None):
             ax.plot(own["frame"], own[name], marker, label=told, **style)
         put_title(ax, _MEASURES[name])
         ax.margins(y=0.15)
+        low, high = ax.get_ylim()  # what hardly differs is to look so
+        half = max(high - low, _LEAST_SPAN * abs(high + low) / 2) / 2
+        ax.set_ylim((low + high) / 2 - half, (low + high) / 2 + half)
         ax.xaxis.get_major_locator().set_params(integer=True, nbins=4)
         if k + n_cols >= len(axes):
             ax.tick_params(axis="x", labelbottom=True)

@@ -75,8 +75,12 @@ def test_few_labels_promise_less_and_none_nothing():
     assert "blue: 0 held-out labels promise nothing" in said[2]
     assert all("2 % takes 203 labels" in one for one in said[1:3])
     table = promise_table(facts_of(*drawn([500, 12, 0, 900], rng)), THESIS)
-    assert table.index.tolist() == [0.05, 0.02, 0.01]
-    assert (np.diff(table["right calls kept"]) <= 0).all()
+    assert list(table) == ["5% asked for", "2% asked for", "1% asked for"]
+    assert table.loc["red called another, of 500 labels", "1% asked for"] == "at most 1.00%"
+    assert table.loc["green called another, of 12 labels", "1% asked for"] == f"at most {least_promise(12, 0.05 / 3):.2%}"
+    assert table.loc["blue called another, of 0 labels", "1% asked for"] == "at most 100.00%"
+    kept = [float(one.rstrip("%")) for one in table.loc["right calls kept"]]
+    assert (np.diff(kept) <= 0).all()
 
 
 def _broken(numbers, *, n_draws=400, share=0.03):

@@ -98,3 +98,18 @@ def test_a_paper_has_figures_of_a_columns_width(panel):
     finally:
         plots.use_style()
     assert [figure.get_figwidth() for figure in drawn] == [pytest.approx(85 / 25.4)] * 2
+
+
+def test_what_hardly_differs_between_frames_looks_so():
+    table = pd.DataFrame({"frame": [1, 2, 3], "blobs": [100.0, 20.0, 110.0], "background_counts": [866.0, 867.0, 866.0]})
+    others = ("wide_blobs", "narrow_sigma_px", "sharpness", "flux_counts", "uneven_counts", "noise_sd_counts", "lean_deg",
+              "repeated_share", "saturated_share")  # fmt: skip
+    table = table.assign(**dict.fromkeys(others, 0.0), verdict=["", "empty", ""], counted=[True, False, True])
+    figure = plots.draw_frame_measures(table)
+    by_title = {ax.get_title().replace("\n", " "): ax for ax in figure.axes}
+    low, high = by_title["background (counts)"].get_ylim()
+    assert (low + high) / 2 == pytest.approx(866.5, abs=1)
+    assert high - low == pytest.approx(0.3 * 866.5, rel=0.01)
+    low, high = by_title["blobs"].get_ylim()
+    assert low < 20 < 110 < high
+    assert "left out: empty" in _legend(figure)
