@@ -66,13 +66,13 @@ def count_sample(folder, panel, shares, seed, noise):
     for frame, blobs in simulate_frames(replace(panel, mirs=mirs), settings, seed):
         part.append((frame, blobs))
         if len(part) == FRAMES_A_PART:
-            kept.append(_classify(classifier, panel, part, detected))
+            kept.append(classify_part(classifier, panel, part, detected))
             part = []
-    kept.append(_classify(classifier, panel, part, detected) if part else np.zeros((0, panel.n_mirs + 1)))
+    kept.append(classify_part(classifier, panel, part, detected) if part else np.zeros((0, panel.n_mirs + 1)))
     return {"y_prob": np.concatenate(kept), "drawn": drawn, "detected": detected}
 
 
-def _classify(classifier, panel, part, detected):
+def classify_part(classifier, panel, part, detected):
     found = classify_frames(classifier, [frame for frame, _ in part])
     called = np.where(np.isnan(found["y_prob"][:, 0]), -1, np.nan_to_num(found["y_prob"]).argmax(axis=1))
     upper = find_partners(found["frame"], found["y_px"], found["x_px"], called, panel)
@@ -104,7 +104,7 @@ def main():
     parser.add_argument("--noise", type=float, default=0.0, help="counts; 0: as in training")
     options = parser.parse_args()
     panel = load_panel(options.panel)
-    folders = [_trained(options.out, panel, seed) for seed in EXPERIMENT_SEEDS[: options.experiments]]
+    folders = [trained(options.out, panel, seed) for seed in EXPERIMENT_SEEDS[: options.experiments]]
     rng = np.random.default_rng(77)
     mixtures = [rng.dirichlet([(3, 0.3)[k // len(folders) % 2]] * panel.n_mirs) for k in range(options.samples)]
     paths = [options.out / f"{panel.name}_{options.noise:g}" / f"sample_{k}.npz" for k in range(options.samples)]
@@ -130,7 +130,7 @@ def main():
     _quapy(classifiers, samples, rates)
 
 
-def _trained(out, panel, seed):
+def trained(out, panel, seed):
     folder = out / f"{panel.name}_{seed}"
     if not (folder / "experiment.toml").exists():
         simulate_with_single_types(folder, panel=panel, seed=seed)

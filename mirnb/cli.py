@@ -127,10 +127,15 @@ def _add_take(parser):
 
 def _add_simulate(parser):
     parser.add_argument("folder", metavar="DIR", type=Path, help="experiment folder to write")
-    parser.add_argument("--frames", type=_positive, default=30, help="number of frames (default 30)")
+    parser.add_argument("--frames", type=_positive, help="number of frames (default 30; 20 a sample of a dilution series)")
     parser.add_argument("--seed", type=_not_negative, default=3, help="same seed, same files (default 3)")
     parser.add_argument("--panel", default="thesis", help="thesis, six, twelve or a panel file (default thesis)")
-    parser.add_argument("--only", metavar="MIR", help="only this miR and noise: a single-type sample")
+    alone = parser.add_mutually_exclusive_group()
+    alone.add_argument("--only", metavar="MIR", help="only this miR and noise: a single-type sample")
+    alone.add_argument(
+        "--dilution", action="store_true",
+        help="a dilution series to be quantified: standards, blanks, an unknown, spike-ins, and their samples.csv",
+    )  # fmt: skip
 
 
 def _add_new(parser):
@@ -261,7 +266,11 @@ def _add_quantify(parser):
     parser.add_argument(
         "--blobs", type=Path, nargs="+", default=[], metavar="CSV", help="blob tables in the order of the stacks"
     )
-    parser.add_argument("--samples", default="", metavar="samples.csv", help="columns stack, sample, role, replicate")
+    parser.add_argument(
+        "--samples", default="", metavar="samples.csv",
+        help="columns stack, sample, role, replicate; of standards and spikes concentration, unit, added_to: an assay is made",
+    )  # fmt: skip
+    parser.add_argument("--history", type=Path, metavar="FILE.csv", help="table of runs that this one is added to")
     parser.add_argument(
         "--keep-frames",
         action="store_true",

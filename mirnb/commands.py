@@ -22,18 +22,32 @@ def run_simulate(options):
     from mirnb.simulation.settings import settings_of
 
     panel = load_panel(options.panel)
-    how = {"panel": panel, "settings": settings_of(panel, n_frames=options.frames), "seed": options.seed}
+    if options.dilution:
+        return _simulate_dilution(options, panel)
+    n_frames = options.frames or 30
+    how = {"panel": panel, "settings": settings_of(panel, n_frames=n_frames), "seed": options.seed}
     if options.only:
         simulate_experiment(options.folder, only=options.only, **how)
     else:
         simulate_with_single_types(options.folder, **how)
-    print(f"{options.folder}: {options.frames} simulated frames, blobs and their truth")
+    print(f"{options.folder}: {n_frames} simulated frames, blobs and their truth")
     nearest = separations(panel).sort_values("distance_px").iloc[0]
     if nearest["nearest"]:
         print(
             f"panel {panel.name}: the two nearest separations, of {nearest['class']} and {nearest['nearest']}, lie "
             f"{nearest['distance_px']:.2f} px apart"
         )
+    return 0
+
+
+def _simulate_dilution(options, panel):
+    from mirnb.simulation.dilution import N_FRAMES, simulate_dilution
+
+    samples, stacks = simulate_dilution(options.folder, panel=panel, n_frames=options.frames or N_FRAMES, seed=options.seed)
+    folder = shlex.quote(str(options.folder))
+    print(f"{options.folder}: {len(stacks)} simulated samples; which is which stands in {samples}")
+    print(f"next: {_typed()} quantify reports/demo/classifier {folder}/*/stack.tif --samples {folder}/samples.csv "
+          f"--out {folder}/counted")  # fmt: skip
     return 0
 
 
@@ -263,8 +277,9 @@ def run_detect(options):
 
 def run_quantify(options):
     from mirnb.classifiers.classifier import load_classifier
+    from mirnb.counting import assay, run_history
     from mirnb.counting.quantification import in_words, plan_files, quantify_plan
-    from mirnb.report import quantification_page
+    from mirnb.report import assay_page, quantification_page
 
     given = {"stacks": options.stacks, "blobs": options.blobs, "samples": options.samples}
     plan = plan_files(load_classifier(options.classifier), out=options.out, **given)
@@ -274,9 +289,17 @@ def run_quantify(options):
     print(shown.round({"molecules": 0, "low": 0, "high": 0, "share": 3}).to_string(index=False))
     if found.remark:
         print(f"warning: {found.remark}")
-    told = {"keep_frames": options.keep_frames, "seed": options.seed}
-    page = quantification_page(options.out, classifier=plan.classifier.folder, **told, **given)
+    if found.assay is not None:
+        print(*assay.in_words(found.assay), sep="\n")
+    if options.history:
+        n = run_history.append_run(options.history, found.abundance)
+        print(f"{options.history}: " + (f"{n} rows added" if n else "this run is there already"))
+        print(*run_history.in_words(run_history.read_runs(options.history)), sep="\n")
+    told = {"classifier": plan.classifier.folder, "keep_frames": options.keep_frames, "seed": options.seed, **given}
+    page = quantification_page(options.out, history=options.history or "", **told)
     print(f"page: {page}")
+    if found.assay is not None:
+        print(f"page of the assay, to hand over: {assay_page(options.out, **told)}")
     return 1 if (found.stacks["verdict"] == "failed").any() else 0
 
 

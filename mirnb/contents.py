@@ -5,8 +5,10 @@ from dataclasses import dataclass
 MINUTES = {  # each usually takes, the first time, on two cores
     "01_templates": 0.1, "02_correlation_comparison": 0.1, "03_training": 0.4, "04_evaluation": 0.1, "05_roc_pr": 0.1,
     "06_tuning": 1.7, "07_optimizers": 0.4, "08_classifiers": 2.5, "09_quantification": 0.5, "10_panel_design": 0.3,
+    "11_assay": 0.7,
 }  # fmt: skip
 NOTEBOOKS = tuple(MINUTES)
+ASSAY = "11_assay"  # makes sense where there are standards
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,13 @@ FIGURES = (
     Figure("frame_counted", "09_quantification", "–", "A frame of the first stack with its calls"),
     Figure("molecules_counted", "09_quantification", "–", "Blobs of each called class, the brightest and the least sure"),
     Figure("abundance", "09_quantification", "–", "miRs counted in new samples, with intervals"),
+    Figure("shares", "09_quantification", "–", "Shares of the miRs of each sample, with their joint regions"),
+    Figure("control_chart", "09_quantification", "–", "Samples that were counted in run after run"),
     Figure("fold_changes", "09_quantification", "–", "How many times more of each miR one sample has than another"),
     Figure("design_profiles", "10_panel_design", "–", "Light of each pair, and separations as they would be measured"),
     Figure("design_confusion", "10_panel_design", "–", "Predicted confusion"),
     Figure("design_separability", "10_panel_design", "–", "Predicted F1 against the prism angle and the light"),
     Figure("design_subsets", "10_panel_design", "–", "How far the best pairs lie apart, by their number"),
+    Figure("standard_curves", "11_assay", "–", "The standard curve of each miR, its linear range and limits"),
+    Figure("shares_assay", "11_assay", "–", "Shares of the miRs of the unknowns, with their joint regions"),
 )

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from mirnb.classifiers.classifier import copy_classifier, is_of
 from mirnb.classifiers.kinds import KINDS
-from mirnb.contents import MINUTES, NOTEBOOKS
+from mirnb.contents import ASSAY, MINUTES, NOTEBOOKS
 from mirnb.design.prediction import Effort
 from mirnb.experiments.check import require_dispersion
 from mirnb.experiments.cutouts import kept_blobs
@@ -24,6 +24,7 @@ from mirnb.files import ROOT, InputError, make_folder, require_in_range, shared_
 from mirnb.notebook_pages import is_rendered, render_notebook
 from mirnb.pages import write_index
 from mirnb.running import execute, open_kernel, parameters_of
+from mirnb.simulation.settings import settings_of_experiment
 from mirnb.stamps import keys_of, stamp, stamp_of, written_in
 
 _FIXED = {"experiment", "out", "quick"}  # set by the command itself
@@ -74,6 +75,8 @@ def make_report(folder, *, out=None, only=(), quick=False, fresh=False, paramete
         print(f"{experiment.blobs_path}: no labels, so notebooks that train or test are left out{counting}", flush=True)
     elif any(notebook not in without for notebook in chosen):
         experiment.require_labels()
+        if not only and settings_of_experiment(experiment) is None and "samples" not in parameters:
+            chosen = tuple(one for one in chosen if one != ASSAY)  # there are no standards
     if not len(kept_blobs(experiment, labelled=False)[0]):
         raise InputError(f"{experiment.blobs_path}: no blob's crop lies inside its frame; there is nothing to look at")
     warn_of_places(experiment)
@@ -179,18 +182,29 @@ class _Progress:
         return show
 
 
-def quantification_page(out, *, classifier, stacks, blobs=(), samples="", keep_frames=False, seed=3):
-    """Run notebook 09 over what `quantification.quantify_plan` has counted already: path of its page."""
+def quantification_page(out, *, history="", **counted):
+    """Run notebook 09 over what `quantification.quantify_plan` has counted already: path of its page.
+
+    **counted
+        classifier, stacks, blobs, samples, keep_frames and seed, as they were counted with.
+    """
+    return _page_alone("09_quantification", Path(out), _as_counted(out, **counted, history=history))
+
+
+def assay_page(out, **counted):
+    """Run notebook 11 over an assay that was counted already, as `quantification_page` does: path of its page."""
+    return _page_alone(ASSAY, Path(out), _as_counted(out, **counted))
+
+
+def _as_counted(out, *, classifier, stacks, blobs=(), **others):
+    """Parameters of a notebook for what was counted, paths from the repository root."""
 
     def place(text):
         return text if is_address(text) else _from_root(text)
 
-    given = {
-        "out": place(out), "classifier": place(classifier), "stacks": [place(one) for one in stacks],
-        "blobs": [place(one) for one in blobs], "samples": place(samples) if samples else "",
-        "keep_frames": keep_frames, "seed": seed,
-    }  # fmt: skip
-    return _page_alone("09_quantification", Path(out), given)
+    given = {"out": place(out), "classifier": place(classifier), "stacks": [place(one) for one in stacks],
+             "blobs": [place(one) for one in blobs]}  # fmt: skip
+    return given | {key: place(one) if key in ("samples", "history") and one else one for key, one in others.items()}
 
 
 def design_page(out, *, panels, **chosen):

@@ -17,12 +17,14 @@ class Sample:
     """Calls of a sample, frame by frame, and what they are corrected with."""
 
     name: str
-    role: str  # sample, reference or blank
+    role: str  # one of `samples.ROLES`
     bins: np.ndarray  # (n_frames, n_bins) blobs in each bin of the correction, partners left out
     replicate: np.ndarray  # (n_frames,) number of the replicate each frame belongs to
     area_um2: float  # of all frames together, where blobs are counted
     truth: np.ndarray | None = None  # (n_mirs,) molecules of a simulated sample, as `truth.true_molecules` counts them
     correction: Correction | None = None  # of its own noise, where its stacks are cleaner than the training frames
+    concentration: tuple = ()  # of each miR, where it is known
+    added_to: str = ""  # sample that a spike was added to
 
     @property
     def n_frames(self):

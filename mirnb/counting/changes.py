@@ -13,10 +13,11 @@ def fold_changes(found, correction):
     Returns
     -------
     DataFrame
-        sample, against, class, fold_change, low, high; infinite where the other sample may have none. Blanks are left out.
+        sample, against, class, fold_change, low, high; infinite where the other sample may have none. Blanks, standards and
+        spikes are left out.
     """
     n_mirs, rows = len(correction.names) - 1, []
-    measured = [one for one in found if one.sample.role != "blank"]
+    measured = [one for one in found if one.sample.role in ("sample", "reference")]
     for place, against in enumerate(measured):
         for one in measured[place + 1 :]:
             area = against.sample.area_um2 / one.sample.area_um2
@@ -38,7 +39,7 @@ def replicate_changes(found, correction):
         be as their numbers of frames.
     """
     n_mirs, rows = len(correction.names) - 1, []
-    measured = [one for one in found if one.sample.role != "blank"]
+    measured = [one for one in found if one.sample.role in ("sample", "reference")]
     for place, against in enumerate(measured):
         other = against.molecules[:n_mirs] / against.sample.area_um2
         for one in measured[place + 1 :]:

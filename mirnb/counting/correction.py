@@ -147,6 +147,11 @@ class Correction:
         """Molecules of each class that make counts of bins most likely, (n_classes,), none below 0."""
         return _unmix(self._checked(counts), self.yields[None], n_rounds=2000)[0]
 
+    def variance(self, molecules):
+        """Variance that counting alone gives an estimate of so many molecules of each class, (n_classes,): Fisher's bound."""
+        expected = np.maximum(molecules @ self.yields, 1e-3)
+        return np.diagonal(np.linalg.pinv((self.yields / expected) @ self.yields.T))
+
     def draws(self, counts, *, stream=0):
         """Molecules of each class with counts and matrix drawn anew, (n_resamples, n_classes).
 

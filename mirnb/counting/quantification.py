@@ -10,18 +10,20 @@ import pandas as pd
 from mirnb.classifiers.classifier import Classifier, classifier_fingerprint, load_classifier
 from mirnb.classifiers.likeness import SAME_NOISE, noise_seen
 from mirnb.classifiers.making import best_classifier, train_facts
-from mirnb.counting import abundance, changes
+from mirnb.counting import abundance, assay, changes
 from mirnb.counting.abundance import Sample, abundance_table, draws_table, estimate_abundances
 from mirnb.counting.bins import held_out_bins, moves_at
 from mirnb.counting.chance import chance_by_stack, chance_rates
 from mirnb.counting.changes import fold_changes, replicate_changes
 from mirnb.counting.correction import Correction
 from mirnb.counting.counts import count_stacks
+from mirnb.counting.detection_limits import MOST_SPREAD
 from mirnb.counting.samples import gather_inputs, is_simulated
 from mirnb.counting.truth import true_molecules
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.run_folder import Results
 from mirnb.files import InputError, make_folder
+from mirnb.simulation.dilution import N_FRAMES, simulate_dilution
 from mirnb.simulation.folders import simulate_samples
 from mirnb.simulation.settings import settings_of_experiment
 from mirnb.workspace import open_run, place
@@ -49,24 +51,32 @@ def plan_files(classifier, stacks, out, *, blobs=(), samples=""):
     return Plan(classifier, inputs, Path(out), results)
 
 
-def plan_run(run, *, classifier="", seed=3, quick=False):
+def plan_run(run, *, classifier="", dilution=False, seed=3, quick=False):
     """Count new samples of an experiment with its own best classifier, or another's; results go to its run folder.
 
     For a simulated experiment small samples are drawn, a reference, a mixture and a blank; another is counted itself, and
     so is one that is counted with another's classifier (its folder, or Classifier).
+
+    dilution : bool
+        The samples of a simulated experiment are a dilution series; all but the figures goes to the folder assay.
     """
     experiment, samples, stacks = run.experiment, None, [run.experiment.folder]
-    own = not classifier
+    own, settings, folder = not classifier, settings_of_experiment(run.experiment), run.root / "counted"
+    tables = run.root / "tables"
     classifier = best_classifier(run, seed=seed, quick=quick) if own else _loaded(classifier)
-    if own and settings_of_experiment(experiment) is not None:
+    if dilution and settings is not None:
+        folder = tables = run.root / "assay"
+        how = {"panel": experiment.panel, "settings": settings, "n_frames": 2 if quick else N_FRAMES, "seed": seed}
+        samples, stacks = simulate_dilution(run.root / "samples" / "dilution", **how)
+    elif own and settings is not None:
         made = simulate_samples(experiment, run.root / "samples", n_frames=2 if quick else 8, seed=seed)
         stacks = [one / "stack.tif" for one in made]
         samples = run.root / "samples" / "samples.csv"
         write_table(samples, pd.DataFrame({"stack": [one.name for one in made], "sample": [one.name for one in made],
                                            "role": ["reference", "sample", "blank"], "replicate": 1}))  # fmt: skip
     inputs = gather_inputs(stacks, classifier, samples=samples)
-    results = _results(run.root / "tables", run.root / "figures", inputs, classifier)
-    return Plan(train_facts(classifier), inputs, run.root / "counted", results)
+    results = _results(tables, run.root / "figures", inputs, classifier)
+    return Plan(train_facts(classifier), inputs, folder, results)
 
 
 def _results(tables, figures, inputs, classifier):
@@ -74,16 +84,26 @@ def _results(tables, figures, inputs, classifier):
     return Results(tables, figures, **facts)
 
 
-def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", seed=3, quick=False):
-    """`plan_files` when stacks are named, else `plan_run`; a classifier, or its folder; paths as `place` takes them."""
+def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), samples="", dilution=False, seed=3, quick=False):
+    """`plan_files` when stacks are named, else `plan_run`; a classifier, or its folder; paths as `place` takes them.
+
+    dilution : bool
+        For an assay: standards are needed, and simulated where no stacks are named.
+    """
     if not stacks:
-        return plan_run(open_run(experiment, out, quick=quick), classifier=classifier, seed=seed, quick=quick)
-    if not (classifier and out):
+        run = open_run(experiment, out, quick=quick)
+        plan = plan_run(run, classifier=classifier, dilution=dilution, seed=seed, quick=quick)
+    elif not (classifier and out):
         raise InputError("stacks need a classifier and out: name all three; without stacks the experiment is counted")
-    return plan_files(
-        _loaded(classifier), [place(one) for one in stacks], place(out),
-        blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",
-    )  # fmt: skip
+    else:
+        plan = plan_files(
+            _loaded(classifier), [place(one) for one in stacks], place(out),
+            blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",
+        )  # fmt: skip
+    if dilution and not any(one.role == "standard" for one in plan.inputs):
+        raise InputError(f"{samples or 'samples'}: no sample is a standard, and without known concentrations there is no curve; "
+                         "samples.csv names standards, with their concentration and its unit")  # fmt: skip
+    return plan
 
 
 def _loaded(classifier):
@@ -99,13 +119,17 @@ class Quantified:
     fold_changes: pd.DataFrame
     replicate_changes: pd.DataFrame  # of samples with several replicates
     remark: str  # on the matrix of confusion
+    draws: pd.DataFrame  # of the molecules of each sample, as `abundance.draws_table` gives them
+    assay: assay.Assay | None  # where some samples are standards
 
 
-def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, seed=3):
+def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, most_spread=MOST_SPREAD, seed=3):
     """Count all stacks of a plan and estimate the abundances of their samples; tables are written.
 
     keep_frames, scheduler
         As `counts.count_stacks` takes them.
+    most_spread : float
+        Of results at the limit of quantitation of an assay, as a share of the amount.
 
     Raises
     ------
@@ -118,7 +142,8 @@ def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, se
         raise InputError("no stack could be counted:\n" + "\n".join(f"{one.name}: {one.error}" for one in counted))
     corrections = _corrections(classifier, plan.inputs, n_resamples=n_resamples, seed=seed)
     correction, stacks = corrections(1.0), stack_table(plan.inputs, counted, classifier.panel)
-    found = estimate_abundances(_samples(plan.inputs, counted, classifier, corrections), correction)
+    samples = _samples(plan.inputs, counted, classifier, corrections)
+    found = estimate_abundances(samples, correction)
     reference = next((one for one in found if one.sample.role == "reference"), None)
     table = abundance_table(found, correction, reference=reference)
     trusted = stacks.groupby("sample")["verdict"].agg(lambda one: "; ".join(dict.fromkeys(one)))
@@ -132,10 +157,21 @@ def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, se
             simulated=table["sample"].map(stacks.groupby("sample")["simulated"].any()), **facts,
         ).join(chance_rates(stacks, classifier), on=["sample", "class"]),
         fold_changes(found, correction), replicate_changes(found, correction), correction.remark,
+        draws_table(found, correction), _assay(plan, samples, correction, most_spread),
     )  # fmt: skip
-    plan.results.table(draws_table(found, correction), "draws")
-    for name in ("stacks", "abundance", "fold_changes", "replicate_changes"):
+    for name in ("stacks", "abundance", "fold_changes", "replicate_changes", "draws"):
         plan.results.table(getattr(made, name), name)
+    return made
+
+
+def _assay(plan, samples, correction, most_spread):
+    """The assay of samples among which there are standards, its tables written; None without."""
+    if not any(one.role == "standard" for one in samples):
+        return None
+    unit = next(one.unit for one in plan.inputs if one.role == "standard")
+    made = assay.make_assay(samples, correction, unit=unit, most_spread=most_spread)
+    for name in ("curve", "standards", "readings"):
+        plan.results.table(getattr(made, name), f"assay_{name}")
     return made
 
 
@@ -173,7 +209,9 @@ def _samples(inputs, counted, classifier, corrections):
         ]
         truth = None if any(one is None for one in truths) else np.sum(truths, axis=0)
         own = corrections(round(noise, 2) if noise < 1 - SAME_NOISE else 1.0)
-        samples.append(Sample(name, parts[0][0].role, bins, np.concatenate(replicate), area_um2, truth, own))
+        first = parts[0][0]
+        known = {"concentration": first.concentration, "added_to": first.added_to}
+        samples.append(Sample(name, first.role, bins, np.concatenate(replicate), area_um2, truth, own, **known))
     return samples
 
 
@@ -208,15 +246,18 @@ def in_words(stacks):
     return sentences
 
 
+def stacks_in_words(stacks):
+    """How many stacks of a `stack_table` are like the training data, and what to make of the first of the others."""
+    verdicts = stacks["verdict"]
+    like, failed = (verdicts == "like the training data").sum(), (verdicts == "failed").sum()
+    first = f"Stacks like the training data: {like} of {len(verdicts)}" + (f"; not counted: {failed}." if failed else ".")
+    others = in_words(stacks[(verdicts != "like the training data") | (stacks["frames_excluded"] > 0)])
+    return [first, *(f"{one}." for one in others[:MOST_TOLD])]
+
+
 def conclude(found):
     """What was counted, in plain sentences: a list of text. found : Quantified"""
-    verdicts = found.stacks["verdict"]
-    like, failed = (verdicts == "like the training data").sum(), (verdicts == "failed").sum()
-    stacks = f"Stacks like the training data: {like} of {len(verdicts)}" + (f"; not counted: {failed}." if failed else ".")
-    others = in_words(found.stacks[(verdicts != "like the training data") | (found.stacks["frames_excluded"] > 0)])
     return [
-        stacks,
-        *(f"{one}." for one in others[:MOST_TOLD]),
-        *abundance.in_words(found.abundance),
+        *stacks_in_words(found.stacks), *abundance.in_words(found.abundance),
         *changes.in_words(found.fold_changes, found.abundance),
-    ]
+    ]  # fmt: skip

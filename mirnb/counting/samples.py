@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mirnb.counting.concentrations import COLUMNS as OPTIONAL
+from mirnb.counting.concentrations import read_concentrations
 from mirnb.counting.truth import simulated_beside
 from mirnb.experiments.blobs import UNLABELLED, read_blobs, separator_of
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
@@ -14,7 +16,7 @@ from mirnb.experiments.experiment_file import load_experiment, turned_pixels
 from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, read_text
 
-ROLES = ("sample", "reference", "blank")
+ROLES = ("sample", "reference", "blank", "standard", "spike")
 COLUMNS = ("stack", "sample", "role", "replicate")
 _TAKEN = ("cache", "notebooks")  # folders beside those of the stacks
 
@@ -30,6 +32,9 @@ class Input:
     sample: str = ""
     role: str = "sample"
     replicate: str = ""
+    concentration: tuple = ()  # of each miR, where it is known
+    unit: str = ""  # of the concentration
+    added_to: str = ""  # sample that a spike was added to
 
 
 def is_simulated(one):
@@ -73,7 +78,7 @@ def gather_inputs(stacks, classifier, *, blobs=(), samples=None) -> list[Input]:
             inputs.append(Input(name, given, experiment, sample=name))
         except InputError as error:
             inputs.append(Input(name, given, None, error=str(error), sample=name))
-    return _assign(inputs, samples) if samples else inputs
+    return _assign(inputs, samples, classifier.panel.mir_names) if samples else inputs
 
 
 def _require_text(where, what, name):
@@ -132,8 +137,8 @@ def _with_blobs(experiment, path):
     return experiment
 
 
-def _assign(inputs, path):
-    """Sample, role and replicate of each input, from samples.csv."""
+def _assign(inputs, path, mir_names):
+    """Sample, role, replicate and concentration of each input, from samples.csv."""
     rows = read_samples(path)
     by_key, assigned = {}, {}
     for one in inputs:
@@ -161,7 +166,15 @@ def _assign(inputs, path):
     references = [name for name, role in roles.items() if role == "reference"]
     if len(references) > 1:
         raise InputError(f"{path}: {', '.join(references)} are both references; name one sample a reference")
-    return [replace(one, **{key: assigned[one.name][key] for key in ("sample", "role", "replicate")}) for one in inputs]
+    known = read_concentrations(rows, path, mir_names)
+    told = []
+    for one in inputs:
+        row = assigned[one.name]
+        one = replace(one, **{key: row[key] for key in ("sample", "role", "replicate")})
+        told.append(
+            replace(one, **dict(zip(("concentration", "unit", "added_to"), known.get(row["stack"], ()), strict=False)))
+        )
+    return told
 
 
 def read_samples(path):
@@ -175,9 +188,10 @@ def read_samples(path):
             f"{path}, line 1: column {', '.join(missing)} is missing; expected {', '.join(COLUMNS)}, "
             f"found {', '.join(header) or 'nothing'}"
         )
+    known = (*OPTIONAL, *(name for name in header if name.startswith("concentration_")))
     reader.fieldnames, rows = header, []
     for line, row in enumerate(reader, 2):
-        row = {key: (row.get(key) or "").strip() for key in COLUMNS}
+        row = {key: (row.get(key) or "").strip() for key in (*COLUMNS, *known)}
         if not any(row.values()):
             continue
         row["role"] = row["role"].lower()

@@ -10,6 +10,7 @@ _DRAWN = {
     "scores": ["draw_confusion", "draw_confusions", "draw_learning_curve", "draw_precision_recall", "draw_rejection",
                "draw_reliabilities", "draw_reliability", "draw_rivals", "draw_roc", "draw_score_intervals"],
     "abundance": ["draw_abundance", "draw_fold_changes", "draw_frame_measures"],
+    "assay": ["draw_control_chart", "draw_shares", "draw_standard_curves"],
     "design": ["draw_predicted_confusions", "draw_profiles", "draw_separability", "draw_subsets"],
 }  # fmt: skip
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _DRAWN, submod_attrs=_DRAWN)
