@@ -268,7 +268,7 @@ def _add_quantify(parser):
     )
     parser.add_argument(
         "--samples", default="", metavar="samples.csv",
-        help="columns stack, sample, role, replicate; of standards and spikes concentration, unit, added_to: an assay is made",
+        help="columns stack, sample, role, replicate; for an assay concentration, unit and added_to",
     )  # fmt: skip
     parser.add_argument("--history", type=Path, metavar="FILE.csv", help="table of runs that this one is added to")
     parser.add_argument(

@@ -276,9 +276,12 @@ def run_detect(options):
 
 
 def run_quantify(options):
+    import nbformat
+
     from mirnb.classifiers.classifier import load_classifier
-    from mirnb.counting import assay, run_history
-    from mirnb.counting.quantification import in_words, plan_files, quantify_plan
+    from mirnb.counting import run_history
+    from mirnb.counting.quantification import has_standards, in_words, plan_files, quantify_plan
+    from mirnb.notebook_pages import conclusion_of
     from mirnb.report import assay_page, quantification_page
 
     given = {"stacks": options.stacks, "blobs": options.blobs, "samples": options.samples}
@@ -289,8 +292,6 @@ def run_quantify(options):
     print(shown.round({"molecules": 0, "low": 0, "high": 0, "share": 3}).to_string(index=False))
     if found.remark:
         print(f"warning: {found.remark}")
-    if found.assay is not None:
-        print(*assay.in_words(found.assay), sep="\n")
     if options.history:
         n = run_history.append_run(options.history, found.abundance)
         print(f"{options.history}: " + (f"{n} rows added" if n else "this run is there already"))
@@ -298,8 +299,10 @@ def run_quantify(options):
     told = {"classifier": plan.classifier.folder, "keep_frames": options.keep_frames, "seed": options.seed, **given}
     page = quantification_page(options.out, history=options.history or "", **told)
     print(f"page: {page}")
-    if found.assay is not None:
-        print(f"page of the assay, to hand over: {assay_page(options.out, **told)}")
+    if has_standards(plan):
+        page = assay_page(options.out, **told)
+        print(*conclusion_of(nbformat.read(page.with_suffix(".ipynb"), as_version=4)), sep="\n")
+        print(f"page of the assay, to hand over: {page}")
     return 1 if (found.stacks["verdict"] == "failed").any() else 0
 
 

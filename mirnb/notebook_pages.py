@@ -18,6 +18,7 @@ _FOLDED = """{% extends "basic/index.html.j2" %}
 }}</summary>{{ super() }}</details>{% endblock %}"""
 _PAGES = Environment(loader=PackageLoader("mirnb", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 _TITLES = {figure.name: figure.title for figure in FIGURES}
+_MOST_LISTED = 4
 _ALWAYS_SET = ("experiment", "out")  # by every report
 
 
@@ -63,14 +64,21 @@ def conclusion_of(notebook):
 
 
 def changed_parameters(notebook):
-    """Parameters that a notebook was run with and does not declare so: name -> value."""
+    """Parameters that a notebook was run with and does not declare so: name -> value, of a long list its ends."""
     given = notebook.metadata.get("papermill", {}).get("parameters", {})
     declared = {}
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []):
             for line in ast.parse(cell.source).body:
                 declared[line.target.id] = ast.literal_eval(line.value)
-    return {name: value for name, value in given.items() if name not in _ALWAYS_SET and value != declared.get(name)}
+    changed = {name: value for name, value in given.items() if name not in _ALWAYS_SET and value != declared.get(name)}
+    return {name: _shortened(value) for name, value in changed.items()}
+
+
+def _shortened(value):
+    if not isinstance(value, list) or len(value) <= _MOST_LISTED:
+        return value
+    return f"{len(value)}, from {value[0]} to {value[-1]}"
 
 
 def _write(path, *, has_index, before, after):

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mirnb.classifiers.scores import as_text, percentiles, with_interval
+from mirnb.classifiers.scores import percentiles
+from mirnb.counting.assay_words import remarks_on
 from mirnb.counting.correction import interval
 from mirnb.counting.detection_limits import MOST_SPREAD, find_limits
-from mirnb.counting.standard_curve import LEAST_P, LEAST_STEPS, Measured, fit_curve
+from mirnb.counting.standard_curve import Measured, fit_curve
 
-FEW_STEPS = 4  # of a standard curve; with fewer little can be said of its linearity
 SPEAKS_UM2 = 1000.0  # area that rates are told for
+_NUMBERS = ("slope", "slope_low", "slope_high", "rate_at_1", "between", "linear_low", "linear_high", "linear_p",
+            "limit_blank", "limit_detection", "limit_quantitation", "limit_poisson")  # fmt: skip
 _READ = ("sample", "reference", "spike")  # roles that are read off the curve
 
 
@@ -68,12 +70,11 @@ def make_assay(samples, correction, *, unit="", most_spread=MOST_SPREAD):
     between = [curves[name].between if name in curves else np.nan for name in names]
     area = float(np.median(replicates.area[roles == "standard"]))
     limits = find_limits(correction, blanks, area, between=between, most_spread=most_spread) if blanks else None
-    curve = pd.DataFrame([
-        _curve_row(name, curves.get(name), limits and limits[k], area) for k, name in enumerate(names)
-    ])  # fmt: skip
+    limit_of = dict(zip(names, limits or [None] * len(names), strict=True))
+    curve = pd.DataFrame([_curve_row(name, curves.get(name), limit_of[name], area) for name in names])
     standards = _standards_table(replicates, names, curves)
     readings = _readings_table(samples, replicates, curves, curve.set_index("class"), seed=correction.seed)
-    return Assay(unit, _with_seen(curve, standards), standards, readings, _remarks(samples, curves, limits), curves)
+    return Assay(unit, _with_seen(curve, standards), standards, readings, remarks_on(samples, curves, limits), curves)
 
 
 def _replicates(samples, correction):
@@ -111,34 +112,32 @@ def _variance(molecules, k, correction):
 
 
 def _curve_row(name, curve, limit, area):
-    row = {"class": name}
+    """What is told of a miR's curve and limits; `area` is that of the replicate the limits are of."""
+    row = {"class": name, **dict.fromkeys(_NUMBERS, np.nan), "blanks": 0, "standards": 0}
     if curve is None:
-        return {**row, "slope": np.nan, "remark": "no curve: no molecule of it in any standard that has it"}
+        return {**row, "remark": "no curve: no molecule of it in any standard that has it"}
     low, high = percentiles(curve.drawn[1], (2.5, 97.5))
-    row |= {"slope": curve.slope, "slope_low": min(low, curve.slope), "slope_high": max(high, curve.slope),
-            "rate_at_1": curve.rate_at(1.0), "between": curve.between}  # fmt: skip
+    linear_low, linear_high = curve.linear or (np.nan, np.nan)
     row |= {
-        "linear_low": curve.linear[0] if curve.linear else np.nan,
-        "linear_high": curve.linear[1] if curve.linear else np.nan,
-    }
-    row["linear_p"] = curve.p
-    for key in ("blank", "detection", "quantitation", "poisson"):
-        row[f"limit_{key}"] = np.nan if limit is None else float(curve.read_off(getattr(limit, key) / area))
-    row |= {"blanks": 0 if limit is None else limit.n_blanks, "standards": int(curve.used.sum()), "remark": ""}
-    return row
+        "slope": curve.slope, "slope_low": min(low, curve.slope), "slope_high": max(high, curve.slope),
+        "rate_at_1": curve.rate_at(1.0), "between": curve.between, "linear_low": linear_low, "linear_high": linear_high,
+        "linear_p": curve.p,
+    }  # fmt: skip
+    if limit is not None:
+        row["blanks"] = limit.n_blanks
+        for key in ("blank", "detection", "quantitation", "poisson"):
+            row[f"limit_{key}"] = float(curve.read_off(getattr(limit, key) / area))
+    return {**row, "standards": int(curve.used.sum()), "remark": ""}
 
 
 def _with_seen(curve, standards):
-    """How many standards from the limit of detection on lie above the limit of blank, of how many."""
-    limits = curve.set_index("class")
-    own = standards.join(limits[["limit_detection", "limit_blank"]], on="class") if "limit_detection" in limits else None
-    if own is None:
-        return curve
+    """How many standards from the limit of detection on lie above the limit of blank, and of how many."""
+    own = standards.merge(curve[["class", "limit_blank", "limit_detection"]], on="class")
     own = own[own["concentration"] >= own["limit_detection"]]
     seen = (
         (own["read"] > own["limit_blank"]).groupby(own["class"]).agg(["sum", "size"]).reindex(curve["class"], fill_value=0)
     )
-    return curve.assign(standards_seen=seen["sum"].to_numpy(), standards_above_limit=seen["size"].to_numpy())
+    return curve.assign(standards_seen=seen["sum"].to_numpy(), standards_above=seen["size"].to_numpy())
 
 
 def _standards_table(replicates, names, curves):
@@ -168,17 +167,20 @@ def _readings_table(samples, replicates, curves, limits, *, seed):
                 value = float(curves[name].read_off(replicates.molecules[own, k].sum() / area))
                 read[one.name, name] = value, curves[name].read_off_draws(rates, rng, n_replicates=len(own))
     by_name = {one.name: one for one in samples}
+    columns = ("sample", "role", "class", "replicates", "read", "low", "high", "verdict", "added", "added_to", "recovery",
+               "recovery_low", "recovery_high")  # fmt: skip
     for (sample, name), (value, draws) in read.items():
-        one = by_name[sample]
-        row = {"sample": sample, "role": one.role, "class": name, "replicates": int((names_of == sample).sum()), "read": value,
-               **interval(value, draws), "verdict": _verdict(value, limits.loc[name])}  # fmt: skip
+        one, ends = by_name[sample], interval(value, draws)
         added = one.concentration[order.index(name)] if one.role == "spike" else 0.0
-        base = read.get((one.added_to, name), (0.0, 0.0))
-        found, drawn = ((value - base[0]) / added, (draws - base[1]) / added) if added else (np.nan, np.full(1, np.nan))
-        ends = interval(found, drawn)
-        row |= {"added": added or np.nan, "added_to": one.added_to, "recovery": found}
-        rows.append({**row, "recovery_low": ends["low"], "recovery_high": ends["high"]})
-    return pd.DataFrame(rows)
+        base, base_draws = read.get((one.added_to, name), (0.0, 0.0))
+        found, again = np.nan, {"low": np.nan, "high": np.nan}
+        if added:
+            found = (value - base) / added
+            again = interval(found, (draws - base_draws) / added)
+        told = sample, one.role, name, int((names_of == sample).sum())
+        read_off = value, ends["low"], ends["high"], _verdict(value, limits.loc[name])
+        rows.append((*told, *read_off, added or np.nan, one.added_to, found, again["low"], again["high"]))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _verdict(value, limits):
@@ -194,114 +196,3 @@ def _verdict(value, limits):
     if value < limits["linear_low"]:
         return "below the linear range"
     return "" if np.isfinite(limits["limit_detection"]) else "no limits: no blank"
-
-
-def _remarks(samples, curves, limits):
-    """What a series of standards lacks, a sentence each, with what is given all the same."""
-    standards = [one for one in samples if one.role == "standard"]
-    remarks = []
-    if limits is None:
-        remarks.append(
-            "No sample is a blank: there are no limits, and nothing is subtracted; curve and concentrations are given."
-        )
-    elif limits[0].n_blanks == 1:
-        remarks.append("There is one blank: how much blanks differ is not known, and limits hold its counting alone.")
-    elif limits[0].uneven:
-        remarks.append("Blanks differ by more than counting does; the limits allow for it.")
-    n_steps = len({one.concentration for one in standards})
-    if n_steps < FEW_STEPS:
-        tested = (
-            f"whether it is linear is tested on {n_steps}"
-            if n_steps >= LEAST_STEPS
-            else "whether it is linear cannot be tested"
-        )
-        slope = ", its slope is taken as 1" if n_steps == 1 else ""
-        remarks.append(
-            f"The curve has {n_steps} step{'s' * (n_steps > 1)} where {FEW_STEPS} or more are usual: {tested}{slope}; "
-            "concentrations are read off it all the same."
-        )
-    if all(len(np.unique(one.replicate)) == 1 for one in standards):
-        remarks.append(
-            "No standard has a second replicate: how much preparing a sample anew changes it is not known, and intervals hold "
-            "counting and confusion alone."
-        )
-    without = [name for name, curve in curves.items() if not curve.linear]
-    if without and n_steps >= LEAST_STEPS:
-        remarks.append(
-            f"No {LEAST_STEPS} neighbouring steps of {', '.join(without)} lie on a line of slope 1 (p < {LEAST_P:g}): there is no "
-            "linear range, the curve goes through all steps, and what is read off it may be wrong."
-        )
-    return tuple(remarks)
-
-
-def in_words(assay):
-    """What an assay says, in plain sentences: a list of text."""
-    unit = f" {assay.unit}" if assay.unit else ""
-    sentences = []
-    for row in assay.curve.to_dict("records"):
-        if row["remark"]:
-            sentences.append(f"{row['class']}: {row['remark']}.")
-            continue
-        slope = with_interval(row["slope"], row["slope_low"], row["slope_high"])
-        line = f"{row['class']}: slope {slope}"
-        if np.isfinite(row["linear_low"]):
-            line += f" from {row['linear_low']:.3g} to {row['linear_high']:.3g}{unit}, which is linear (p = {row['linear_p']:.2g})"
-        if row["blanks"]:
-            line += f"; seen from {as_text(row['limit_detection'], '{:.3g}')}{unit} on (limit of detection)"
-            least = row["limit_quantitation"]
-            line += (
-                f", measured from {least:.3g}{unit} on" if np.isfinite(least) else ", nowhere measured as closely as asked"
-            )
-        sentences.append(f"{line}.")
-    spikes = assay.readings[assay.readings["recovery"].notna()] if len(assay.readings) else assay.readings
-    if len(spikes):
-        whole = spikes["recovery_low"].le(1) & spikes["recovery_high"].ge(1)
-        sentences.append(
-            f"Spike-ins: the whole amount lies inside the 95 % interval of {whole.sum()} of {len(spikes)} recoveries."
-        )
-    return [*sentences, *assay.remarks]
-
-
-def limits_in_columns(assay):
-    """Slope, linear range and limits of each miR, to be read."""
-    table, unit = assay.curve[assay.curve["remark"] == ""], f" ({assay.unit})" if assay.unit else ""
-    shown = table[["class"]].copy()
-    shown["slope (95 %)"] = _with_ends(table, "slope", "{:.2f}")
-    ends = zip(table["linear_low"], table["linear_high"], strict=True)
-    shown[f"linear{unit}"] = [f"{low:.3g} to {high:.3g}" if np.isfinite(low) else "–" for low, high in ends]
-    shown["p of it"] = [as_text(one, "{:.2g}") for one in table["linear_p"]]
-    for key, words in (
-        ("blank", "LoB"),
-        ("detection", "LoD"),
-        ("quantitation", "LoQ"),
-        ("poisson", "LoD of counting alone"),
-    ):
-        shown[f"{words}{unit}"] = [as_text(one, "{:.2g}") for one in table[f"limit_{key}"]]
-    seen = zip(table["standards_seen"], table["standards_above_limit"], strict=True)
-    shown["standards seen above LoD"] = [f"{n} of {of}" for n, of in seen]
-    shown["spread of replicates"] = [as_text(one, "{:.0%}") for one in table["between"]]
-    shown["rests on"] = [f"{n} blanks, {of} standards" for n, of in zip(table["blanks"], table["standards"], strict=True)]
-    return shown.set_index("class").T.rename_axis(None, axis=1)
-
-
-def readings_in_columns(assay):
-    """Concentrations of samples, read off the curve, with intervals as text; spikes stand in `recoveries_in_columns`."""
-    own = assay.readings[assay.readings["role"] != "spike"]
-    unit = f"{assay.unit}, " if assay.unit else ""
-    text = _with_ends(own, "read", "{:.3g}", ends=("low", "high"))
-    return own[["sample", "class", "replicates"]].assign(**{f"read off ({unit}95 %)": text, "": own["verdict"]}).set_index(
-        ["sample", "class"]
-    )  # fmt: skip
-
-
-def recoveries_in_columns(assay):
-    """How much of each spike-in is found again, as text."""
-    own = assay.readings[assay.readings["recovery"].notna()]
-    shown = own[["sample", "class", "added_to"]].assign(added=own["added"].map("{:.3g}".format))
-    shown["recovered (95 %)"] = _with_ends(own, "recovery", "{:.0%}")
-    return shown.set_index(["sample", "class"])
-
-
-def _with_ends(table, key, form, *, ends=None):
-    low, high = ends or (f"{key}_low", f"{key}_high")
-    return [with_interval(*one, form) for one in table[[key, low, high]].to_numpy(float)]

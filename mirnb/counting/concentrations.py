@@ -15,8 +15,7 @@ def read_concentrations(rows, path, mir_names):
     Parameters
     ----------
     rows : list of (line, dict)
-        As `samples.read_samples` gives them. `concentration` is that of every miR; `concentration_<miR>` of one of them, in its
-        place.
+        As `samples.read_samples` gives them. `concentration` is that of every miR, `concentration_<miR>` of one of them.
     mir_names : sequence of str
 
     Returns
@@ -26,8 +25,8 @@ def read_concentrations(rows, path, mir_names):
     Raises
     ------
     InputError
-        If one is no number above 0 (0 for some of the miRs), missing or not to be there by the role, units differ, replicates
-        do, or a spike-in was added to what is no sample.
+        If one is no number above 0 (0 for some miRs), is missing or not to be there by the role, if units or replicates
+        differ, or a spike-in was added to what is no sample.
     """
     columns = {name: f"concentration_{name.lower()}" for name in mir_names}
     for column in rows[0][1]:
@@ -41,12 +40,14 @@ def read_concentrations(rows, path, mir_names):
             _refuse_known(where, row, given)
             continue
         if not any(given.values()):
-            raise InputError(f"{where}: {row['sample']!r} is a {row['role']}, and its concentration is empty; give it, or name "
-                             "the role sample")  # fmt: skip
+            raise InputError(
+                f"{where}: {row['sample']!r} is a {row['role']}, its concentration is empty; give it, or make it a sample"
+            )
         values = tuple(_number(where, text, name) for name, text in given.items())
         if not max(values) > 0:
-            raise InputError(f"{where}: concentration must be above 0, got {row['concentration'] or '0'}; a sample without any "
-                             "miR is a blank")  # fmt: skip
+            raise InputError(
+                f"{where}: concentration must be above 0, got {row['concentration'] or 0}; what has no miR is a blank"
+            )
         known = values, row["unit"], row["added_to"]
         line_above, above = first.setdefault(row["sample"], (line, known))
         if above != known:
@@ -63,8 +64,10 @@ def _refuse_known(where, row, given):
     if row["role"] == "blank" and all(_is_zero(text) for text in texts):
         return
     if texts:
-        raise InputError(f"{where}: {row['sample']!r} is a {row['role']} and has a concentration ({texts[0]}); a known one is "
-                         "a standard (the curve is made of it) or a spike (its recovery is told)")  # fmt: skip
+        raise InputError(
+            f"{where}: {row['sample']!r} is a {row['role']} and has a concentration ({texts[0]}); what is known is a "
+            "standard (the curve is made of it) or a spike (its recovery is told)"
+        )
     if row["added_to"]:
         raise InputError(f"{where}: added_to is for spikes, {row['sample']!r} is a {row['role']}")
 
@@ -79,8 +82,8 @@ def _is_zero(text):
 def _number(where, text, name):
     """A concentration; a decimal comma is one, but 1,000 may be either."""
     if re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+", text):
-        raise InputError(f"{where}: concentration {text} may be {text.replace(',', '')} or {text.replace(',', '.', 1)}; write it "
-                         "without a comma")  # fmt: skip
+        either = f"{text.replace(',', '')} or {text.replace(',', '.', 1)}"
+        raise InputError(f"{where}: concentration {text} may be {either}; write it without a comma")
     try:
         value = float(text.replace(",", ".")) if text else 0.0
     except ValueError:
@@ -98,8 +101,10 @@ def _check_units(rows, found, path):
         return
     line, row = next((line, row) for line, row in rows if row["stack"] in found and row["unit"] != min(units - {""}))
     said = f"has the unit {row['unit']}" if row["unit"] else "has no unit"
-    raise InputError(f"{path}, line {line}: the concentration of {row['sample']!r} {said}, others are in {min(units - {''})}; "
-                     "give all in one unit")  # fmt: skip
+    raise InputError(
+        f"{path}, line {line}: the concentration of {row['sample']!r} {said}, others are in {min(units - {''})}; give all "
+        "in one unit"
+    )
 
 
 def _check_added(rows, found, path):

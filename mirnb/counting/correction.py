@@ -148,7 +148,7 @@ class Correction:
         return _unmix(self._checked(counts), self.yields[None], n_rounds=2000)[0]
 
     def variance(self, molecules):
-        """Variance that counting alone gives an estimate of so many molecules of each class, (n_classes,): Fisher's bound."""
+        """Variance that counting alone gives estimates of so many molecules, (n_classes,): the bound of Cramer and Rao."""
         expected = np.maximum(molecules @ self.yields, 1e-3)
         return np.diagonal(np.linalg.pinv((self.yields / expected) @ self.yields.T))
 
@@ -203,14 +203,23 @@ def _unmix(counts, yields, *, n_rounds=300):
 
 
 def most_likely(counts, yields, *, n_rounds=300):
-    """Molecules from 0 on that make Poisson counts most likely, by expectation and maximisation."""
-    total, n = counts.sum(axis=1, keepdims=True), yields.shape[1]
-    molecules, each = np.broadcast_to(total / n, (len(counts), n)), yields.sum(axis=2)
+    """Molecules from 0 on that make Poisson counts most likely, by expectation and maximisation: (n, n_classes).
+
+    counts : (n, n_bins)
+    yields : (n, n_classes, n_bins), or (n_classes, n_bins) for all
+    """
+    total, n = counts.sum(axis=1, keepdims=True), yields.shape[-2]
+    molecules, each = np.broadcast_to(total / n, (len(counts), n)), yields.sum(axis=-1)
     for _ in range(n_rounds):
-        expected = (molecules[:, None] @ yields)[:, 0]
+        expected = _times(molecules, yields)
         ratio = np.divide(counts, expected, out=np.zeros_like(counts, float), where=expected > 0)
-        molecules = molecules * (yields @ ratio[:, :, None])[:, :, 0] / each
+        molecules = molecules * _times(ratio, yields.swapaxes(-1, -2)) / each
     return np.where(molecules < 1e-6 * total, 0, molecules)
+
+
+def _times(rows, matrices):
+    """Each row times its own matrix, or the one of all: (n, ...)."""
+    return rows @ matrices if matrices.ndim == 2 else (rows[:, None] @ matrices)[:, 0]
 
 
 def interval(value, draws):

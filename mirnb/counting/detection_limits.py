@@ -2,9 +2,9 @@
 
 Limit of blank: what the result of a sample without the miR exceeds 5 times in 100. Limit of detection: the amount whose
 result exceeds the limit of blank 95 times in 100. Limit of quantitation: the least amount, from the limit of detection on,
-whose results spread by no more than a share that is asked for. Results are counts, so that their distribution is not taken to be
-normal: calls of samples are drawn as Poisson from those of the blanks, whose own number of calls is known by so many blanks
-as there are, and are corrected as those of a sample are.
+whose results spread by no more than a share that is asked for. Results come of counts, so they are not taken to be normal:
+calls of samples are drawn as Poisson about those of the blanks, which are known by as many blanks as there are, and are
+corrected as those of a sample are.
 """
 
 from dataclasses import dataclass
@@ -68,11 +68,11 @@ def find_limits(correction, blanks, area, *, between=0.0, most_spread=MOST_SPREA
 
 
 def poisson_limit(background, *, risk=RISK):
-    """Counts that a sample must be expected to have for its count to exceed, all but `risk` of times, what background does.
+    """Molecules that are seen by counting alone: their counts exceed, all but `risk` of times, what a background's do.
 
-    The least c that a Poisson count of the background exceeds `risk` of times at most; then the expectation whose count lies above c
-    all but `risk` of times, less the background (Currie 1968, without his normal approximation). Without any background it
-    is -ln(risk).
+    The least c that a Poisson count of the background exceeds `risk` of times at most; then the expectation whose count lies
+    above c all but `risk` of times, less the background (Currie 1968, without his normal approximation). Without any
+    background it is -ln(risk).
     """
     critical = poisson.ppf(1 - risk, background) if background > 0 else 0
     return float(chi2.ppf(1 - risk, 2 * (critical + 1)) / 2 - background)
@@ -93,7 +93,7 @@ def _blank_rates(counts, areas, correction, rng):
 
 
 def _results(counts, correction):
-    return most_likely(counts.astype(float), np.broadcast_to(correction.yields, (len(counts), *correction.yields.shape)))
+    return most_likely(counts.astype(float), correction.yields)
 
 
 def _profile(correction, blank, k, limit, between, rng):
@@ -113,7 +113,7 @@ def _profile(correction, blank, k, limit, between, rng):
 
 
 def _first(amounts, good, beyond):
-    """The amount from which on all is good, between two amounts by how far each is beyond; NaN where the last is not good."""
+    """The amount from which on all is good, read between two by how far each is beyond; NaN where the last is not good."""
     if not good[-1]:
         return np.nan
     last_bad = np.flatnonzero(~good)

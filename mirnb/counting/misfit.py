@@ -53,7 +53,7 @@ def judge_fit(counts, correction, *, stream=0):
     predicted = molecules @ drawn[:_N_DRAWS]  # (n_draws, n_classes)
     expected, variance = molecules @ yields, np.maximum(predicted.mean(axis=0) + predicted.var(axis=0), 1e-9)
     again = rng.poisson(predicted).astype(float)
-    refitted = most_likely(again, np.broadcast_to(yields, (len(again), *yields.shape))) @ yields
+    refitted = most_likely(again, yields) @ yields
     far, others = (((one - fit) ** 2 / variance).sum(axis=-1) for one, fit in ((counts, expected), (again, refitted)))
     worst = int((np.abs(counts - expected) / np.sqrt(variance)).argmax())
     p = (1 + np.sum(others >= far)) / (1 + len(others))

@@ -10,8 +10,9 @@ import pandas as pd
 from mirnb.classifiers.classifier import Classifier, classifier_fingerprint, load_classifier
 from mirnb.classifiers.likeness import SAME_NOISE, noise_seen
 from mirnb.classifiers.making import best_classifier, train_facts
-from mirnb.counting import abundance, assay, changes
+from mirnb.counting import abundance, changes
 from mirnb.counting.abundance import Sample, abundance_table, draws_table, estimate_abundances
+from mirnb.counting.assay import make_assay
 from mirnb.counting.bins import held_out_bins, moves_at
 from mirnb.counting.chance import chance_by_stack, chance_rates
 from mirnb.counting.changes import fold_changes, replicate_changes
@@ -100,10 +101,17 @@ def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), sample
             _loaded(classifier), [place(one) for one in stacks], place(out),
             blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",
         )  # fmt: skip
-    if dilution and not any(one.role == "standard" for one in plan.inputs):
-        raise InputError(f"{samples or 'samples'}: no sample is a standard, and without known concentrations there is no curve; "
-                         "samples.csv names standards, with their concentration and its unit")  # fmt: skip
+    if dilution and not has_standards(plan):
+        raise InputError(
+            f"{samples or 'samples'}: no sample is a standard, and without known concentrations there is no curve; "
+            "samples.csv names standards, with their concentration and its unit"
+        )
     return plan
+
+
+def has_standards(plan):
+    """Whether an assay can be made of what is counted."""
+    return any(one.role == "standard" for one in plan.inputs)
 
 
 def _loaded(classifier):
@@ -120,16 +128,15 @@ class Quantified:
     replicate_changes: pd.DataFrame  # of samples with several replicates
     remark: str  # on the matrix of confusion
     draws: pd.DataFrame  # of the molecules of each sample, as `abundance.draws_table` gives them
-    assay: assay.Assay | None  # where some samples are standards
+    samples: list  # abundance.Sample, what an assay is made of
+    correction: Correction
 
 
-def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, most_spread=MOST_SPREAD, seed=3):
+def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, seed=3):
     """Count all stacks of a plan and estimate the abundances of their samples; tables are written.
 
     keep_frames, scheduler
         As `counts.count_stacks` takes them.
-    most_spread : float
-        Of results at the limit of quantitation of an assay, as a share of the amount.
 
     Raises
     ------
@@ -157,19 +164,22 @@ def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, mo
             simulated=table["sample"].map(stacks.groupby("sample")["simulated"].any()), **facts,
         ).join(chance_rates(stacks, classifier), on=["sample", "class"]),
         fold_changes(found, correction), replicate_changes(found, correction), correction.remark,
-        draws_table(found, correction), _assay(plan, samples, correction, most_spread),
+        draws_table(found, correction), samples, correction,
     )  # fmt: skip
     for name in ("stacks", "abundance", "fold_changes", "replicate_changes", "draws"):
         plan.results.table(getattr(made, name), name)
     return made
 
 
-def _assay(plan, samples, correction, most_spread):
-    """The assay of samples among which there are standards, its tables written; None without."""
-    if not any(one.role == "standard" for one in samples):
-        return None
+def assay_plan(plan, found, *, most_spread=MOST_SPREAD):
+    """The assay of a plan with standards that was quantified, its tables written: assay.Assay.
+
+    found : Quantified
+    most_spread : float
+        Of results at the limit of quantitation, as a share of the amount.
+    """
     unit = next(one.unit for one in plan.inputs if one.role == "standard")
-    made = assay.make_assay(samples, correction, unit=unit, most_spread=most_spread)
+    made = make_assay(found.samples, found.correction, unit=unit, most_spread=most_spread)
     for name in ("curve", "standards", "readings"):
         plan.results.table(getattr(made, name), f"assay_{name}")
     return made

@@ -79,8 +79,8 @@ def read_runs(path):
     Returns
     -------
     DataFrame
-        Columns of the file, and mean_before, sd_before (molecules per 1000 µm²; NaN where fewer than `LEAST_BEFORE` runs came
-        before) and verdict: why a run is out of control, else empty.
+        Columns of the file, and mean_before, sd_before (molecules per 1000 µm²; NaN where fewer than `LEAST_BEFORE` runs
+        came before) and verdict: why a run is out of control, else empty.
     """
     table = _read(Path(path)) if path else pd.DataFrame(columns=COLUMNS)
     judged = [_judged(own) for _, own in table.groupby(["sample", "class"], sort=False) if len(own) > 1]

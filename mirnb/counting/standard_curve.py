@@ -3,7 +3,6 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.stats import chi2
 
@@ -89,7 +88,7 @@ def fit_curve(standards, *, seed):
 def spread_between(standards):
     """Standard deviation of replicates of one concentration beyond counting, as a share, and its degrees of freedom.
 
-    The most likely one, given what counting alone does (Patterson and Thompson 1971). NaN where there is no second replicate.
+    The most likely one beside counting (Patterson and Thompson 1971). NaN where there is no second replicate.
     """
     groups = [np.flatnonzero(standards.concentration == one) for one in np.unique(standards.concentration)]
     groups = [standards.only(one) for one in groups if len(one) > 1 and standards.molecules[one].sum() > 0]
@@ -129,7 +128,7 @@ def _fit(own, between, slope=None):
 
 
 def _drawn_lines(own, line, weights, between, n_free, rng):
-    """Level and slope with counts, matrix and blanks drawn anew, and replicates by as much as they spread: (2, n_resamples)."""
+    """Level and slope with counts, matrix, blanks and what replicates spread by drawn anew: (2, n_resamples)."""
     x, (level, slope) = np.log(own.concentration), line
     signal = own.area * np.exp(level + slope * x)
     ratio = own.draws / signal[:, None]
@@ -175,11 +174,3 @@ def _p_linear(standards, between, low, high):
         here = own.concentration == step
         far += (own.molecules[here].sum() - expected[here].sum()) ** 2 / variance[here].sum()
     return float(chi2.sf(far, len(steps) - 1))
-
-
-def steps_table(standards):
-    """One row a concentration: replicates, molecules on an area and the standard deviation between replicates."""
-    rate = standards.molecules / standards.area
-    table = pd.DataFrame({"concentration": standards.concentration, "rate": rate})
-    table = table.groupby("concentration")["rate"].agg(replicates="size", rate="mean", sd="std")
-    return table.reset_index()

@@ -1,11 +1,13 @@
 """Draw an assay: standard curves, shares of samples with their joint regions, and a control chart over runs."""
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from scipy.spatial import ConvexHull, QhullError
 
 from mirnb.plots.style import make_axes, plain_style, pt, put_legend, put_title
 
 _CORNERS = np.array([[0, 0], [1, 0], [0.5, np.sqrt(0.75)]])  # of the triangle: all of the first, second, third miR
+_SHARED = ("sample", "reference")  # roles whose shares are asked about
 _JOINT = 0.95  # of the draws lie in a region
 _LIMITS = {"limit_blank": ("limit of blank", ":"), "limit_detection": ("limit of detection", "--"),
            "limit_quantitation": ("limit of quantitation", "-.")}  # fmt: skip
@@ -30,6 +32,9 @@ def draw_standard_curves(assay, panel, *, figure=None):
         unit = f" ({assay.unit})" if assay.unit else ""
         ax.set_xlabel(f"concentration{unit}")
         ax.tick_params(labelbottom=True)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
     axes[0].set_ylabel("molecules per 1000 µm²,\nblanks subtracted")
     put_legend(axes, below=True)
     return axes[0].figure
@@ -63,8 +68,8 @@ def _draw_curve(ax, assay, name, panel, lowest):
 def draw_shares(table, draws, panel, *, figure=None):
     """Shares of all miRs of each sample, with the region that holds 95 % of their joint draws.
 
-    Of three miRs a triangle: a corner is a sample of one miR alone. Of another number, a line over the miRs, with a band that
-    holds the whole line of 95 % of the draws. Blanks are left out.
+    Of three miRs a triangle: a corner is a sample of one miR alone. Of another number, a line over the miRs, with a band
+    that holds the whole line of 95 % of the draws. Blanks, standards and spikes are left out.
 
     Parameters
     ----------
@@ -73,10 +78,10 @@ def draw_shares(table, draws, panel, *, figure=None):
     figure : Figure or SubFigure, optional
         Drawn into; a new one by default.
     """
-    shown = table[table["role"] != "blank"]
+    shown = table[table["role"].isin(_SHARED)]
     names = [name for name, own in shown.groupby("sample", sort=False) if own["share"].notna().all()]
     wide = panel.n_mirs != 3
-    size = {"width": 6.4, "height": 3.2} if wide else {"width": 4.6, "height": 4.2}
+    size = {"width": 6.4, "height": 3.2} if wide else {"width": 3.8, "height": 3.4}
     (ax,) = make_axes(1, **size, figure=figure)
     draw = _draw_parallel if wide else _draw_in_triangle
     if not wide:
@@ -86,10 +91,10 @@ def draw_shares(table, draws, panel, *, figure=None):
         molecules = draws.loc[draws["sample"] == name, list(panel.mir_names)].to_numpy(float)
         shares = molecules / np.maximum(molecules.sum(axis=1, keepdims=True), 1e-12)
         draw(ax, own["share"].to_numpy(float), shares, {**plain_style(number, line=wide), "label": name})
-        if own["true_share"].notna().all():
-            true = own["true_share"].to_numpy(float)
-            place = (true @ _CORNERS).T if not wide else (np.arange(len(true)), true)
-            ax.plot(*np.atleast_2d(place), "x", color="k", ms=pt(6), mew=pt(1.2), ls="", label="true (simulated)", zorder=4)
+    for _, own in shown[shown["true_share"].notna()].groupby("sample", sort=False):
+        true = own.set_index("class").loc[list(panel.mir_names), "true_share"].to_numpy(float)
+        place = (np.arange(len(true)), true) if wide else true @ _CORNERS
+        ax.plot(*place, "x", color="k", ms=pt(6), mew=pt(1.2), ls="", label="true (simulated)", zorder=4)
     if wide:
         ax.set_xticks(range(panel.n_mirs), panel.mir_names, rotation=45 if panel.n_mirs > 6 else 0)
         ax.set(ylabel="share of all miRs\n(joint 95 % region)", ylim=(0, None))
@@ -130,14 +135,14 @@ def _draw_in_triangle(ax, share, draws, style):
     near = places[far <= np.quantile(far, _JOINT)]
     try:
         hull = near[ConvexHull(near).vertices]
-        ax.fill(*hull.T, color=style["color"], alpha=0.25, lw=0)
+        ax.fill(*hull.T, fc=to_rgba(style["color"], 0.15), ec=style["color"], lw=pt(0.8))
     except QhullError:  # a sample of one miR alone lies in a corner
         pass
     ax.plot(*centre, zorder=3, **style)
 
 
 def _draw_parallel(ax, share, draws, style):
-    """A sample as a line over the miRs: a band so many standard deviations wide that it holds the whole line of 95 % of draws."""
+    """A sample as a line over the miRs, and a band so many standard deviations wide that 95 % of drawn lines lie in it."""
     x, spread = np.arange(len(share)), draws.std(axis=0) + 1e-12
     reach = np.quantile(np.abs((draws - share) / spread).max(axis=1), _JOINT)
     ax.fill_between(x, np.maximum(share - reach * spread, 0), share + reach * spread, color=style["color"], alpha=0.2, lw=0)
@@ -145,7 +150,7 @@ def _draw_parallel(ax, share, draws, style):
 
 
 def draw_control_chart(history, panel, *, figure=None):
-    """What was counted of samples of one name, run by run: each share with its interval, and the mean and spread of the runs before.
+    """What was counted of samples of one name, run by run, with the mean and the spread of the runs before each.
 
     Parameters
     ----------
