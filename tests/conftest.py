@@ -67,7 +67,8 @@ def small_classifier(small_data, small_run, short_runs):
 @pytest.fixture
 def no_pages(monkeypatch):
     """No notebook is run for the page of counted stacks."""
-    monkeypatch.setattr(report, "quantification_page", lambda out, **_: out / "page.html")
+    for name in ("quantification_page", "assay_page"):
+        monkeypatch.setattr(report, name, lambda out, **_: out / "page.html")
 
 
 @pytest.fixture(autouse=True)

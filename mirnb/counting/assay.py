@@ -46,7 +46,7 @@ class _Replicates:
         return Measured(known, self.area[chosen], self.molecules[chosen, k], self.draws[chosen][:, :, k], floor, factor)
 
 
-def make_assay(samples, correction, *, unit="", most_spread=MOST_SPREAD):
+def make_assay(samples, correction, *, unit="", crowding=None, most_spread=MOST_SPREAD):
     """An assay of samples among which there are standards: Assay.
 
     Parameters
@@ -55,11 +55,13 @@ def make_assay(samples, correction, *, unit="", most_spread=MOST_SPREAD):
     correction : Correction
     unit : str
         Of the concentrations.
+    crowding : crowding.Crowding, optional
+        What is lost to it is made up for; its densities are molecules on SPEAKS_UM2.
     most_spread : float
         Of results at the limit of quantitation, as a share of the amount.
     """
     names = correction.names[:-1]
-    replicates, blanks = _replicates(samples, correction)
+    replicates, blanks = _replicates(samples, correction, crowding)
     roles = np.array([one.role for one in replicates.samples])
     curves = {}
     for k, name in enumerate(names):
@@ -72,13 +74,21 @@ def make_assay(samples, correction, *, unit="", most_spread=MOST_SPREAD):
     limits = find_limits(correction, blanks, area, between=between, most_spread=most_spread) if blanks else None
     limit_of = dict(zip(names, limits or [None] * len(names), strict=True))
     curve = pd.DataFrame([_curve_row(name, curves.get(name), limit_of[name], area) for name in names])
+    if crowding is not None:
+        top = max(molecules_on(one, correction) for one in samples if one.role == "standard")
+        curve = curve.assign(crowding_loss=1 - crowding.left(top))
     standards = _standards_table(replicates, names, curves)
     readings = _readings_table(samples, replicates, curves, curve.set_index("class"), seed=correction.seed)
     return Assay(unit, _with_seen(curve, standards), standards, readings, remarks_on(samples, curves, limits), curves)
 
 
-def _replicates(samples, correction):
-    """Replicates of all that are no blanks, blanks subtracted; bins and area of each replicate of the blanks."""
+def molecules_on(sample, correction):
+    """Molecules of all miRs of a sample on SPEAKS_UM2, crowding not made up for."""
+    return (sample.correction or correction).estimate(sample.counts)[:-1].sum() / sample.area_um2 * SPEAKS_UM2
+
+
+def _replicates(samples, correction, crowding):
+    """Replicates of all that are no blanks, blanks subtracted and crowding made up for; bins and area of those of blanks."""
     parts = []
     for one in samples:
         own = one.correction or correction
@@ -94,11 +104,14 @@ def _replicates(samples, correction):
     area = np.array([part[3] for part in parts])
     molecules = np.array([own.estimate(bins) for _, own, bins, _, _ in parts]) - rate * area[:, None]
     draws = np.array([own.draws(bins, stream=1000 + k) for k, (_, own, bins, _, _) in enumerate(parts)])
+    draws = draws - rate_draws * area[:, None, None]
+    if crowding is not None:
+        density = molecules[:, :-1].sum(axis=1) / area
+        molecules[:, :-1] /= np.array([crowding.left(one) for one in density])
+        draws[:, :, :-1] *= np.exp(crowding.drawn * density[:, None, None])
     pooled = {one.name: (one.correction or correction).estimate(one.counts) for one in samples if one.role != "blank"}
     shared = np.array([pooled[one.name] * share for one, _, _, _, share in parts])
-    return _Replicates(
-        [part[0] for part in parts], area, molecules, draws - rate_draws * area[:, None, None], shared
-    ), blanks
+    return _Replicates([part[0] for part in parts], area, molecules, draws, shared), blanks
 
 
 def _variance(molecules, k, correction):

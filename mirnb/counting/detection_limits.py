@@ -16,7 +16,7 @@ from mirnb.counting.correction import most_likely
 
 RISK = 0.05  # of a blank to lie above the limit of blank, and of a sample at the limit of detection not to
 MOST_SPREAD = 0.2  # of results at the limit of quantitation, as a share of the amount
-_N_DRAWS, _N_AMOUNTS = 4000, 25
+_N_DRAWS, _N_AMOUNTS = 4000, 28
 _MOST_ROUNDS = 4  # in which the range of amounts is made larger, tenfold each
 
 
@@ -100,7 +100,7 @@ def _profile(correction, blank, k, limit, between, rng):
     """Precision profile: amounts (n,), share of their results above the limit of blank, and their spread as a share."""
     start = 0.5 * (1 + limit)
     for _ in range(_MOST_ROUNDS):
-        amounts = start * np.geomspace(1, 60, _N_AMOUNTS)
+        amounts = start * np.geomspace(1, 300, _N_AMOUNTS)
         n = len(blank) // 4
         drawn = amounts[:, None] * np.exp(between * rng.standard_normal(n))
         counts = rng.poisson(blank[:n] + drawn[:, :, None] * correction.yields[k])

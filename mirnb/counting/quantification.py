@@ -12,12 +12,13 @@ from mirnb.classifiers.likeness import SAME_NOISE, noise_seen
 from mirnb.classifiers.making import best_classifier, train_facts
 from mirnb.counting import abundance, changes
 from mirnb.counting.abundance import Sample, abundance_table, draws_table, estimate_abundances
-from mirnb.counting.assay import make_assay
+from mirnb.counting.assay import make_assay, molecules_on
 from mirnb.counting.bins import held_out_bins, moves_at
 from mirnb.counting.chance import chance_by_stack, chance_rates
 from mirnb.counting.changes import fold_changes, replicate_changes
 from mirnb.counting.correction import Correction
 from mirnb.counting.counts import count_stacks
+from mirnb.counting.crowding import measure_crowding
 from mirnb.counting.detection_limits import MOST_SPREAD
 from mirnb.counting.samples import gather_inputs, is_simulated
 from mirnb.counting.truth import true_molecules
@@ -179,10 +180,23 @@ def assay_plan(plan, found, *, most_spread=MOST_SPREAD):
         Of results at the limit of quantitation, as a share of the amount.
     """
     unit = next(one.unit for one in plan.inputs if one.role == "standard")
-    made = make_assay(found.samples, found.correction, unit=unit, most_spread=most_spread)
+    how = {"unit": unit, "crowding": _crowding(plan, found), "most_spread": most_spread}
+    made = make_assay(found.samples, found.correction, **how)
     for name in ("curve", "standards", "readings"):
         plan.results.table(getattr(made, name), f"assay_{name}")
     return made
+
+
+def _crowding(plan, found):
+    """What crowding takes, measured on the densest standard and the blanks; None without blanks or a second frame."""
+    standards = [one for one in found.samples if one.role == "standard"]
+    rates = [molecules_on(one, found.correction) for one in standards]
+    densest = standards[int(np.argmax(rates))]
+    stacks = [one.experiment.stack for one in plan.inputs if one.experiment is not None and one.sample == densest.name]
+    blanks = [one.experiment.stack for one in plan.inputs if one.experiment is not None and one.role == "blank"]
+    if not blanks or len(stacks[0]) < 2 or not max(rates) > 0:
+        return None
+    return measure_crowding(plan.classifier, densest.correction or found.correction, stacks, blanks, max(rates))
 
 
 def _corrections(classifier, inputs, *, n_resamples, seed):

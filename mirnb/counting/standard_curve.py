@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.stats import chi2
 
-LEAST_P = 0.05  # of the test of a linear range
+LEAST_P = 0.01  # of the test of a linear range: one good series of a hundred is told otherwise
 LEAST_STEPS = 3  # of a linear range
 _N_ROUNDS = 50
 

@@ -14,7 +14,7 @@ from mirnb.simulation.settings import Settings, settings_of, settings_of_experim
 
 UNIT = "pM"
 TOP_PM, STEPS_PM = 100.0, tuple(100 * 10 ** (-0.75 * k) for k in range(5))  # three decades
-PER_PM = 1.5 / 1024**2  # molecules of each miR on a pixel at 1 pM; beyond some 100 pM molecules crowd each other
+PER_PM = 3 / 1024**2  # molecules of each miR on a pixel at 1 pM: at the top they crowd each other
 N_REPLICATES, N_BLANKS, N_FRAMES, FRAME_SHAPE = 3, 6, 20, (512, 512)
 _SPIKE_PM = 20.0
 _UNKNOWN_PM = (12.0, 30.0, 18.0)  # of the panel's miRs, and on in that order

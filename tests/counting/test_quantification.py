@@ -8,18 +8,23 @@ import pandas as pd
 import pytest
 
 from mirnb.classifiers.dataset import prepare
-from mirnb.classifiers.making import save_rival
+from mirnb.classifiers.making import save_rival, train_facts
 from mirnb.classifiers.pca_svm import train_pca_svm
 from mirnb.counting import quantification
+from mirnb.counting.bins import held_out_bins
+from mirnb.counting.correction import Correction
 from mirnb.counting.counts import CountedStack
+from mirnb.counting.crowding import measure_crowding
 from mirnb.counting.quantification import in_words, plan_files, plan_notebook, quantify_plan
 from mirnb.experiments.blobs import write_table
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.experiments.stacks import Stack, write_stack
+from mirnb.experiments.stacks import HeldFrames, Stack, write_stack
 from mirnb.files import InputError
+from mirnb.simulation.dilution import draw_tube
 from mirnb.simulation.folders import simulate_experiment, simulate_samples
-from mirnb.simulation.settings import settings_of_experiment
+from mirnb.simulation.frames import simulate_frames
+from mirnb.simulation.settings import Settings, settings_of_experiment
 
 pytestmark = pytest.mark.slow  # trains networks
 
@@ -194,3 +199,25 @@ def test_an_experiment_is_counted_with_its_own_best_classifier(small, tmp_path, 
     assert (tmp_path / "run" / "tables" / "abundance.csv").exists()
     assert (tmp_path / "run" / "counted" / "mixture" / "blobs_classified.csv").exists()
     assert plan_notebook(str(small.folder), str(tmp_path / "run"), quick=True).classifier.folder == plan.classifier.folder
+
+
+def test_without_a_standard_there_is_no_assay_and_a_sentence_says_so(made, classifier, tmp_path):
+    with pytest.raises(InputError, match="no sample is a standard, and without known concentrations there is no curve"):
+        plan_notebook("", tmp_path / "out", classifier=classifier, stacks=[made[0]], dilution=True)
+
+
+def test_dense_molecules_take_from_each_other_and_sparse_ones_hardly(classifier):
+    classifier = train_facts(classifier)
+    settings = Settings(n_frames=8, frame_shape=(256, 256))
+    correction = Correction(classifier.panel.names, *held_out_bins(classifier.facts, detected=True), n_resamples=50, seed=3)
+
+    def stack(pm, seed):
+        drawn, own = draw_tube(classifier.panel, settings, (pm,) * 3, seed)
+        return HeldFrames([frame for frame, _ in simulate_frames(drawn, own, seed)])
+
+    left = [
+        measure_crowding(classifier, correction, [stack(pm, 5), stack(pm, 6)], [stack(0, 7)], density=1.0).left(1.0)
+        for pm in (15, 300)
+    ]  # 8 and 170 molecules a frame
+    assert left[1].mean() < 0.85
+    assert left[0].mean() > 0.93
