@@ -18,6 +18,7 @@ TABLES = {  # of which a notebook's last sentences speak
     "08_classifiers": ["rivals", "rejection_twin_cnn", "claims"],
     "09_quantification": ["stacks", "abundance", "fold_changes"],
     "10_panel_design": ["design_separations", "design_scores", "design_least_flux"],
+    "11_assay": ["stacks", "assay_curve", "assay_readings"],
 }
 METRICS = {
     "03_training": ["lenet5"],
@@ -51,7 +52,7 @@ def known_numbers(run, notebook):
     """All that the tables of a notebook hold, their lengths, sums and counts of equal words; confusion counts likewise."""
     found = []
     for name in TABLES[notebook]:
-        table = pd.read_csv(run / "tables" / f"{name}.csv")
+        table = pd.read_csv(run / ("assay" if notebook == "11_assay" else "tables") / f"{name}.csv")
         numeric = table.select_dtypes("number").astype(float)
         found += [*numeric.to_numpy().ravel(), *numeric.sum(), len(table)]
         if {"training", "validation"} <= set(table) and "weights" in table:
@@ -63,6 +64,8 @@ def known_numbers(run, notebook):
         if "verdict" in table:
             words = table["verdict"].str.extract("^(holds|does not hold|cannot be told|not measured)")[0]
             found += [*words.value_counts()]
+        if "recovery" in table:
+            found += [(table["recovery_low"].le(1) & table["recovery_high"].ge(1)).sum(), table["recovery"].notna().sum()]
         if "true" in table:
             found.append(table["true"].between(table["low"], table["high"]).sum())
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))

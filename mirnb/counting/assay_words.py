@@ -13,7 +13,10 @@ def remarks_on(samples, curves, limits):
     standards = [one for one in samples if one.role == "standard"]
     remarks = []
     if limits is None:
-        remarks.append("No sample is a blank: there are no limits, and nothing is subtracted; curve and readings are given.")
+        remarks.append(
+            "No sample is a blank: there are no limits, nothing is subtracted, and what crowding takes is not measured. "
+            "Curve and readings are given."
+        )
     elif limits[0].n_blanks == 1:
         remarks.append("There is one blank: how much blanks differ is not known, and limits hold its counting alone.")
     elif limits[0].uneven:
@@ -80,6 +83,8 @@ def limits_in_columns(assay):
         shown[f"{words}{unit}"] = [as_text(one, "{:.2g}") for one in table[f"limit_{key}"]]
     seen = zip(table["standards_seen"], table["standards_above"], strict=True)
     shown["standards seen above LoD"] = [f"{n} of {of}" for n, of in seen]
+    if "crowding_loss" in table:
+        shown["crowding takes, at the top"] = [as_text(one, "{:.1%}") for one in table["crowding_loss"]]
     shown["spread of replicates"] = [as_text(one, "{:.0%}") for one in table["between"]]
     shown["rests on"] = [f"{n} blanks, {of} standards" for n, of in zip(table["blanks"], table["standards"], strict=True)]
     return shown.set_index("class").T.rename_axis(None, axis=1)

@@ -1,9 +1,9 @@
 """What was counted in run after run, in one table: is the assay what it was?
 
 A sample that is counted in run after run under one name (a control, a reference, a blank) is to stay what it is. Each run is
-held against the mean and the standard deviation of those before it (Levey and Jennings 1950), and is out of control by
-two of the rules of Westgard et al. (1981): it lies more than 3 standard deviations off, or it and the one before both
-lie more than 2 off on one side.
+held against the mean and the standard deviation of those before it (Levey and Jennings 1950), which is taken to be no less
+than what counting and confusion alone make of it, and is out of control by two of the rules of Westgard et al. (1981): it
+lies more than 3 standard deviations off, or it and the one before both lie more than 2 off on one side.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from mirnb.files import InputError, shared_lock
 
 COLUMNS = ("date", "run", "sample", "role", "class", "per_1000_um2", "per_1000_um2_low", "per_1000_um2_high",
            "share", "share_low", "share_high", "verdict_of_stacks", "classifier")  # fmt: skip
+_WIDTH = 3.92  # of a 95 % interval, standard deviations
 LEAST_BEFORE = 3  # runs before one that is judged
 
 
@@ -94,9 +95,10 @@ def read_runs(path):
 def _judged(own):
     """Runs of one sample and miR; those out of control do not count in what later ones are held against."""
     good, means, sds, verdicts, off_before = [], [], [], [], 0.0
-    for value in own["per_1000_um2"].to_numpy(float):
+    counting = (own["per_1000_um2_high"] - own["per_1000_um2_low"]).to_numpy(float) / _WIDTH
+    for value, least in zip(own["per_1000_um2"].to_numpy(float), counting, strict=True):
         is_known = len(good) >= LEAST_BEFORE
-        mean, sd = (np.mean(good), np.std(good, ddof=1)) if is_known else (np.nan, np.nan)
+        mean, sd = (np.mean(good), max(np.std(good, ddof=1), least)) if is_known else (np.nan, np.nan)
         off = (value - mean) / sd if is_known and sd > 0 else 0.0
         twice = abs(off) > 2 and abs(off_before) > 2 and off * off_before > 0
         verdict = (

@@ -54,7 +54,8 @@ def _draw_curve(ax, assay, name, panel, lowest):
     for used, face in ((True, panel.colours[k]), (False, "none")):
         points = own[own["in_linear_range"] == used]
         style = {"marker": panel.markers[k], "ls": "", "color": panel.colours[k], "mfc": face, "ms": pt(5)}
-        ax.plot(points["concentration"], points["per_1000_um2"].clip(lower=lowest), clip_on=False, **style)
+        if len(points):
+            ax.plot(points["concentration"], points["per_1000_um2"].clip(lower=lowest), clip_on=False, **style)
     limits = assay.curve.set_index("class").loc[name]
     for key, (label, line) in _LIMITS.items():
         if np.isfinite(limits[key]) and limits[key] > 0:
@@ -116,8 +117,8 @@ def _draw_triangle(ax, panel):
     for share in (0.2, 0.4, 0.6, 0.8):  # along each side, the share of the corner it rises to
         for k, side in ((1, 0), (2, 1), (0, 2)):
             place = share * _CORNERS[k] + (1 - share) * _CORNERS[side]
-            away = place - _CORNERS.mean(axis=0)
-            place = place + 0.045 * away / np.hypot(*away)
+            away = (_CORNERS[k] + _CORNERS[side]) / 2 - _CORNERS[3 - k - side]
+            place = place + 0.05 * away / np.hypot(*away)
             ax.text(*place, f"{share:.0%}", ha="center", va="center", color=panel.colours[k], fontsize=pt(7))
     for k, (place, where) in enumerate(zip(_CORNERS, ("right", "left", "center"), strict=True)):
         height = 0.04 if k == 2 else -0.03
@@ -175,7 +176,8 @@ def draw_control_chart(history, panel, *, figure=None):
                     ax.step(x, own["mean_before"] + sign * times * own["sd_before"], where="mid", ls=line, color="0.45",
                             lw=pt(1), label=label)  # fmt: skip
             odd = own["verdict"].fillna("").to_numpy() != ""
-            ax.plot(x[odd], value[odd], "o", mfc="none", color="k", ms=pt(9), label="out of control")
+            if odd.any():
+                ax.plot(x[odd], value[odd], "o", mfc="none", color="k", ms=pt(9), ls="", label="out of control")
             put_title(ax, f"{sample}, {name}")
             ax.xaxis.get_major_locator().set_params(integer=True, nbins=6)
             ax.set_xlabel("run")

@@ -8,13 +8,20 @@ from mirnb.counting.run_history import append_run, in_words, read_runs
 from mirnb.files import InputError
 
 
-def _abundance(per_um2, *, samples=("control",)):
-    rows = [
-        {"sample": name, "role": "reference", "class": mir, "molecules": 1e5 * per_um2 * (k + 1), "low": 0.0, "high": 1.0,
-         "per_um2": per_um2 * (k + 1), "per_um2_low": per_um2 * 0.9, "per_um2_high": per_um2 * 2.2, "share": 0.5,
-         "share_low": 0.4, "share_high": 0.6, "verdict": "like the training data", "classifier": "twin_cnn abc"}
-        for name in samples for k, mir in enumerate(["red", "NA"])
-    ]  # fmt: skip
+def _abundance(per_um2, *, wide=1e-5, samples=("control",)):
+    rows = []
+    for name in samples:
+        for k, mir in enumerate(["red", "NA"], 1):
+            rate = {
+                "per_um2": per_um2 * k,
+                "per_um2_low": (per_um2 - wide / 2) * k,
+                "per_um2_high": (per_um2 + wide / 2) * k,
+            }
+            rows.append({
+                "sample": name, "role": "reference", "class": mir, "molecules": 1e5 * per_um2 * k, "low": 0.0, "high": 1.0,
+                **rate, "share": 0.5, "share_low": 0.4, "share_high": 0.6, "verdict": "like the training data",
+                "classifier": "twin_cnn abc",
+            })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -49,6 +56,14 @@ def test_each_run_is_held_against_those_before_it(tmp_path):
     assert own["sd_before"].tolist()[3:] == pytest.approx([1, 1])
     assert own["mean_before"].isna().tolist() == [True] * 3 + [False] * 2
     assert own["verdict"].tolist() == ["", "", "", "more than 3 standard deviations off", ""]
+
+
+def test_runs_that_happen_to_agree_are_not_taken_to_be_surer_than_their_counting(tmp_path):
+    for value in (0.010, 0.01001, 0.00999, 0.0105):  # 5 % more, where an interval is 10 % to either side
+        append_run(tmp_path / "runs.csv", _abundance(value, wide=0.002))
+    judged = read_runs(tmp_path / "runs.csv")
+    assert (judged["verdict"] == "").all()
+    assert judged["sd_before"].dropna().tolist() == pytest.approx([2 / 3.92, 4 / 3.92])
 
 
 def test_two_in_a_row_beyond_2_on_one_side_are_out_of_control(tmp_path):
