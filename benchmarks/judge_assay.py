@@ -127,7 +127,7 @@ def main():
 
 
 def _judge(options, panel, corrections, crowding, sample, unknowns):
-    curves, held, above, recovered = [], [], [], []
+    curves, held, all_held, above, recovered = [], [], [], [], []
     for s in tqdm(range(options.series), desc="assays"):
         tubes = {}
         for tube in tubes_of(panel.n_mirs):
@@ -145,7 +145,9 @@ def _judge(options, panel, corrections, crowding, sample, unknowns):
         read = assay.readings.set_index(["sample", "class"])
         for k in mine:
             own = read.loc[f"unknown_{k}"].loc[list(panel.mir_names)]
-            held.append((own["low"] <= unknowns[k]) & (unknowns[k] <= own["high"]))
+            inside = (own["low"] <= unknowns[k]) & (unknowns[k] <= own["high"])
+            held.append(inside.astype(float).where(own["verdict"] == ""))
+            all_held.append(inside)
         blanks = assay.readings[assay.readings["sample"].str.startswith("blank_")]
         above.append(blanks.assign(above=blanks["verdict"] != "not detected"))
         recovered.append(assay.readings[assay.readings["recovery"].notna()])
@@ -160,9 +162,14 @@ def _judge(options, panel, corrections, crowding, sample, unknowns):
     print(by["slope"].agg(["mean", "std", "sem"]).round(4))
     print("limit of detection over that of counting:\n", by["ratio"].agg(["min", "mean", "max"]).round(3))
     print("blanks above the limit of blank:\n", above.groupby("class", sort=False)["above"].agg(["mean", "size"]))
-    print(
-        "unknowns inside their intervals:", pd.DataFrame(held, columns=panel.mir_names).mean().to_dict(), f"of {len(held)}"
-    )
+    held, all_held = (pd.DataFrame(one, columns=panel.mir_names) for one in (held, all_held))
+    told = {
+        "held": held.mean(),
+        "of those without a verdict": held.count(),
+        "all held": all_held.mean(),
+        "of": all_held.count(),
+    }
+    print("unknowns inside their intervals:\n", pd.DataFrame(told).round(3))
     whole = recovered["recovery_low"].le(1) & recovered["recovery_high"].ge(1)
     told = f"mean {recovered['recovery'].mean():.3f}"
     print(f"recoveries whose interval holds all: {whole.mean():.0%} of {len(recovered)}, {told}")
