@@ -2,6 +2,7 @@
 
 import ast
 import re
+import time
 
 import nbformat
 from jinja2 import Environment, PackageLoader
@@ -95,9 +96,14 @@ def _write(path, *, has_index, before, after):
     style = f"{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}"
     write_page(
         path.with_suffix(".html"), "notebook.html", title=title, name=path.stem, body=body, pygments=style, told=told,
-        date=notebook.metadata.get("mirnb", {}).get("date"), changed=changed_parameters(notebook), has_index=has_index,
+        date=notebook.metadata.get("mirnb", {}).get("date") or _date_of(path), changed=changed_parameters(notebook),
+        has_index=has_index,
         about=about, sections=re.findall(r'<h2[^>]* id="([^"]+)"[^>]*>(.*?)</h2>', body), before=before, after=after,
     )  # fmt: skip
+
+
+def _date_of(path):
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
 
 
 def _take_title(notebook, otherwise):

@@ -71,9 +71,8 @@ def limits_in_columns(assay):
     table, unit = assay.curve[assay.curve["remark"] == ""], f" ({assay.unit})" if assay.unit else ""
     shown = table[["class"]].copy()
     shown["slope (95 %)"] = _with_ends(table, "slope", "{:.2f}")
-    ends = zip(table["linear_low"], table["linear_high"], strict=True)
-    shown[f"linear{unit}"] = [f"{low:.3g} to {high:.3g}" if np.isfinite(low) else "–" for low, high in ends]
-    shown["p of it"] = [as_text(one, "{:.2g}") for one in table["linear_p"]]
+    ends = table[["linear_low", "linear_high", "linear_p"]].to_numpy(float)
+    shown[f"linear{unit}"] = [f"{low:.3g} to {high:.3g} (p = {p:.2g})" if np.isfinite(p) else "–" for low, high, p in ends]
     for key, words in (
         ("blank", "LoB"),
         ("detection", "LoD"),
@@ -91,21 +90,27 @@ def limits_in_columns(assay):
 
 
 def readings_in_columns(assay):
-    """Concentrations of samples, read off the curve, with intervals as text; spikes stand in `recoveries_in_columns`."""
+    """Concentrations of samples, read off the curve, a column a miR, with intervals as text; spikes are not among them."""
     own = assay.readings[assay.readings["role"] != "spike"]
-    unit = f"{assay.unit}, " if assay.unit else ""
-    text = _with_ends(own, "read", "{:.3g}", ends=("low", "high"))
-    return own[["sample", "class", "replicates"]].assign(**{f"read off ({unit}95 %)": text, "": own["verdict"]}).set_index(
-        ["sample", "class"]
-    )  # fmt: skip
+    text = [f"{one}, {verdict}" if verdict else one for one, verdict in
+            zip(_with_ends(own, "read", "{:.3g}", ends=("low", "high")), own["verdict"], strict=True)]  # fmt: skip
+    unit = f" ({assay.unit}, 95 %)" if assay.unit else " (95 %)"
+    return _a_column_a_mir(own.assign(text=text), ["sample", "replicates"]).add_suffix(unit)
 
 
 def recoveries_in_columns(assay):
-    """How much of each spike-in is found again, as text."""
+    """How much of each spike-in is found again, a column a miR, as text."""
     own = assay.readings[assay.readings["recovery"].notna()]
-    shown = own[["sample", "class", "added_to"]].assign(added=own["added"].map("{:.3g}".format))
-    shown["recovered (95 %)"] = _with_ends(own, "recovery", "{:.0%}")
-    return shown.set_index(["sample", "class"])
+    added = f"added ({assay.unit})" if assay.unit else "added"
+    told = own.assign(text=_with_ends(own, "recovery", "{:.0%}"), **{added: own["added"].map("{:.3g}".format)})
+    return _a_column_a_mir(told.rename(columns={"added_to": "to"}), ["sample", "to", added]).add_suffix(" (95 %)")
+
+
+def _a_column_a_mir(table, rows):
+    """Texts of a table, a row a sample and a column a miR."""
+    names = list(dict.fromkeys(table["class"]))
+    wide = table.pivot(index=rows, columns="class", values="text")[names] if len(table) else table[["sample"]]
+    return wide.fillna("–").rename_axis(None, axis=1)
 
 
 def _with_ends(table, key, form, *, ends=None):

@@ -23,7 +23,7 @@ def draw_standard_curves(assay, panel, *, figure=None):
         Drawn into; a new one by default.
     """
     names = [name for name in panel.mir_names if name in assay.curves]
-    axes = make_axes(len(names), width=3.0, height=2.9, figure=figure, sharex=True, sharey=True)
+    axes = make_axes(len(names), width=3.0, height=2.5, figure=figure, sharex=True, sharey=True)
     rates = assay.standards["per_1000_um2"]
     low, high = rates[rates > 0].min() / 2, rates.max() * 1.6
     for ax, name in zip(axes, names, strict=True):
@@ -82,7 +82,7 @@ def draw_shares(table, draws, panel, *, figure=None):
     shown = table[table["role"].isin(_SHARED)]
     names = [name for name, own in shown.groupby("sample", sort=False) if own["share"].notna().all()]
     wide = panel.n_mirs != 3
-    size = {"width": 6.4, "height": 3.2} if wide else {"width": 3.8, "height": 3.4}
+    size = {"width": 6.4, "height": 3.2} if wide else {"width": 3.2, "height": 2.9}
     (ax,) = make_axes(1, **size, figure=figure)
     draw = _draw_parallel if wide else _draw_in_triangle
     if not wide:

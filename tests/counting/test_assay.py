@@ -58,7 +58,9 @@ def test_a_spike_is_recovered_less_what_its_sample_holds():
     assert _read(assay, "y", "red")["recovery"] == pytest.approx(40 / 50, rel=0.02)
     assert np.isnan(_read(assay, "y", "green")["recovery"])  # none of it was added
     assert "Spike-ins: all of it lies inside the 95 % interval of" in "\n".join(in_words(assay))
-    assert recoveries_in_columns(assay).index.tolist() == [("x", "red"), ("x", "green"), ("y", "red")]
+    shown = recoveries_in_columns(assay)
+    assert set(shown.index) == {("x", "p", "50"), ("x", "p", "200"), ("y", "", "50")}
+    assert shown.loc[("y", "", "50"), "green (95 %)"] == "–"
 
 
 def test_what_is_read_off_is_called_what_it_is_worth():
