@@ -147,6 +147,15 @@ def test_code_is_folded_and_left_out_on_paper(reported):
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
+def test_the_page_of_an_assay_is_printed_on_two_sheets(reported, tmp_path):
+    page = reported[1].parent / "notebooks" / "11_assay.html"
+    shutil.copy(page, tmp_path / "assay.html")
+    (printed,) = pdf.print_pages([tmp_path / "assay.html"])
+    assert len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (apt install chromium)")
 def test_the_index_is_printed_on_five_pages_at_most_and_the_sheet_on_one(reported):
     printed = pdf.print_pages([reported[1], reported[1].with_name("sheet.html")])
     index, sheet = (len(re.findall(rb"/Type ?/Page\b", path.read_bytes())) for path in printed)

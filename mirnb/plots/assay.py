@@ -82,7 +82,7 @@ def draw_shares(table, draws, panel, *, figure=None):
     shown = table[table["role"].isin(_SHARED)]
     names = [name for name, own in shown.groupby("sample", sort=False) if own["share"].notna().all()]
     wide = panel.n_mirs != 3
-    size = {"width": 6.4, "height": 3.2} if wide else {"width": 3.2, "height": 2.9}
+    size = {"width": 6.4, "height": 3.2} if wide else {"width": 3.0, "height": 2.6}
     (ax,) = make_axes(1, **size, figure=figure)
     draw = _draw_parallel if wide else _draw_in_triangle
     if not wide:
