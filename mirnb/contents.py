@@ -68,7 +68,6 @@ FIGURES = (
     Figure("molecules_counted", "09_quantification", "–", "Blobs of each called class, the brightest and the least sure"),
     Figure("abundance", "09_quantification", "–", "miRs counted in new samples, with intervals"),
     Figure("shares", "09_quantification", "–", "Shares of the miRs of each sample, with their joint regions"),
-    Figure("control_chart", "09_quantification", "–", "Samples that were counted in run after run"),
     Figure("fold_changes", "09_quantification", "–", "How many times more of each miR one sample has than another"),
     Figure("design_profiles", "10_panel_design", "–", "Light of each pair, and separations as they would be measured"),
     Figure("design_confusion", "10_panel_design", "–", "Predicted confusion"),

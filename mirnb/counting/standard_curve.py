@@ -8,7 +8,8 @@ from scipy.stats import chi2
 
 LEAST_P = 0.01  # of the test of a linear range: one good series of a hundred is told otherwise
 LEAST_STEPS = 3  # of a linear range
-_N_ROUNDS = 50
+_N_ROUNDS, _LEAST = 50, 1e-3
+_SLOPES = 0.2, 5.0  # no curve of counts is flatter or steeper
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ def _fit(own, between, slope=None):
         z = np.log(signal / own.area) + np.clip(own.molecules / signal - 1, -1, 3)
         before, mean = (level, fitted), np.average(x, weights=weights)
         if not is_fixed:
-            fitted = np.clip((weights * (x - mean) * z).sum() / (weights * (x - mean) ** 2).sum(), 0.2, 5)
+            fitted = np.clip((weights * (x - mean) * z).sum() / (weights * (x - mean) ** 2).sum(), *_SLOPES)
         level = np.average(z, weights=weights) - fitted * mean
         if np.allclose(before, (level, fitted), rtol=1e-9):
             break
@@ -132,14 +133,17 @@ def _drawn_lines(own, line, weights, between, n_free, rng):
     x, (level, slope) = np.log(own.concentration), line
     signal = own.area * np.exp(level + slope * x)
     ratio = own.draws / signal[:, None]
-    whole = np.average(ratio, axis=0, weights=signal)  # what all points share, such as the matrix, is taken out first
+    whole = np.maximum(
+        np.average(ratio, axis=0, weights=signal), _LEAST
+    )  # what all points share, such as the matrix, is taken out first
     spread = _drawn_between(between, n_free, rng, ratio.shape[1]) * rng.standard_normal(ratio.shape)
     off = np.log(whole) + ratio / whole - 1 + spread  # of the logarithm, from the line
     mean = np.average(x, weights=weights)
     turn = 0.0
     if len(np.unique(x)) > 1:
         turn = (weights * (x - mean)) @ off / (weights * (x - mean) ** 2).sum()
-    return np.stack([level + np.average(off, axis=0, weights=weights) - turn * mean, slope + turn * np.ones(ratio.shape[1])])
+    turned = np.clip(slope + turn * np.ones(ratio.shape[1]), *_SLOPES)
+    return np.stack([level + np.average(off, axis=0, weights=weights) + (slope - turned) * mean, turned])
 
 
 def _drawn_between(between, n_free, rng, n):

@@ -61,7 +61,7 @@ def test_the_table_tells_sample_role_and_replicate(tmp_path, stacks):
         (["a.tif,x,sample,1", "a.tif,y,sample,1"], r"line 3: .*there twice"),
         (["a.tif,x,sample,1", "b.ome.tif,x,blank,1", "c.tif,y,sample,1"], r"line 3: the sample 'x' is blank here"),
         (["a.tif,x,reference,1", "b.ome.tif,y,reference,1", "c.tif,z,sample,1"], "x, y are both references"),
-        (["a.tif,x,control,1"], r"line 2: role must be sample, reference, blank, got 'control'"),
+        (["a.tif,x,control,1"], r"line 2: role must be sample, reference, blank, standard, spike, got 'control'"),
         (["a.tif,,sample,1"], "line 2: sample is empty"),
         ([], "names no stack"),
     ],
