@@ -201,11 +201,11 @@ def _verdict(value, limits):
     if value <= limits["limit_blank"]:
         return "not detected"
     if value < limits["limit_detection"]:
-        return "above the limit of blank, below that of detection"
+        return "below LoD"
     if not value >= limits["limit_quantitation"] and np.isfinite(limits["limit_detection"]):
-        return "detected, below the limit of quantitation"
+        return "below LoQ"
     if value > limits["linear_high"]:
-        return "above the linear range: dilute"
+        return "above linear range"
     if value < limits["linear_low"]:
-        return "below the linear range"
-    return "" if np.isfinite(limits["limit_detection"]) else "no limits: no blank"
+        return "below linear range"
+    return "" if np.isfinite(limits["limit_detection"]) else "no limits"

@@ -62,7 +62,8 @@ def find_limits(correction, blanks, area, *, between=0.0, most_spread=MOST_SPREA
         good = (spread <= most_spread) & (amounts >= detection)
         quantitation = max(_first(amounts, good, most_spread - spread), detection) if good.any() else np.nan
         calls = correction.by_class(mean)[k]
-        limit = poisson_limit(calls) / correction.by_class(correction.yields)[k, k]
+        recall = correction.by_class(correction.yields)[k, k]
+        limit = poisson_limit(calls) / recall if recall > 0 else np.inf
         limits.append(Limits(blank - subtracted[k], detection, quantitation, limit, len(blanks), uneven))
     return limits
 

@@ -69,8 +69,7 @@ def test_what_is_read_off_is_called_what_it_is_worth():
     assay = make_assay([*_standards(), *_blanks(40), *samples], PERFECT)
     verdicts = [_read(assay, name, "red")["verdict"] for name in calls]
     assert verdicts == [
-        "not detected", "above the limit of blank, below that of detection", "detected, below the limit of quantitation", "",
-        "above the linear range: dilute",
+        "not detected", "below LoD", "below LoQ", "", "above linear range",
     ]  # fmt: skip
 
 

@@ -1,0 +1,143 @@
+"""What the code says itself, put into the pages: help of commands, parameters of notebooks, settings, figures."""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import Directive, directives
+from sphinx.util.docutils import SphinxDirective
+
+
+class CommandHelp(SphinxDirective):
+    """The help of a command, as it is printed: `{command} quantify`; without a name, the list of all."""
+
+    optional_arguments = 1
+
+    def run(self):
+        from mirnb.cli import main
+
+        printed, columns = io.StringIO(), os.environ.get("COLUMNS")
+        os.environ["COLUMNS"] = "100"
+        try:
+            with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+                main([*self.arguments, "--help"])
+        finally:
+            os.environ.pop("COLUMNS") if columns is None else os.environ.update(COLUMNS=columns)
+        return [nodes.literal_block(printed.getvalue(), printed.getvalue(), language="text")]
+
+
+class Commands(SphinxDirective):
+    """A section for each command, with its help."""
+
+    def run(self):
+        from mirnb.cli import _COMMANDS
+
+        found = []
+        for name, (help_text, *_) in _COMMANDS.items():
+            section = nodes.section(ids=[f"mirnb-{name}"], names=[f"mirnb {name}"])
+            section += nodes.title(text=f"mirnb {name}")
+            section += nodes.paragraph(text=f"{help_text[0].upper()}{help_text[1:]}.")
+            self.arguments = [name]
+            section += CommandHelp.run(self)
+            self.state.document.note_explicit_target(section)
+            found.append(section)
+        return found
+
+
+class NotebookParameters(Directive):
+    """A table of the parameters of each notebook: name, type, default, meaning."""
+
+    def run(self):
+        from mirnb.contents import NOTEBOOKS
+        from mirnb.running import parameters_of
+
+        found = []
+        for notebook in NOTEBOOKS:
+            section = nodes.section(ids=[notebook], names=[notebook])
+            section += nodes.title(text=notebook)
+            rows = [
+                (name, info["inferred_type_name"], str(info["default"]), info["help"])
+                for name, info in parameters_of(notebook).items()
+            ]
+            section += _table(("parameter", "type", "default", "meaning"), rows)
+            found.append(section)
+        return found
+
+
+class Settings(Directive):
+    """A table of a dataclass whose lines carry their meaning: `{settings} mirnb.simulation.settings Settings`."""
+
+    required_arguments = 2
+
+    def run(self):
+        import importlib
+        import inspect
+
+        module, name = self.arguments
+        source = inspect.getsource(getattr(importlib.import_module(module), name))
+        rows = []
+        for line in source.splitlines():
+            code, _, meaning = line.partition("  # ")
+            field, colon, rest = code.strip().partition(":")
+            if colon and "=" in rest and field.isidentifier():
+                rows.append((field, rest.split("=", 1)[1].strip(), meaning))
+        return [_table(("setting", "value", "meaning"), rows)]
+
+
+class Drawn(SphinxDirective):
+    """A figure drawn when the page is built: the code makes `figure`; it is shown below, folded.
+
+    `:alt:` says what it shows.
+    """
+
+    has_content, required_arguments = True, 1
+    option_spec = {"alt": directives.unchanged_required}
+
+    def run(self):
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from mirnb import plots
+
+        code, name = "\n".join(self.content), self.arguments[0]
+        plots.use_style()
+        values = {}
+        exec(compile(code, f"{self.env.docname}: {name}", "exec"), values)
+        target = Path(self.env.srcdir) / "_static" / "drawn" / f"{name}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        values["figure"].savefig(target, dpi=150)
+        matplotlib.pyplot.close("all")
+        image = nodes.image(
+            uri=f"/_static/drawn/{name}.png", alt=self.options["alt"], candidates={"*": f"_static/drawn/{name}.png"}
+        )
+        self.env.images.add_file(self.env.docname, f"_static/drawn/{name}.png")
+        image["uri"] = f"_static/drawn/{name}.png"
+        shown = nodes.literal_block(code, code, language="python", classes=["drawn-code"])
+        return [image, shown]
+
+
+def _table(titles, rows):
+    table, group = nodes.table(classes=["wide"]), nodes.tgroup(cols=len(titles))
+    table += group
+    group += [nodes.colspec(colwidth=1) for _ in titles]
+    head, body = nodes.thead(), nodes.tbody()
+    group += [head, body]
+    for part, lines in ((head, [titles]), (body, rows)):
+        for line in lines:
+            row = nodes.row()
+            for k, cell in enumerate(line):
+                entry = nodes.entry()
+                literal = part is body and k < len(titles) - 1 and cell
+                entry += nodes.paragraph("", "", nodes.literal(text=cell) if literal else nodes.Text(cell))
+                row += entry
+            part += row
+    return table
+
+
+def setup(app):
+    for name, directive in {"command": CommandHelp, "commands": Commands, "notebook-parameters": NotebookParameters,
+                            "settings": Settings, "drawn": Drawn}.items():  # fmt: skip
+        app.add_directive(name, directive)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
