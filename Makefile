@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test lint lab bench strip clean
+.PHONY: report test lint lab bench docs strip clean
 
 report: .venv/ready
 	$(BIN)/python -P -m mirnb report data/demo
@@ -20,6 +20,10 @@ lab: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.bench_response
+
+# docs/_build/html/index.html; notebooks are run on a small experiment the first time
+docs: .venv/ready
+	$(BIN)/python -P docs/build.py
 
 strip: .venv/ready
 	$(BIN)/python -m nbstripout --keep-id notebooks/*.ipynb

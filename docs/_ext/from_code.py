@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 from pathlib import Path
 
@@ -93,7 +94,7 @@ class Drawn(SphinxDirective):
     """
 
     has_content, required_arguments = True, 1
-    option_spec = {"alt": directives.unchanged_required}
+    option_spec = {"alt": directives.unchanged_required}  # noqa: RUF012 (as docutils asks for)
 
     def run(self):
         import matplotlib
@@ -109,11 +110,7 @@ class Drawn(SphinxDirective):
         target.parent.mkdir(parents=True, exist_ok=True)
         values["figure"].savefig(target, dpi=150)
         matplotlib.pyplot.close("all")
-        image = nodes.image(
-            uri=f"/_static/drawn/{name}.png", alt=self.options["alt"], candidates={"*": f"_static/drawn/{name}.png"}
-        )
-        self.env.images.add_file(self.env.docname, f"_static/drawn/{name}.png")
-        image["uri"] = f"_static/drawn/{name}.png"
+        image = nodes.image(uri=f"/_static/drawn/{name}.png", alt=self.options["alt"])
         shown = nodes.literal_block(code, code, language="python", classes=["drawn-code"])
         return [image, shown]
 
@@ -137,6 +134,7 @@ def _table(titles, rows):
 
 
 def setup(app):
+    logging.getLogger("papermill").setLevel(logging.WARNING)
     for name, directive in {"command": CommandHelp, "commands": Commands, "notebook-parameters": NotebookParameters,
                             "settings": Settings, "drawn": Drawn}.items():  # fmt: skip
         app.add_directive(name, directive)

@@ -1,0 +1,64 @@
+"""Build the pages: run the notebooks on a small experiment, unless that was done, and have Sphinx make HTML of all.
+
+python docs/build.py        (or: make docs)
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+
+from mirnb.contents import NOTEBOOKS
+from mirnb.experiments.experiment_file import load_experiment
+from mirnb.report import make_report
+from mirnb.simulation.folders import simulate_with_single_types
+from mirnb.simulation.settings import Settings, settings_of_experiment
+
+HERE = Path(__file__).resolve().parent
+SMALL = Settings(n_frames=12, frame_shape=(512, 512), n_labelled_per_frame=50.0, faint_per_frame=5.0)
+PARAMETERS = {"n_runs": "3", "n_crops": "2000", "n_epochs": "3", "angles": "[]", "repeats": "1"}
+TRY = {
+    "01_templates": "another `background_percentile`: from which value on do the templates lose their lower blob?",
+    "02_correlation_comparison": "a larger `field_px`, and look at how the background rises with cosine similarity.",
+    "03_training": "`epochs` of 30: does validation go along?",
+    "04_evaluation": "your own experiment: which mistakes are mistakes of the label?",
+    "05_roc_pr": "another `seed`: how much do the curves of green move?",
+    "06_tuning": "`repeats` of 10 on your own crops: which decline is left?",
+    "07_optimizers": "`repeats` of 10, and compare the rates at which SGD and Adam begin.",
+    "08_classifiers": "a `seed` of your own: does the order of the classifiers stay?",
+    "09_quantification": "your own stacks: `classifier`, `stacks`, `samples` and `out`.",
+    "10_panel_design": "`panels` of `[\"six\", \"twelve\"]` with `out`, and a steeper angle in `angles`.",
+    "11_assay": "`most_spread` of .1: from which concentration on are results that close?",
+}  # fmt: skip
+
+
+def main(*sphinx_options):
+    """Returns Sphinx's exit code."""
+    folder, run = HERE.parent / "data" / "docs", HERE.parent / "reports" / "docs"
+    if not (folder / "experiment.toml").exists() or settings_of_experiment(load_experiment(folder)) != SMALL:
+        simulate_with_single_types(folder, settings=SMALL)
+    make_report(folder, out=run, parameters=PARAMETERS)
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(run / "notebooks" / f"{name}.ipynb", as_version=4)
+        notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+        for cell in notebook.cells:
+            _say_what_is_shown(cell, name)
+        notebook.cells.append(nbformat.v4.new_markdown_cell(f"**Try this:** {TRY[name]}"))
+        nbformat.write(notebook, HERE / "tutorials" / f"{name}.ipynb")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", *sphinx_options]
+    return subprocess.call([*command, str(HERE), str(HERE / "_build" / "html")])
+
+
+def _say_what_is_shown(cell, name):
+    """An alternative text for each picture, and nothing on the error stream."""
+    kept = [one for one in cell.get("outputs", []) if one.get("name") != "stderr"]
+    for one in kept:
+        if "image/png" in one.get("data", {}):
+            one.metadata["image/png"] = {**one.metadata.get("image/png", {}), "alt": f"Figure of {name}"}
+    if "outputs" in cell:
+        cell["outputs"] = kept
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
