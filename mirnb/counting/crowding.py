@@ -15,7 +15,7 @@ from mirnb.counting.worker import FRAMES_A_PART, classify_frames
 from mirnb.experiments.stacks import evenly_spread
 from mirnb.imaging.neighbours import find_partners
 
-N_FRAMES = 20  # of a stack
+N_FRAMES = 12  # of a stack
 MOST_STACKS = 3
 _N_RESAMPLES = 400
 
