@@ -44,8 +44,10 @@ def main(*sphinx_options):
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
         for cell in notebook.cells:
             _say_what_is_shown(cell, name)
-        notebook.cells.append(nbformat.v4.new_markdown_cell(f"**Try this:** {TRY[name]}"))
-        nbformat.write(notebook, HERE / "tutorials" / f"{name}.ipynb")
+        notebook.cells.append(nbformat.v4.new_markdown_cell(f"**Try this:** {TRY[name]}", id="try-this"))
+        text, target = nbformat.writes(notebook) + "\n", HERE / "tutorials" / f"{name}.ipynb"
+        if not target.exists() or target.read_text(encoding="utf-8") != text:  # else Sphinx would read it again
+            target.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", *sphinx_options]
     return subprocess.call([*command, str(HERE), str(HERE / "_build" / "html")])
 

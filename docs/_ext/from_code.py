@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -133,7 +134,13 @@ def _table(titles, rows):
     return table
 
 
+def _escape_stars(app, what, name, obj, options, lines):
+    """(n, *window.shape) is a shape, and no emphasis."""
+    lines[:] = [re.sub(r"(?<=[ (])\*(?=\w)", r"\\*", line) for line in lines]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", _escape_stars, priority=400)
     logging.getLogger("papermill").setLevel(logging.WARNING)
     for name, directive in {"command": CommandHelp, "commands": Commands, "notebook-parameters": NotebookParameters,
                             "settings": Settings, "drawn": Drawn}.items():  # fmt: skip

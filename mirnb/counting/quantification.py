@@ -173,8 +173,10 @@ def quantify_plan(plan, *, keep_frames=False, scheduler="", n_resamples=4000, se
 
 
 def assay_plan(plan, found, *, most_spread=MOST_SPREAD):
-    """The assay of a plan with standards that was quantified, its tables written: assay.Assay.
+    """The assay of a plan with standards that was quantified, its tables written: `assay.Assay`.
 
+    Parameters
+    ----------
     found : Quantified
     most_spread : float
         Of results at the limit of quantitation, as a share of the amount.
