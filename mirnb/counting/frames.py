@@ -10,7 +10,6 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from mirnb.experiments.check import MANY_REPEATED
-from mirnb.experiments.stacks import evenly_spread
 from mirnb.imaging.detection import COLUMNS, fit_windows, wavelet
 from mirnb.imaging.preprocessing import noise_sd
 
@@ -25,7 +24,7 @@ _WIDE = 1.6  # PSF widths: what is wider is no molecule
 _DRIFT_PX, _SAME_PX = 10, 1.5  # a field of view that is seen again may have drifted so far; blobs that near are the same
 _EMPTY = 0.2  # of the blobs of the stack's other frames
 _BLEACHED = 0.6  # of the light at the start
-MOST_FITTED = 50  # blobs of a table on a frame
+_STEPS = 6  # of a fit; the last ones of detection's 25 hardly move what a frame's blobs have in common, and take longest
 _KERNEL = wavelet(np.pad([[1.0]], 12))[6:-6, 6:-6]  # of the filter, which reaches 6 px
 _CLEAR, _HARDLY_CLEAR = 3.0, 2.0  # standard errors, of a stack's median frame and of one frame
 _ANGLES_DEG = np.arange(-30, 31)
@@ -38,9 +37,7 @@ _RANGES = {"background_counts": "background_counts", "noise_sd_counts": "noise_s
 
 
 def fit_given(frame, rows, cols):
-    """Blobs of a table as `detection.detect_frame` gives its own, as far as measures need them: no more than MOST_FITTED.
-
-    Fits take longer than all else that is done with blobs that are given.
+    """Blobs of a table as `detection.detect_frame` gives its own, as far and as exactly as measures need them.
 
     rows, cols : int ndarray of shape (n_blobs,)
     """
@@ -48,14 +45,13 @@ def fit_given(frame, rows, cols):
     inside = np.all([rows >= reach, rows < frame.shape[0] - reach, cols >= reach, cols < frame.shape[1] - reach], axis=0)
     if not inside.any():
         return pd.DataFrame(columns=list(COLUMNS), dtype=float)
-    chosen = np.flatnonzero(inside)[evenly_spread(int(inside.sum()), MOST_FITTED)]
-    rows, cols = rows[chosen], cols[chosen]
+    rows, cols = rows[inside], cols[inside]
     steps = np.arange(-reach, reach + 1)
     around = frame[rows[:, None, None] + steps[:, None], cols[:, None, None] + steps]
-    return fit_windows(frame, rows, cols).assign(height=(around * _KERNEL).sum(axis=(1, 2))).dropna()
+    return fit_windows(frame, rows, cols, n_steps=_STEPS).assign(height=(around * _KERNEL).sum(axis=(1, 2))).dropna()
 
 
-def measure_frame(frame, found, panel, *, n_blobs=None):
+def measure_frame(frame, found, panel):
     """Measures of a frame: a dict of numbers, NaN where it has no blob.
 
     Parameters
@@ -63,8 +59,6 @@ def measure_frame(frame, found, panel, *, n_blobs=None):
     frame : ndarray of shape (rows, cols), counts, dispersion down
     found : DataFrame
         Its blobs, as `detection.detect_frame` or `fit_given` gives them.
-    n_blobs : int, optional
-        How many there are, where `found` are some of them.
 
     Returns
     -------
@@ -72,27 +66,27 @@ def measure_frame(frame, found, panel, *, n_blobs=None):
         blobs, background_counts (median), uneven_counts (5th to 95th percentile of the medians of 64 blocks),
         noise_sd_counts, narrow_sigma_px (a quarter of the blobs is narrower), flux_counts (of the median blob), sharpness
         (how high the median blob stands in the filtered frame, as a share of its flux), wide_blobs (wider than molecules),
-        saturated_share (of pixels at the camera's full scale), lean_deg (of the dispersion against the columns), lean_sds
-        (how clear that is: of the light below blobs, in standard errors).
+        saturated_share (of pixels at the camera's full
+        scale), lean_deg (of the dispersion against the columns), lean_sds (how clear that is: of the light below blobs, in
+        standard errors).
     """
     sigma_px, flux = found["sigma_px"].to_numpy(), found["flux"].to_numpy()
-    step, noise = max(min(frame.shape) // 128, 1), noise_sd(frame[::16])
+    step, noise = max(min(frame.shape) // 128, 1), noise_sd(frame[:: max(len(frame) // 32, 1)])
     thin = frame[::step, ::step]
     rows, cols = (size // 8 for size in thin.shape)
     blocks = np.median(thin[: 8 * rows, : 8 * cols].reshape(8, rows, 8, cols), axis=(1, 3))
     highest, empty = frame.max(), not len(found)
-    n_blobs = len(found) if n_blobs is None else n_blobs
     full = frame.dtype.kind in "iu" and int(highest) in _FULL_SCALES
     return {
-        "blobs": float(n_blobs),
+        "blobs": float(len(found)),
         "background_counts": float(np.median(thin)),
         "uneven_counts": float(np.subtract(*np.percentile(blocks, [95, 5]))),
         "noise_sd_counts": noise,
         "narrow_sigma_px": np.nan if empty else float(np.percentile(sigma_px, 25)),
         "flux_counts": np.nan if empty else float(np.median(flux)),
         "sharpness": np.nan if empty else float(np.median(found["height"] / flux)),
-        "wide_blobs": 0.0 if empty else float(n_blobs * np.mean(sigma_px > _WIDE * panel.psf_sigma_px)),
-        "saturated_share": float(np.mean(frame == highest)) if full else 0.0,
+        "wide_blobs": float(np.sum(sigma_px > _WIDE * panel.psf_sigma_px)),
+        "saturated_share": np.count_nonzero(frame == highest) / frame.size if full else 0.0,
         **_light_below(frame, found, panel, noise),
     }
 

@@ -111,14 +111,11 @@ def count_part(packed, job, start, blobs, scale):
     frames = [frame for _, frame in stack.frames(range(start, min(start + FRAMES_A_PART, len(stack))))]
     if blobs is None:
         found = [detect_frame(frame) for frame in frames]
-        n_blobs = map(len, found)
     else:
         blobs = blobs.assign(frame=blobs["frame"] - start)
         given = [blobs.loc[blobs["frame"] == k, ["row", "col"]].to_numpy() for k in range(len(frames))]
-        found, n_blobs = [fit_given(frame, *own.T) for frame, own in zip(frames, given, strict=True)], map(len, given)
-    measures = pd.DataFrame(
-        [measure_frame(*one, classifier.panel, n_blobs=n) for *one, n in zip(frames, found, n_blobs, strict=True)]
-    )
+        found = [fit_given(frame, *own.T) for frame, own in zip(frames, given, strict=True)]
+    measures = pd.DataFrame([measure_frame(*one, classifier.panel) for one in zip(frames, found, strict=True)])
     arrays = classify_frames(classifier, frames, scale, blobs=blobs, found=found)
     return {**arrays, "frame": arrays["frame"] + start, "made_by": np.array(made_by()),
             **{f"measured_{name}": measures[name].to_numpy() for name in measures}}  # fmt: skip

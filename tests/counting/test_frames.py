@@ -46,7 +46,7 @@ def test_blobs_of_a_table_are_measured_as_detected_ones():
     (frame, *_), _ = faulty_stack(settings=replace(SETTINGS, n_frames=1), seed=5)
     found = detect_frame(frame)
     given = fit_given(frame, *(np.floor(found[name]).astype(int).to_numpy() for name in ("y_px", "x_px")))
-    one, other = (measure_frame(frame, blobs, THESIS, n_blobs=len(found)) for blobs in (found, given))
+    one, other = (measure_frame(frame, blobs, THESIS) for blobs in (found, given))
     for name in ("blobs", "narrow_sigma_px", "flux_counts", "sharpness", "lean_deg"):
         assert other[name] == pytest.approx(one[name], rel=0.1), name
     nothing = np.zeros(0, int)
