@@ -29,9 +29,9 @@ FAULTS = {  # kind: (frames from 0, strength)
     "doubled": [([8], 0), ([2, 6, 12], 0), ([1, 3, 5, 9, 11, 13], 0), ([4, 5, 6], 0), ([3, 6, 9, 12, 15], 2)],  # px of drift
     "stray light": [([2, 3, 4, 5], 100), (range(6), 400), (range(8, 13), 1500), (range(2, 8), -800), (range(9, 16), 3000)],
 }  # counts; less than 0: rising over the frame from none
-# of a fifth dye there is no cause: its pairs are as those of a miR
 CAUSES = {"defocus": "defocused", "gain": "unlike in brightness", "bleaching": "bleached", "dust": "dirty",
-          "doubled": "moved", "stray light": "unlike in brightness", "tilt": "tilted"}  # fmt: skip
+          "doubled": "moved", "stray light": "unlike in brightness", "tilt": "tilted",
+          "fifth dye": "unknown pairs"}  # fmt: skip
 GAP_PX = 9.0  # of the pairs with a fifth dye
 
 

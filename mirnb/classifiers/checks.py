@@ -50,7 +50,9 @@ def _are_ranges(ranges):
         ends = np.array([ranges[name] for name in FEATURES], float)
     except (KeyError, TypeError, ValueError):
         return False
-    return ends.shape == (len(FEATURES), 2) and bool((ends[:, 0] <= ends[:, 1]).all())
+    unknown = ranges.get("unknown_share", 0.0)  # not kept before 0.8
+    good = unknown == 0 or _is_positive(unknown)
+    return good and ends.shape == (len(FEATURES), 2) and bool((ends[:, 0] <= ends[:, 1]).all())
 
 
 def _is_positive(value):

@@ -24,7 +24,7 @@ class Facts:
     y_prob: np.ndarray  # (n, n_classes) probabilities
     pairs: np.ndarray  # (n, n_mirs) how likely a crop labelled noise is a pair of each miR; 0 for others
     found: np.ndarray  # (n,) whether our own detection finds its blob
-    ranges: dict  # likeness.FEATURES -> [low, high] over training frames
+    ranges: dict  # of training frames: likeness.FEATURES -> [low, high], and unknown_share, not kept before 0.8
     twin: Twin | None  # of all these crops; None for kinds that read responses, and where noise is unknown
 
     @property

@@ -38,7 +38,7 @@ def train_folds(one, dataset, run, *, seed):
     ranges, twin = ranges_of(run), twin_of_rows(dataset, run, rows)
     return Facts(
         dataset.y_true[rows], y_prob.astype(np.float32), hidden_pairs(dataset, twin, rows), detected(dataset, run, rows),
-        {name: ranges[name] for name in FEATURES}, twin if one.predictor.reads == "raw crops" else None,
+        {name: ranges[name] for name in (*FEATURES, "unknown_share")}, twin if one.predictor.reads == "raw crops" else None,
     )  # fmt: skip
 
 

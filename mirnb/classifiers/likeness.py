@@ -6,6 +6,7 @@ import pandas as pd
 from mirnb.experiments.cutouts import stack_noise_sd
 from mirnb.experiments.stacks import HeldFrames, evenly_spread
 from mirnb.imaging.detection import detect_frame
+from mirnb.imaging.second_blobs import count_pairs
 
 N_LOOKED = 8  # frames of a stack, evenly spread
 N_TRAINING = 24  # frames of the training data
@@ -130,17 +131,19 @@ def scale_for(values, noise_sd):
 
 
 def training_ranges(experiment):
-    """Lowest and highest value of each of FEATURES over training frames: feature -> [low, high]; and light, of `light_of`.
+    """Lowest and highest value of each of FEATURES over training frames: feature -> [low, high].
 
+    And light_counts, of `light_of`, and unknown_share, of pairs with a gap that no miR has (`second_blobs.count_pairs`).
     Frames, not crops, are looked at: no label is used.
     """
-    chosen = evenly_spread(len(experiment.stack), N_TRAINING)
-    looked = [
-        look_at_frame(frame, experiment.panel, experiment.pixel_size_nm) for _, frame in experiment.stack.frames(chosen)
-    ]
+    panel, looked, n_pairs = experiment.panel, [], np.zeros(2, int)
+    for _, frame in experiment.stack.frames(evenly_spread(len(experiment.stack), N_TRAINING)):
+        looked.append(look_at_frame(frame, panel, experiment.pixel_size_nm))
+        n_pairs += count_pairs(frame, looked[-1][1], panel, looked[-1][0]["noise_sd_counts"])
     table = pd.DataFrame([values for values, _ in looked])
     ranges = {name: [float(table[name].min()), float(table[name].max())] for name in FEATURES}
-    return ranges | {"light_counts": light_of([found for _, found in looked])}
+    unknown_share = float(n_pairs[1] / max(n_pairs[0], 1))
+    return ranges | {"light_counts": light_of([found for _, found in looked]), "unknown_share": unknown_share}
 
 
 def profile_of(y_prob):

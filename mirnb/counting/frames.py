@@ -2,20 +2,23 @@
 
 A frame is compared with the median of its stack, in units of how far frames differ by chance: as the stack's own do, as so
 many blobs must, and never less than a floor. Few frames tell little of that: up to FEW are accused only where they lie
-outside the range of the training frames, too.
+outside the range of the training frames, too. Pairs of a dye that the panel does not know may be on all frames of a stack:
+they are compared with what there is among known ones.
 """
 
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
+from scipy.stats import poisson
 
 from mirnb.experiments.check import MANY_REPEATED
 from mirnb.imaging.detection import COLUMNS, fit_windows, wavelet
 from mirnb.imaging.preprocessing import noise_sd
+from mirnb.imaging.second_blobs import count_pairs
 
 FEW = 8  # frames
 CAUSES = (  # of several the first is told
-    "saturated", "moved", "defocused", "dirty", "bleached", "unlike in brightness", "empty", "tilted"
+    "saturated", "moved", "defocused", "dirty", "bleached", "unlike in brightness", "empty", "tilted", "unknown pairs"
 )  # fmt: skip
 _FAR = 4.0  # spreads
 _FULL_SCALES = [2**bits - 1 for bits in (8, 10, 12, 14, 16)]  # of cameras
@@ -27,6 +30,8 @@ _BLEACHED = 0.6  # of the light at the start
 _STEPS = 6  # of a fit; the last ones of detection's 25 hardly move what a frame's blobs have in common, and take longest
 _KERNEL = wavelet(np.pad([[1.0]], 12))[6:-6, 6:-6]  # of the filter, which reaches 6 px
 _CLEAR, _HARDLY_CLEAR = 3.0, 2.0  # standard errors, of a stack's median frame and of one frame
+_UNKNOWN_SHARE = (0.02, 0.06)  # of second blobs have a gap of no miR: simulated ones, and, dirt among them, most real ones
+_CHANCE_UNKNOWN = 0.002  # that a frame has so many more than its stack
 _ANGLES_DEG = np.arange(-30, 31)
 _SPREADS = {  # measure: (least spread, spread of a frame with one blob), most in natural logarithms
     "background_counts": (0.02, 0), "noise_sd_counts": (0.03, 0), "flux_counts": (0.08, 1.2), "sharpness": (0.03, 0.5),
@@ -66,12 +71,13 @@ def measure_frame(frame, found, panel):
         blobs, background_counts (median), uneven_counts (5th to 95th percentile of the medians of 64 blocks),
         noise_sd_counts, narrow_sigma_px (a quarter of the blobs is narrower), flux_counts (of the median blob), sharpness
         (how high the median blob stands in the filtered frame, as a share of its flux), wide_blobs (wider than molecules),
-        saturated_share (of pixels at the camera's full
+        pairs and unknown_pairs (as `second_blobs.count_pairs` counts them), saturated_share (of pixels at the camera's full
         scale), lean_deg (of the dispersion against the columns), lean_sds (how clear that is: of the light below blobs, in
         standard errors).
     """
     sigma_px, flux = found["sigma_px"].to_numpy(), found["flux"].to_numpy()
     step, noise = max(min(frame.shape) // 128, 1), noise_sd(frame[:: max(len(frame) // 32, 1)])
+    pairs, unknown_pairs = count_pairs(frame, found, panel, noise)
     thin = frame[::step, ::step]
     rows, cols = (size // 8 for size in thin.shape)
     blocks = np.median(thin[: 8 * rows, : 8 * cols].reshape(8, rows, 8, cols), axis=(1, 3))
@@ -86,6 +92,8 @@ def measure_frame(frame, found, panel):
         "flux_counts": np.nan if empty else float(np.median(flux)),
         "sharpness": np.nan if empty else float(np.median(found["height"] / flux)),
         "wide_blobs": float(np.sum(sigma_px > _WIDE * panel.psf_sigma_px)),
+        "pairs": float(pairs),
+        "unknown_pairs": float(unknown_pairs),
         "saturated_share": np.count_nonzero(frame == highest) / frame.size if full else 0.0,
         **_light_below(frame, found, panel, noise),
     }
@@ -154,6 +162,7 @@ def judge_frames(measures, ranges):
         "empty": (usual >= 10) & (blobs < _EMPTY * usual),
         "bleached": _is_bleached(measures),
         "tilted": (np.abs(far["lean_deg"]) > _FAR) & (clear > _HARDLY_CLEAR) & (np.median(clear) > _CLEAR),
+        "unknown pairs": _has_unknown_pairs(measures, ranges),
     }
     verdict = np.full(len(measures), "", dtype=object)
     for cause in reversed(CAUSES):
@@ -213,6 +222,17 @@ def _is_bleached(measures):
     own, own_error, _ = _trend(flux, known)
     steady = total < -_FAR * error and own < -own_error
     return steady & (fitted < np.log(_BLEACHED))
+
+
+def _has_unknown_pairs(measures, ranges):
+    """Frames with more pairs of a gap that no miR has than chance allows, or, where most frames have many, than is usual."""
+    pairs, unknown = measures["pairs"].to_numpy(), measures["unknown_pairs"].to_numpy()
+    least, many = (max(share, ranges.get("unknown_share", 0)) for share in _UNKNOWN_SHARE)  # not kept before 0.8
+    sds = 2 * (np.sqrt(unknown + 0.375) - np.sqrt(many * pairs + 0.375))  # Anscombe's
+    if np.median(sds) * np.sqrt(len(sds)) > _CLEAR:
+        return unknown > many * pairs
+    own = np.median(unknown / np.maximum(pairs, 1))
+    return poisson.sf(unknown - 1, max(least, own) * pairs) < _CHANCE_UNKNOWN
 
 
 def _trend(values, known):

@@ -10,9 +10,10 @@ _MEASURES = {
     "blobs": "blobs", "wide_blobs": "wide blobs", "narrow_sigma_px": "width of narrow blobs (px)", "sharpness": "sharpness",
     "flux_counts": "light of median blob (counts)", "background_counts": "background (counts)",
     "uneven_counts": "unevenness (counts)", "noise_sd_counts": "noise (counts)", "lean_deg": "lean of pairs (°)",
+    "unknown_pairs": "pairs of unknown gap",
     "repeated_share": "seen before (share)", "saturated_share": "saturated (share)",
 }  # fmt: skip
-_CAUSE_MARKERS = "sD^vPX<>"
+_CAUSE_MARKERS = "sD^vPX<>h"
 _LEAST_SPAN = 0.3  # of an axis, as a share of its middle
 
 

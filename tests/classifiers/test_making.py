@@ -56,6 +56,7 @@ def test_what_counting_needs_is_trained_once_and_then_read(own, monkeypatch):
         "blobs_per_um2",
         "psf_sigma_px",
         "flux_counts",
+        "unknown_share",
     }
     monkeypatch.setattr(making, "train_folds", never)
     again = train_facts(load_classifier(run.root / "classifiers" / "matched_filter"))

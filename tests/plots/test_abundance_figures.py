@@ -103,7 +103,7 @@ def test_a_paper_has_figures_of_a_columns_width(panel):
 def test_what_hardly_differs_between_frames_looks_so():
     table = pd.DataFrame({"frame": [1, 2, 3], "blobs": [100.0, 20.0, 110.0], "background_counts": [866.0, 867.0, 866.0]})
     others = ("wide_blobs", "narrow_sigma_px", "sharpness", "flux_counts", "uneven_counts", "noise_sd_counts", "lean_deg",
-              "repeated_share", "saturated_share")  # fmt: skip
+              "unknown_pairs", "repeated_share", "saturated_share")  # fmt: skip
     table = table.assign(**dict.fromkeys(others, 0.0), verdict=["", "empty", ""], counted=[True, False, True])
     figure = plots.draw_frame_measures(table)
     by_title = {ax.get_title().replace("\n", " "): ax for ax in figure.axes}

@@ -186,9 +186,9 @@ def subsets(panel):
 
 def frame_measures(panel):
     names = ("blobs", "wide_blobs", "narrow_sigma_px", "sharpness", "flux_counts", "background_counts", "uneven_counts",
-             "noise_sd_counts", "lean_deg", "repeated_share", "saturated_share")  # fmt: skip
+             "noise_sd_counts", "lean_deg", "unknown_pairs", "repeated_share", "saturated_share")  # fmt: skip
     table = pd.DataFrame({name: 1e4 * RNG.random(12) for name in names}).assign(frame=range(1, 13))
-    verdict = [*CAUSES, "", "", "", ""]
+    verdict = [*CAUSES, "", "", ""]
     return plots.draw_frame_measures(table.assign(verdict=verdict, counted=panel.n_mirs == 1), title=NAMES["title"])
 
 
