@@ -1,6 +1,7 @@
 """The documentation: it builds without a warning, opens from disk without a network, and its examples run."""
 
 import importlib.util
+import json
 import re
 import shlex
 import shutil
@@ -84,7 +85,8 @@ def test_each_figure_that_a_page_draws_says_what_it_shows_and_has_its_code():
 def test_the_citation_is_whole():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "title", "authors", "version", "message"} <= set(cited)
-    assert cited["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert cited["version"] == json.loads((ROOT / "codemeta.json").read_text())["version"] == version
     assert all({"name"} & set(one) or {"family-names"} & set(one) for one in cited["authors"])
 
 
