@@ -11,6 +11,7 @@ import nbformat
 
 from mirnb.contents import NOTEBOOKS
 from mirnb.experiments.experiment_file import load_experiment
+from mirnb.notebook_pages import describe_pictures
 from mirnb.report import make_report
 from mirnb.simulation.folders import simulate_with_single_types
 from mirnb.simulation.settings import Settings, settings_of_experiment
@@ -43,7 +44,8 @@ def main(*sphinx_options):
         notebook = nbformat.read(run / "notebooks" / f"{name}.ipynb", as_version=4)
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
         for cell in notebook.cells:
-            _say_what_is_shown(cell, name)
+            _without_errors(cell)
+            describe_pictures(cell)
         notebook.cells.append(nbformat.v4.new_markdown_cell(f"**Try this:** {TRY[name]}", id="try-this"))
         text, target = nbformat.writes(notebook) + "\n", HERE / "tutorials" / f"{name}.ipynb"
         if not target.exists() or target.read_text(encoding="utf-8") != text:  # else Sphinx would read it again
@@ -52,14 +54,10 @@ def main(*sphinx_options):
     return subprocess.call([*command, str(HERE), str(HERE / "_build" / "html")])
 
 
-def _say_what_is_shown(cell, name):
-    """An alternative text for each picture, and nothing on the error stream."""
-    kept = [one for one in cell.get("outputs", []) if one.get("name") != "stderr"]
-    for one in kept:
-        if "image/png" in one.get("data", {}):
-            one.metadata["image/png"] = {**one.metadata.get("image/png", {}), "alt": f"Figure of {name}"}
+def _without_errors(cell):
+    """Nothing that a cell wrote on the error stream."""
     if "outputs" in cell:
-        cell["outputs"] = kept
+        cell["outputs"] = [one for one in cell["outputs"] if one.get("name") != "stderr"]
 
 
 if __name__ == "__main__":

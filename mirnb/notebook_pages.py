@@ -88,7 +88,7 @@ def _write(path, *, has_index, before, after):
     title = _take_title(notebook, path.stem)
     about = _take_conclusion(notebook) if told else ""
     for cell in notebook.cells:
-        _describe_pictures(cell)
+        describe_pictures(cell)
     exporter = HTMLExporter(raw_template=_FOLDED)
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     body = re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", exporter.from_notebook_node(notebook)[0])
@@ -124,7 +124,7 @@ def _take_conclusion(notebook):
     return heading.partition("\n")[2].strip()
 
 
-def _describe_pictures(cell):
+def describe_pictures(cell):
     """Say of a cell's pictures what they show, for those who cannot see them."""
     saved = re.findall(r'show\([^\n]*"(\w+)"\)', cell.source)
     titles = [_TITLES.get(name, name.replace("_", " ")) for name in saved]
