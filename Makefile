@@ -30,7 +30,7 @@ strip: .venv/ready
 
 # runs, caches and the environment; never data/
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache docs/_build docs/_static/drawn docs/tutorials/*.ipynb
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 
 .venv/ready: pyproject.toml constraints.txt
