@@ -1,6 +1,8 @@
 """The documentation: it builds without a warning, opens from disk without a network, and its examples run."""
 
+import glob
 import importlib.util
+import itertools
 import json
 import re
 import shlex
@@ -11,17 +13,26 @@ import tomllib
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+import tifffile
 import yaml
 from lab_browser import CHROMIUM
 
-from mirnb.cli import _parser
+from mirnb import commands
+from mirnb.cli import _parser, main
 from mirnb.contents import NOTEBOOKS
 from mirnb.experiments.panel_file import load_panel
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)]
+PAGES = [ROOT / name / "README.md" for name in ("", "data", "reports")]
+PAGES += sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+    ROOT / "README.md",
+    ROOT / "data" / "README.md",
+    ROOT / "reports" / "README.md",
+    *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
+]
 
 
 def _blocks(language):
@@ -71,7 +82,7 @@ def test_links_between_files_lead_somewhere(page):
 
 
 def test_the_readme_is_short():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 95
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
 
 
 def test_each_figure_that_a_page_draws_says_what_it_shows_and_has_its_code():
@@ -88,6 +99,67 @@ def test_the_citation_is_whole():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert cited["version"] == json.loads((ROOT / "codemeta.json").read_text())["version"] == version
     assert all({"name"} & set(one) or {"family-names"} & set(one) for one in cited["authors"])
+
+
+_LEFT_OUT = {  # commands of pages that are not run here, and why
+    "lab": "opens JupyterLab until it is closed; tests/labelling does",
+    "report": "minutes; tests/test_report.py runs it",
+    "design": "minutes; tests/design runs it",
+    "run.nd2": "tests/test_readers.py makes such files",
+    "RoiSet.zip": "tests/labelling makes such files",
+    "rois.zip": "needs labels; tests/labelling has them",
+    "tcp://": "needs a cluster; tests/test_cluster.py starts one",
+    "data/series": "24 stacks; notebook 11 counts them",
+    "--max-crosstalk": "its own tests",
+}  # fmt: skip
+
+
+@pytest.fixture
+def prepared(small_folder, small_classifier, tmp_path, monkeypatch):
+    """A working folder with the files that the pages name."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "demo"):
+        shutil.copytree(small_classifier.folder, tmp_path / "reports" / name / "classifier")
+    shutil.copytree(small_folder, tmp_path / "data" / "denoised")
+    for folder, names in {"my": ["stack"], "new": ["a", "b", "buffer"], ".": ["stack"]}.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for k, name in enumerate(names):
+            frames = tifffile.imread(small_folder / "stack.tif")[k : k + 2]
+            tifffile.imwrite(tmp_path / folder / f"{name}.tif", frames)
+    table = pd.read_csv(small_folder / "blobs.csv").query("frame <= 2").drop(columns=["is_really_mir", "selected_mir_type"])
+    for name in ("my/blobs.csv", "table.csv"):
+        table.to_csv(tmp_path / name, index=False)
+    samples = re.search(r"```text\n(stack.*?)```", (DOCS / "how" / "count.md").read_text(), re.DOTALL)[1]
+    (tmp_path / "samples.csv").write_text(samples)
+    (tmp_path / "panel.toml").write_text(
+        re.search(r"```toml\n(.*?)```", (DOCS / "how" / "panel.md").read_text(), re.DOTALL)[1]
+    )
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_pages_run(prepared, in_process, no_pages, monkeypatch):
+    """Page by page, each beginning with the data/mine and the classified.csv of the page Start."""
+    monkeypatch.setattr(commands, "_page_of_calls", lambda *_: None)
+    n_run = 0
+    for page in PAGES:
+        shutil.rmtree(prepared / "data" / "mine", ignore_errors=True)
+        assert main(["new", "data/mine", "--stack", "my/stack.tif", "--blobs", "my/blobs.csv", "--pixel-size", "120"]) == 0
+        if not (prepared / "classified.csv").exists():
+            assert main(["classify", "reports/demo/classifier", "data/mine", "--out", "classified.csv"]) == 0
+        for block in re.findall(r"^```bash\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            for line in block.splitlines():
+                words = shlex.split(line, comments=True)
+                if not words or not words[0].endswith("mirnb") or any(mark in line for mark in _LEFT_OUT):
+                    continue
+                if words[1] == "new":
+                    shutil.rmtree(prepared / "data" / "mine")
+                    words += [] if "--pixel-size" in words else ["--pixel-size", "120"]
+                words += ["--frames", "1"] if words[1] == "simulate" else []
+                words = [name for word in words for name in (sorted(glob.glob(word)) if "*" in word else [word])]
+                assert main(words[1:]) == 0, f"{page.name}: {line}"
+                n_run += 1
+    assert n_run >= 8
 
 
 def _build_module():
@@ -126,7 +198,7 @@ def test_pages_open_from_disk_at_any_width_by_day_and_night(built):
     wrong = []
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for width, scheme in ((400, "dark"), (1400, "light")):
+        for width, scheme in itertools.product((400, 1400), ("dark", "light")):
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
             shown, said = context.new_page(), []
             shown.on("console", lambda message, said=said: said.append(message.text))

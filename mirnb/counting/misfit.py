@@ -11,7 +11,7 @@ import numpy as np
 from mirnb.counting.correction import most_likely
 
 LEAST_P = 0.025  # further than all but so many: of samples of one class alone, the worst case, less than 5 % are accused
-_N_DRAWS = 1000
+_N_DRAWS, _ROUNDING = 1000, 1e-9
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def judge_fit(counts, correction, *, stream=0):
     again = rng.poisson(predicted).astype(float)
     refitted = most_likely(again, yields) @ yields
     far, others = (((one - fit) ** 2 / variance).sum(axis=-1) for one, fit in ((counts, expected), (again, refitted)))
+    far, others = (np.where(one < _ROUNDING, 0, one) for one in (far, others))  # many mixtures fit exactly
     worst = int((np.abs(counts - expected) / np.sqrt(variance)).argmax())
     p = (1 + np.sum(others >= far)) / (1 + len(others))
     return Misfit(float(p), correction.names[worst], counts[worst], expected[worst], float(np.sqrt(variance[worst])))
