@@ -28,11 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / name / "README.md" for name in ("", "data", "reports")]
 PAGES += sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
-    ROOT / "README.md",
-    ROOT / "data" / "README.md",
-    ROOT / "reports" / "README.md",
-    *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
-]
 
 
 def _blocks(language):
