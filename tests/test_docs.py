@@ -1,6 +1,5 @@
 """The documentation: it builds without a warning, opens from disk without a network, and its examples run."""
 
-import glob
 import importlib.util
 import itertools
 import json
@@ -97,6 +96,7 @@ def test_the_citation_is_whole():
 
 
 _LEFT_OUT = {  # commands of pages that are not run here, and why
+    "overlay": "this small classifier calls no miR; tests/labelling runs it",
     "lab": "opens JupyterLab until it is closed; tests/labelling does",
     "report": "minutes; tests/test_report.py runs it",
     "design": "minutes; tests/design runs it",
@@ -145,16 +145,18 @@ def test_the_commands_of_the_pages_run(prepared, in_process, no_pages, monkeypat
         for block in re.findall(r"^```bash\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
             for line in block.splitlines():
                 words = shlex.split(line, comments=True)
-                if not words or not words[0].endswith("mirnb") or any(mark in line for mark in _LEFT_OUT):
+                if not words or not words[0].endswith("mirnb") or words[1] in _LEFT_OUT:
+                    continue
+                if any(mark in word for mark in _LEFT_OUT if not mark.isalpha() for word in words):
                     continue
                 if words[1] == "new":
                     shutil.rmtree(prepared / "data" / "mine")
                     words += [] if "--pixel-size" in words else ["--pixel-size", "120"]
                 words += ["--frames", "1"] if words[1] == "simulate" else []
-                words = [name for word in words for name in (sorted(glob.glob(word)) if "*" in word else [word])]
+                words = [name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
                 assert main(words[1:]) == 0, f"{page.name}: {line}"
                 n_run += 1
-    assert n_run >= 8
+    assert n_run >= 11
 
 
 def _build_module():
