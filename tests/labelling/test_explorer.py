@@ -412,10 +412,16 @@ def _open_window(page, address):
 
 
 def _after(page, act):
-    """Counts of the groups, and how many blobs are shown, when the kernel has answered and the calls are there."""
+    """Counts of the groups, and how many blobs are shown, when the kernel has answered and the calls are there.
+
+    On a busy machine an answer to what was done before may come first: what is read is the last for a second.
+    """
     before = page.locator(TOOL).get_attribute("data-number")
     act()
-    page.wait_for_selector(f"{TOOL}:not(.calling):not([data-number='{before}'])")
+    number = None
+    while number != (number := page.locator(TOOL).get_attribute("data-number")) or number == before:
+        page.wait_for_selector(f"{TOOL}:not(.calling):not([data-number='{before}'])")
+        page.wait_for_timeout(1000)
     counts = page.locator(f"{TOOL} .group .count").all_inner_texts()
     return [int(one) for one in counts], int(page.locator(f"{TOOL} .summary").inner_text().split()[0])
 
