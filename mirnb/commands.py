@@ -299,7 +299,7 @@ def run_quantify(options):
     told = {"classifier": plan.classifier.folder, "keep_frames": options.keep_frames, "seed": options.seed, **given}
     page = quantification_page(options.out, history=options.history or "", **told)
     print(f"page: {page}")
-    if has_standards(plan):
+    if has_standards(found.samples):
         page = assay_page(options.out, **told)
         print(*conclusion_of(nbformat.read(page.with_suffix(".ipynb"), as_version=4)), sep="\n")
         print(f"page of the assay, to hand over: {page}")

@@ -44,7 +44,7 @@ def measure_crowding(classifier, correction, stacks, blanks, density) -> Crowdin
     density : float
         Molecules of all miRs on an area of that sample.
     """
-    grounds = [frame for one in blanks for frame in _frames(one)]
+    grounds = [frame for one in blanks[:MOST_STACKS] for frame in _frames(one)]
     together, apart = [], []
     for stack in stacks[:MOST_STACKS]:
         frames = _frames(stack)

@@ -102,7 +102,7 @@ def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), sample
             _loaded(classifier), [place(one) for one in stacks], place(out),
             blobs=[place(one) for one in blobs], samples=place(samples) if samples else "",
         )  # fmt: skip
-    if dilution and not has_standards(plan):
+    if dilution and not has_standards(plan.inputs):
         raise InputError(
             f"{samples or 'samples'}: no sample is a standard, and without known concentrations there is no curve; "
             "samples.csv names standards, with their concentration and its unit"
@@ -110,9 +110,9 @@ def plan_notebook(experiment, out, *, classifier="", stacks=(), blobs=(), sample
     return plan
 
 
-def has_standards(plan):
-    """Whether an assay can be made of what is counted."""
-    return any(one.role == "standard" for one in plan.inputs)
+def has_standards(samples):
+    """Whether an assay can be made of samples, or inputs."""
+    return any(one.role == "standard" for one in samples)
 
 
 def _loaded(classifier):
@@ -181,6 +181,8 @@ def assay_plan(plan, found, *, most_spread=MOST_SPREAD):
     most_spread : float
         Of results at the limit of quantitation, as a share of the amount.
     """
+    if not has_standards(found.samples):
+        raise InputError("no standard could be counted, so there is no curve; stacks.csv says what is wrong with each")
     unit = next(one.unit for one in plan.inputs if one.role == "standard")
     how = {"unit": unit, "crowding": _crowding(plan, found), "most_spread": most_spread}
     made = make_assay(found.samples, found.correction, **how)
@@ -190,13 +192,16 @@ def assay_plan(plan, found, *, most_spread=MOST_SPREAD):
 
 
 def _crowding(plan, found):
-    """What crowding takes, measured on the densest standard and the blanks; None without blanks or a second frame."""
+    """What crowding takes, by the densest standard and blanks of its shape; None without, or without a second frame."""
     standards = [one for one in found.samples if one.role == "standard"]
     rates = [molecules_on(one, found.correction) for one in standards]
     densest = standards[int(np.argmax(rates))]
-    stacks = [one.experiment.stack for one in plan.inputs if one.experiment is not None and one.sample == densest.name]
-    blanks = [one.experiment.stack for one in plan.inputs if one.experiment is not None and one.role == "blank"]
-    if not blanks or len(stacks[0]) < 2 or not max(rates) > 0:
+    opened = [one for one in plan.inputs if one.experiment is not None]
+    stacks = [one.experiment.stack for one in opened if one.sample == densest.name and len(one.experiment.stack) > 1]
+    shape = stacks[0].frame_shape if stacks else None
+    stacks = [one for one in stacks if one.frame_shape == shape]
+    blanks = [one.experiment.stack for one in opened if one.role == "blank" and one.experiment.stack.frame_shape == shape]
+    if not (stacks and blanks and max(rates) > 0):
         return None
     return measure_crowding(plan.classifier, densest.correction or found.correction, stacks, blanks, max(rates))
 

@@ -221,3 +221,30 @@ def test_dense_molecules_take_from_each_other_and_sparse_ones_hardly(classifier)
     ]  # 8 and 170 molecules a frame
     assert left[1].mean() < 0.85
     assert left[0].mean() > 0.93
+
+
+def test_standards_that_failed_make_no_assay(made, classifier, tmp_path, in_process):
+    (tmp_path / "broken.tif").write_text("no TIFF")
+    samples = tmp_path / "samples.csv"
+    samples.write_text(
+        "stack,sample,role,replicate,concentration,unit\nbroken.tif,s1,standard,1,10,pM\nmixture,mix,sample,1,,\n"
+    )
+    plan = plan_files(
+        classifier, [str(tmp_path / "broken.tif"), str(made[1] / "stack.tif")], tmp_path / "out", samples=samples
+    )
+    found = quantify_plan(plan, n_resamples=100)
+    assert not quantification.has_standards(found.samples)
+    with pytest.raises(InputError, match="no standard could be counted"):
+        quantification.assay_plan(plan, found)
+
+
+def test_one_standard_and_no_blank_are_still_an_assay_that_says_what_it_lacks(made, classifier, tmp_path, in_process):
+    samples = tmp_path / "samples.csv"
+    samples.write_text(
+        "stack,sample,role,replicate,concentration,unit\nreference,s1,standard,1,10,pM\nmixture,mix,sample,1,,\n"
+    )
+    plan = plan_files(classifier, [str(one / "stack.tif") for one in made[:2]], tmp_path / "out", samples=samples)
+    assay = quantification.assay_plan(plan, quantify_plan(plan, n_resamples=100))
+    assert len(assay.remarks) == 3  # no blank, one step, one replicate
+    assert set(assay.readings["sample"]) == {"mix"}
+    assert (tmp_path / "out" / "assay_readings.csv").exists()
