@@ -61,7 +61,8 @@ def make_assay(samples, correction, *, unit="", crowding=None, most_spread=MOST_
         Of results at the limit of quantitation, as a share of the amount.
     """
     names = correction.names[:-1]
-    replicates, blanks = _replicates(samples, correction, crowding)
+    of_blanks = next((one.correction for one in samples if one.role == "blank" and one.correction), correction)
+    replicates, blanks = _replicates(samples, correction, of_blanks, crowding)
     roles = np.array([one.role for one in replicates.samples])
     curves = {}
     for k, name in enumerate(names):
@@ -71,7 +72,7 @@ def make_assay(samples, correction, *, unit="", crowding=None, most_spread=MOST_
             curves[name] = fit_curve(measured, seed=[correction.seed, 17, k])
     between = [curves[name].between if name in curves else np.nan for name in names]
     area = float(np.median(replicates.area[roles == "standard"]))
-    limits = find_limits(correction, blanks, area, between=between, most_spread=most_spread) if blanks else None
+    limits = find_limits(of_blanks, blanks, area, between=between, most_spread=most_spread) if blanks else None
     limit_of = dict(zip(names, limits or [None] * len(names), strict=True))
     curve = pd.DataFrame([_curve_row(name, curves.get(name), limit_of[name], area) for name in names])
     if crowding is not None:
@@ -87,7 +88,7 @@ def molecules_on(sample, correction):
     return (sample.correction or correction).estimate(sample.counts)[:-1].sum() / sample.area_um2 * SPEAKS_UM2
 
 
-def _replicates(samples, correction, crowding):
+def _replicates(samples, correction, of_blanks, crowding):
     """Replicates of all that are no blanks, blanks subtracted and crowding made up for; bins and area of those of blanks."""
     parts = []
     for one in samples:
@@ -100,7 +101,7 @@ def _replicates(samples, correction, crowding):
     rate, rate_draws = np.zeros(len(correction.names)), np.zeros(len(correction.names))
     if blanks:
         counts, all_area = np.sum([bins for bins, _ in blanks], axis=0), sum(area for _, area in blanks)
-        rate, rate_draws = correction.estimate(counts) / all_area, correction.draws(counts, stream=1) / all_area
+        rate, rate_draws = (one / all_area for one in (of_blanks.estimate(counts), of_blanks.draws(counts, stream=1)))
     area = np.array([part[3] for part in parts])
     molecules = np.array([own.estimate(bins) for _, own, bins, _, _ in parts]) - rate * area[:, None]
     draws = np.array([own.draws(bins, stream=1000 + k) for k, (_, own, bins, _, _) in enumerate(parts)])
