@@ -8,6 +8,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one threa
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
 
 import matplotlib
+import nbformat
 import numpy as np
 import pytest
 from distributed import Client
@@ -67,8 +68,14 @@ def small_classifier(small_data, small_run, short_runs):
 @pytest.fixture
 def no_pages(monkeypatch):
     """No notebook is run for the page of counted stacks."""
+
+    def empty(out, **_):
+        out.mkdir(parents=True, exist_ok=True)
+        nbformat.write(nbformat.v4.new_notebook(), out / "page.ipynb")
+        return out / "page.html"
+
     for name in ("quantification_page", "assay_page"):
-        monkeypatch.setattr(report, name, lambda out, **_: out / "page.html")
+        monkeypatch.setattr(report, name, empty)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
-"""What the code says itself, put into the pages: help of commands, parameters of notebooks, settings, figures."""
+"""What the code says itself, put into the pages: help of commands, parameters of notebooks, settings, messages, figures."""
 
+import ast
 import contextlib
 import io
 import logging
@@ -88,6 +89,49 @@ class Settings(Directive):
         return [_table(("setting", "value", "meaning"), rows)]
 
 
+RAISED = ("InputError", "OtherProgram", "warn")  # what a user reads when something goes wrong
+
+
+def messages():
+    """Every message of the package, its values as "…": (file from mirnb/ on, message)."""
+    import mirnb
+
+    package = Path(mirnb.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED and node.args:
+                said = re.sub("…+", "…", _text(node.args[0])).strip()
+                if re.search(r"\w", said):  # else it is made elsewhere, and only handed on
+                    yield path.relative_to(package).as_posix(), said
+
+
+def _text(node):
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(one) for one in node.values)
+    return _text(node.left) + _text(node.right) if isinstance(node, ast.BinOp) else "…"
+
+
+class Messages(SphinxDirective):
+    """A section for each wing, with its messages."""
+
+    def run(self):
+        of_wings = {}
+        for file, said in messages():
+            of_wings.setdefault(file.split("/")[0] if "/" in file else "mirnb", {})[said] = file
+        found = []
+        for wing, told in of_wings.items():
+            section = nodes.section(ids=[f"of-{wing}"], names=[f"of {wing}"])
+            section += nodes.title(text="All others" if wing == "mirnb" else wing.capitalize())
+            listed = nodes.bullet_list()
+            for said in sorted(told, key=lambda one: one.strip("…:, ")):
+                listed += nodes.list_item("", nodes.paragraph("", said))
+            section += listed
+            found.append(section)
+        return found
+
+
 class Drawn(SphinxDirective):
     """A figure drawn when the page is built: the code makes `figure`; it is shown below, folded.
 
@@ -143,6 +187,6 @@ def setup(app):
     app.connect("autodoc-process-docstring", _escape_stars, priority=400)
     logging.getLogger("papermill").setLevel(logging.WARNING)
     for name, directive in {"command": CommandHelp, "commands": Commands, "notebook-parameters": NotebookParameters,
-                            "settings": Settings, "drawn": Drawn}.items():  # fmt: skip
+                            "settings": Settings, "messages": Messages, "drawn": Drawn}.items():  # fmt: skip
         app.add_directive(name, directive)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
