@@ -11,6 +11,7 @@ import tifffile
 from mirnb.experiments.blobs import UNLABELLED, blob_pixels, read_blobs, read_labels, write_table
 from mirnb.experiments.experiment import QUARTER_TURNS, Experiment
 from mirnb.experiments.other_files import about_take
+from mirnb.experiments.other_tables import picasso_pixel_size
 from mirnb.experiments.panel_file import load_panel, panel_files
 from mirnb.experiments.stacks import Stack, find_files, read_image
 from mirnb.experiments.tiff_files import is_address
@@ -54,7 +55,7 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
     blobs : path, optional
         Detected, and written as blobs.csv into the folder, by default.
     pixel_size_nm : float, optional
-        As the file says by default.
+        As the stack says by default, else as Picasso's yaml beside the blobs.
     take : dict, optional
         Channel, plane, scene or time that is taken, as `Stack` has it.
 
@@ -73,7 +74,7 @@ def write_new_experiment(folder, stacks, *, blobs=None, pixel_size_nm=None, pane
         raise InputError(f"{toml}: is there already; change it by hand, or name another folder")
     load_panel(panel)
     stack = Stack([path for one in names for path in find_files(Path(), one)], take=take)
-    size = pixel_size_nm or stack.pixel_size_nm
+    size = pixel_size_nm or stack.pixel_size_nm or (picasso_pixel_size(blobs) if blobs else None)
     if not size:
         raise InputError(f"{names[0]}: does not say how large its pixels are; add --pixel-size NM")
     if blobs:

@@ -4,6 +4,7 @@ Both count positions from the middle of the first pixel, and frames from 0; a bl
 """
 
 import re
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,6 +16,14 @@ from mirnb.files import InputError, read_text, warn
 _OF_PICASSO = {"intensity [photon]": "photons", "offset [photon]": "bg"}
 _OF_RAPIDSTORM = {"intensity [photon]": "Amplitude-0-0", "offset [photon]": "LocalBackground-0-0", "chi2": "FitResidues-0-0"}
 _FWHM_SDS = 2.3548  # of a Gaussian
+
+
+def picasso_pixel_size(path):
+    """The size of a pixel, nm, by the yaml beside a file of Picasso's; None where nothing says it."""
+    yaml = Path(path).with_suffix(".yaml")
+    text = read_text(yaml) if yaml.is_file() else ""
+    found = re.search(r"^\s*Pixelsize:\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*$", text, re.MULTILINE)
+    return float(found[1]) if found else None
 
 
 def read_picasso(path, pixel_size_nm=None):
@@ -42,13 +51,7 @@ def read_picasso(path, pixel_size_nm=None):
         raise InputError(f"{path}: damaged or cut off in the middle ({error}); copy the file again") from None
     if not {"frame", "x", "y"} <= set(locs.dtype.names or ()):
         raise InputError(f"{path}: is no file of Picasso's localisations; expected a dataset locs with frame, x and y")
-    yaml = path.with_suffix(".yaml")
-    found = (
-        re.search(r"^\s*Pixelsize:\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*$", read_text(yaml), re.MULTILINE)
-        if yaml.is_file()
-        else None
-    )
-    said = float(found[1]) if found else None
+    yaml, said = path.with_suffix(".yaml"), picasso_pixel_size(path)
     if said and pixel_size_nm and abs(said / pixel_size_nm - 1) > SAME_PIXELS:
         warn(f"{yaml}: says that a pixel is {said:g} nm, {pixel_size_nm:g} nm is taken; positions in pixels stay the same")
     nm = pixel_size_nm or said

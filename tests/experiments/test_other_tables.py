@@ -10,7 +10,7 @@ from mirnb.cli import main
 from mirnb.experiments.blobs import read_blobs
 from mirnb.experiments.check import check_experiment
 from mirnb.experiments.cutouts import kept_blobs
-from mirnb.experiments.experiment_file import load_experiment
+from mirnb.experiments.experiment_file import load_experiment, write_new_experiment
 from mirnb.experiments.stacks import Stack
 from mirnb.files import InputError, heard
 from mirnb.imaging.detection import detect_frame
@@ -149,6 +149,17 @@ def test_an_experiment_may_name_picassos_file(yaml, warned, tmp_path):
         experiment = load_experiment(folder)
     assert any("a pixel is 130 nm" in one for one in said) == warned
     assert (experiment.rows.tolist(), experiment.cols.tolist()) == ([32, 14], [24, 12])
+
+
+def test_a_new_experiment_takes_the_pixel_size_of_picasso_where_the_stack_has_none(tmp_path):
+    folder = write_folder(tmp_path / "s", blobs=None, toml=None)
+    table = write_picasso(folder / "locs.hdf5", "Pixelsize: 120\n")
+    toml = write_new_experiment(tmp_path / "new", [folder / "stack.tif"], blobs=table)
+    assert load_experiment(toml.parent).pixel_size_nm == 120
+    write_picasso(folder / "locs.hdf5", "")
+    table.with_suffix(".yaml").unlink()
+    with pytest.raises(InputError, match="add --pixel-size NM"):
+        write_new_experiment(tmp_path / "other", [folder / "stack.tif"], blobs=table)
 
 
 def test_picassos_file_without_a_pixel_size_or_without_localisations_is_told_of(tmp_path):
