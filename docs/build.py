@@ -40,18 +40,27 @@ def main(*sphinx_options):
     if not (folder / "experiment.toml").exists() or settings_of_experiment(load_experiment(folder)) != SMALL:
         simulate_with_single_types(folder, settings=SMALL)
     make_report(folder, out=run, parameters=PARAMETERS)
+    write_tutorials(run / "notebooks", HERE / "tutorials")
+    return subprocess.call(sphinx_command(HERE, HERE / "_build" / "html", *sphinx_options))
+
+
+def write_tutorials(notebooks, target):
+    """Executed notebooks of a report as tutorials: every picture described, and something to try at the end."""
     for name in NOTEBOOKS:
-        notebook = nbformat.read(run / "notebooks" / f"{name}.ipynb", as_version=4)
+        notebook = nbformat.read(notebooks / f"{name}.ipynb", as_version=4)
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
         for cell in notebook.cells:
             _without_errors(cell)
             describe_pictures(cell)
         notebook.cells.append(nbformat.v4.new_markdown_cell(f"**Try this:** {TRY[name]}", id="try-this"))
-        text, target = nbformat.writes(notebook) + "\n", HERE / "tutorials" / f"{name}.ipynb"
-        if not target.exists() or target.read_text(encoding="utf-8") != text:  # else Sphinx would read it again
-            target.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", *sphinx_options]
-    return subprocess.call([*command, str(HERE), str(HERE / "_build" / "html")])
+        text, path = nbformat.writes(notebook) + "\n", target / f"{name}.ipynb"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:  # else Sphinx would read it again
+            path.write_text(text, encoding="utf-8")
+
+
+def sphinx_command(source, target, *options):
+    """Sphinx, to make HTML of a folder; a warning is an error."""
+    return [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", *options, str(source), str(target)]
 
 
 def _without_errors(cell):

@@ -10,7 +10,7 @@ from mirnb import __version__
 project, author, release = "mirnb", "the mirnb team", __version__
 project_copyright = "MIT licence"
 extensions = [
-    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "numpydoc", "sphinx_design",
+    "myst_nb", "sphinx.ext.autodoc", "numpydoc", "sphinx_design",
     "sphinx_copybutton", "from_code", "mathml",
 ]  # fmt: skip
 exclude_patterns = ["_build", "tutorials/_*"]
@@ -21,9 +21,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # tutorials come executed; figures of pages are drawn when these are built (see from_code)
 nb_merge_streams = True
-autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
-templates_path = ["_templates"]
 suppress_warnings = ["mystnb.unknown_mime_type"]

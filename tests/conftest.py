@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pytest
 from distributed import Client
+from filelock import FileLock
 
 matplotlib.use("Agg")
 
@@ -22,7 +23,7 @@ from mirnb.classifiers.making import save_rival, train_facts
 from mirnb.counting import counts
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.experiments.run_folder import RunFolder
-from mirnb.simulation.folders import simulate_experiment
+from mirnb.simulation.folders import simulate_experiment, simulate_with_single_types
 from mirnb.simulation.settings import Settings
 from mirnb.studies import tuning
 
@@ -63,6 +64,22 @@ def short_runs(small_data, small_run):
 @pytest.fixture(scope="session")
 def small_classifier(small_data, small_run, short_runs):
     return train_facts(save_rival(lenet5.chosen_lenet5(short_runs[:1], small_data), small_data, small_run))
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory):
+    """A small experiment and the page of a quick report of it, every notebook run: made once for all processes of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "reported"
+    sample, page = shared / "small", shared / "run" / "index.html"
+    with FileLock(f"{shared}.lock"), pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MPLBACKEND", "Agg")  # figures stand in the notebooks all the same
+        if not (shared / "done").exists():
+            settings = Settings(n_frames=4, frame_shape=(512, 512), n_labelled_per_frame=60.0, faint_per_frame=5.0)
+            simulate_with_single_types(sample, settings=settings)
+            report.make_report(sample, out=page.parent, quick=True, parameters={"learning_rate": "1e-3"})
+            (shared / "done").touch()
+    return sample, page
 
 
 @pytest.fixture

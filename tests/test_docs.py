@@ -6,16 +6,14 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
 from lab_browser import CHROMIUM
 
-from mirnb.contents import NOTEBOOKS
+from mirnb.contents import FIGURES, NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -70,18 +68,24 @@ def test_every_notebook_has_something_to_try():
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The pages, built from a copy with the notebooks as they stand in git: their outputs are the build's own affair."""
-    copy = tmp_path_factory.mktemp("docs") / "docs"
+def built(tmp_path_factory, reported):
+    """The pages, the notebooks among them as the small report of the tests has run them."""
+    copy, build = tmp_path_factory.mktemp("docs") / "docs", _build_module()
     shutil.copytree(DOCS, copy, ignore=shutil.ignore_patterns("_build", "drawn", "*.ipynb", "__pycache__"))
-    for name in NOTEBOOKS:
-        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-        nbformat.write(notebook, copy / "tutorials" / f"{name}.ipynb")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", copy, copy / "_build"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    build.write_tutorials(reported[1].parent / "notebooks", copy / "tutorials")
+    done = subprocess.run(build.sphinx_command(copy, copy / "_build"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert not re.search("WARNING|ERROR", done.stderr)
     return copy / "_build"
+
+
+@pytest.mark.slow
+def test_tutorials_show_figures_and_end_with_something_to_try(built):
+    for name in NOTEBOOKS:
+        page = (built / "tutorials" / f"{name}.html").read_text(encoding="utf-8")
+        assert "Try this" in page
+        assert page.count("<img") >= sum(figure.notebook == name for figure in FIGURES), name
+        assert "Traceback" not in page
 
 
 @pytest.mark.slow

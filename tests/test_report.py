@@ -21,20 +21,6 @@ from mirnb.contents import NOTEBOOKS
 from mirnb.experiments.experiment_file import load_experiment
 from mirnb.files import InputError
 from mirnb.report import _converted
-from mirnb.simulation.folders import simulate_with_single_types
-from mirnb.simulation.settings import Settings
-
-SMALL = Settings(n_frames=4, frame_shape=(512, 512), n_labelled_per_frame=60.0, faint_per_frame=5.0)
-
-
-@pytest.fixture(scope="module")
-def reported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    sample = simulate_with_single_types(folder / "small", settings=SMALL)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MPLBACKEND", "Agg")  # figures stand in the notebooks all the same
-        page = report.make_report(sample, out=folder / "run", quick=True, parameters={"learning_rate": "1e-3"})
-    return sample, page
 
 
 @pytest.mark.slow

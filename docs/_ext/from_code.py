@@ -2,9 +2,12 @@
 
 import ast
 import contextlib
+import importlib
+import inspect
 import io
 import logging
 import os
+import pkgutil
 import re
 from pathlib import Path
 
@@ -75,9 +78,6 @@ class Settings(Directive):
     required_arguments = 2
 
     def run(self):
-        import importlib
-        import inspect
-
         module, name = self.arguments
         source = inspect.getsource(getattr(importlib.import_module(module), name))
         rows = []
@@ -160,6 +160,20 @@ class Drawn(SphinxDirective):
         return [image, shown]
 
 
+def _expand_wings(app, docname, source):
+    """`{wing} imaging`: what the wing is for, and a section for each of its files with all that is public there."""
+    source[0] = re.sub(r"^```\{wing\} (\w+)\n```$", lambda found: _wing(found[1]), source[0], flags=re.MULTILINE)
+
+
+def _wing(name):
+    wing = importlib.import_module(f"mirnb.{name}")
+    sections = [wing.__doc__]
+    for part in sorted(one.name for one in pkgutil.iter_modules(wing.__path__)):
+        told = f".. automodule:: mirnb.{name}.{part}\n   :members:\n   :undoc-members:\n   :exclude-members: Drawing"
+        sections.append(f"## {part}\n\n```{{eval-rst}}\n{told}\n```")
+    return "\n\n".join(sections)
+
+
 def _table(titles, rows):
     table, group = nodes.table(classes=["wide"]), nodes.tgroup(cols=len(titles))
     table += group
@@ -185,6 +199,7 @@ def _escape_stars(app, what, name, obj, options, lines):
 
 def setup(app):
     app.connect("autodoc-process-docstring", _escape_stars, priority=400)
+    app.connect("source-read", _expand_wings)
     logging.getLogger("papermill").setLevel(logging.WARNING)
     for name, directive in {"command": CommandHelp, "commands": Commands, "notebook-parameters": NotebookParameters,
                             "settings": Settings, "messages": Messages, "drawn": Drawn}.items():  # fmt: skip
