@@ -68,7 +68,7 @@ def small_classifier(small_data, small_run, short_runs):
 
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory):
-    """A small experiment and the page of a quick report of it, every notebook run: made once for all processes of the tests."""
+    """A small experiment and the page of a quick report of it, each notebook run: made once for all processes."""
     own = tmp_path_factory.getbasetemp()
     shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "reported"
     sample, page = shared / "small", shared / "run" / "index.html"
