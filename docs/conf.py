@@ -7,8 +7,8 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 from mirnb import __version__
 
-project, author, release = "mirnb", "the mirnb team", __version__
-project_copyright = "MIT licence"
+project, author, release = "mirnb", "the mirnb developers", __version__
+project_copyright = "the mirnb developers, under the MIT licence"
 extensions = [
     "myst_nb", "sphinx.ext.autodoc", "numpydoc", "sphinx_design",
     "sphinx_copybutton", "from_code", "mathml",
@@ -16,6 +16,7 @@ extensions = [
 exclude_patterns = ["_build", "tutorials/_*"]
 html_theme, html_title, html_static_path, html_css_files = "furo", "mirnb", ["_static"], ["own.css"]
 html_show_sourcelink = html_copy_source = False
+smartquotes = False  # a message stands as it is printed
 html_math_renderer = "mathml"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

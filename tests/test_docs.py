@@ -43,9 +43,8 @@ def test_the_readme_is_short():
 def test_each_figure_that_a_page_draws_says_what_it_shows_and_has_its_code():
     for page in (DOCS / "understand").glob("*.md"):
         if page.stem != "index":
-            drawn = re.findall(r"^```\{drawn\} (\w+)\n:alt: (.+)\n\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+            drawn = re.findall(r"^```\{drawn\} \w+\n:alt: (.{20,})\n:caption: .{20,}\n\n\w", page.read_text(), re.MULTILINE)
             assert len(drawn) == 1, page.name
-            assert len(drawn[0][1]) > 20
 
 
 def test_the_citation_is_whole():

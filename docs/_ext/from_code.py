@@ -133,13 +133,13 @@ class Messages(SphinxDirective):
 
 
 class Drawn(SphinxDirective):
-    """A figure drawn when the page is built: the code makes `figure`; it is shown below, folded.
+    """A figure drawn when the page is built: the code makes `figure`, and stands folded below.
 
-    `:alt:` says what it shows.
+    `:alt:` says what it shows, `:caption:` what to see, and whether it is simulated.
     """
 
     has_content, required_arguments = True, 1
-    option_spec = {"alt": directives.unchanged_required}  # noqa: RUF012 (as docutils asks for)
+    option_spec = {"alt": directives.unchanged_required, "caption": directives.unchanged_required}  # noqa: RUF012
 
     def run(self):
         import matplotlib
@@ -156,8 +156,10 @@ class Drawn(SphinxDirective):
         values["figure"].savefig(target, dpi=150)
         matplotlib.pyplot.close("all")
         image = nodes.image(uri=f"/_static/drawn/{name}.png", alt=self.options["alt"])
-        shown = nodes.literal_block(code, code, language="python", classes=["drawn-code"])
-        return [image, shown]
+        caption = nodes.paragraph("", "", nodes.emphasis(text=self.options["caption"]))
+        folded = '<details class="code-of-figure"><summary>The code of this figure</summary>'
+        shown = nodes.literal_block(code, code, language="python")
+        return [image, caption, nodes.raw("", folded, format="html"), shown, nodes.raw("", "</details>", format="html")]
 
 
 def _expand_wings(app, docname, source):
