@@ -13,12 +13,25 @@ import pytest
 import yaml
 from lab_browser import CHROMIUM
 
+from mirnb.classifiers.likeness import FEATURES
 from mirnb.contents import FIGURES, NOTEBOOKS
+from mirnb.counting.frames import CAUSES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / name / "README.md" for name in ("", "data", "reports")]
 PAGES += sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+
+
+def _module(path):
+    """A file of docs/ that is no part of a package, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build, from_code = _module(DOCS / "build.py"), _module(DOCS / "_ext" / "from_code.py")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -47,6 +60,31 @@ def test_each_figure_that_a_page_draws_says_what_it_shows_and_has_its_code():
             assert len(drawn) == 1, page.name
 
 
+def _told(page, heading="\n"):
+    """What stands in the first column of the tables below a heading, its code alone."""
+    below = page.read_text(encoding="utf-8").partition(heading)[2]
+    return re.findall(r"^\| `(.+?)` \|", below, re.MULTILINE)
+
+
+@pytest.mark.parametrize("message", _told(DOCS / "trouble.md"))
+def test_messages_that_are_explained_are_messages_of_the_code(message):
+    wanted = re.compile(".*".join(map(re.escape, message.split("…"))))
+    assert any(map(wanted.search, from_code.texts())), message
+
+
+def test_every_verdict_on_a_stack_and_on_a_frame_is_explained():
+    page = DOCS / "understand" / "likeness.md"
+    assert {words for words, _ in FEATURES.values()} <= set(_told(page))
+    assert set(_told(page, "## Frames at fault")) == set(CAUSES)
+
+
+def test_every_message_of_the_code_stands_in_the_reference():
+    told = [said for _, said in from_code.messages()]
+    assert len(told) > 200
+    assert [said for said in told if not re.search(r"\w{3}", said)] == []
+    assert any(said.startswith("…, line …: frame must be a whole number from 1") for said in told)
+
+
 def test_the_citation_is_whole():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "title", "authors", "version", "message"} <= set(cited)
@@ -55,21 +93,14 @@ def test_the_citation_is_whole():
     assert all({"name"} & set(one) or {"family-names"} & set(one) for one in cited["authors"])
 
 
-def _build_module():
-    spec = importlib.util.spec_from_file_location("build_docs", DOCS / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_every_notebook_has_something_to_try():
-    assert set(_build_module().TRY) == set(NOTEBOOKS)
+    assert set(build.TRY) == set(NOTEBOOKS)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, reported):
     """The pages, the notebooks among them as the small report of the tests has run them."""
-    copy, build = tmp_path_factory.mktemp("docs") / "docs", _build_module()
+    copy = tmp_path_factory.mktemp("docs") / "docs"
     shutil.copytree(DOCS, copy, ignore=shutil.ignore_patterns("_build", "drawn", "*.ipynb", "__pycache__"))
     build.write_tutorials(reported[1].parent / "notebooks", copy / "tutorials")
     done = subprocess.run(build.sphinx_command(copy, copy / "_build"), capture_output=True, text=True)

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import importlib
 import inspect
 import io
@@ -94,23 +95,35 @@ RAISED = ("InputError", "OtherProgram", "warn")  # what a user reads when someth
 
 def messages():
     """Every message of the package, its values as "…": (file from mirnb/ on, message)."""
+    for file, node in _nodes():
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED and node.args:
+            said = _text(node.args[0]).strip()
+            if re.search(r"\w{3}", said):  # else it is made elsewhere, and only handed on
+                yield file, said
+
+
+def texts():
+    """Every text of the package, its values as "…"."""
+    return {_text(node) for _, node in _nodes() if isinstance(node, ast.JoinedStr | ast.Constant | ast.BinOp)}
+
+
+@functools.cache
+def _nodes():
     import mirnb
 
     package = Path(mirnb.__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED and node.args:
-                said = re.sub("…+", "…", _text(node.args[0])).strip()
-                if re.search(r"\w", said):  # else it is made elsewhere, and only handed on
-                    yield path.relative_to(package).as_posix(), said
+    files = sorted(package.rglob("*.py"))
+    parsed = {path.relative_to(package).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    return [(file, node) for file, tree in parsed.items() for node in ast.walk(tree)]
 
 
 def _text(node):
     if isinstance(node, ast.Constant):
         return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_text(one) for one in node.values)
-    return _text(node.left) + _text(node.right) if isinstance(node, ast.BinOp) else "…"
+    parts = (
+        node.values if isinstance(node, ast.JoinedStr) else [node.left, node.right] if isinstance(node, ast.BinOp) else []
+    )
+    return re.sub("…+", "…", "".join(map(_text, parts))) or "…"
 
 
 class Messages(SphinxDirective):
