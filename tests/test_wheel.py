@@ -5,28 +5,54 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
 
 
+_LEFT = (".*", "data", "reports", "_build", "drawn", "build", "dist", "__pycache__", "*.egg-info", "tutorials")
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def built(tmp_path_factory):
+    """An sdist of a clean copy, and the wheel that is made of it alone."""
     source = tmp_path_factory.mktemp("source") / "mirnb"
-    names = ("mirnb", "notebooks", "pyproject.toml", "README.md", "LICENSE")
-    for name in names:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        source.mkdir(exist_ok=True)
-        copy(ROOT / name, source / name)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", source.parent, source]
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*_LEFT))
+    for name in ("data/README.md", "reports/README.md", "docs/tutorials/index.md"):
+        (source / name).parent.mkdir()
+        shutil.copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", source.parent, source]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = source.parent.glob("*.whl")
-    return path
+    return source, *source.parent.glob("*.tar.gz"), *source.parent.glob("*.whl")
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    return built[2]
+
+
+def test_the_sdist_holds_what_builds_tests_and_documents_it(built):
+    source, sdist, _ = built
+    with tarfile.open(sdist) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+    wanted = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    assert {name for name in wanted if "egg-info" not in name and not name.startswith("build/")} - names == set()
+
+
+def test_what_is_said_of_it_is_what_an_index_takes(wheel):
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
+        said = Metadata.from_email(packed.read(name), validate=True)
+    assert said.description_content_type == "text/markdown"
+    assert said.description.startswith("# mirnb")
+    assert {"gpu", "remote", "formats", "docs", "dev"} == set(said.provides_extra)
 
 
 def test_every_file_of_the_package_and_every_notebook_is_in_it(wheel):

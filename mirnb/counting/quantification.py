@@ -68,7 +68,8 @@ def plan_run(run, *, classifier="", dilution=False, seed=3, quick=False):
     classifier = best_classifier(run, seed=seed, quick=quick) if own else _loaded(classifier)
     if dilution and settings is not None:
         folder = tables = run.root / "assay"
-        how = {"panel": experiment.panel, "settings": settings, "n_frames": 2 if quick else N_FRAMES, "seed": seed}
+        n_frames = 2 if quick else min(N_FRAMES, settings.n_frames)  # no larger than the experiment itself
+        how = {"panel": experiment.panel, "settings": settings, "n_frames": n_frames, "seed": seed}
         samples, stacks = simulate_dilution(run.root / "samples" / "dilution", **how)
     elif own and settings is not None:
         made = simulate_samples(experiment, run.root / "samples", n_frames=2 if quick else 8, seed=seed)
