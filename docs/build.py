@@ -35,13 +35,15 @@ TRY = {
 
 
 def main(*sphinx_options):
-    """Returns Sphinx's exit code."""
+    """Returns Sphinx's exit code: the pages are made while the notebooks run, and again with the tutorials."""
     folder, run = HERE.parent / "data" / "docs", HERE.parent / "reports" / "docs"
-    if not (folder / "experiment.toml").exists() or settings_of_experiment(load_experiment(folder)) != SMALL:
-        simulate_with_single_types(folder, settings=SMALL)
-    make_report(folder, out=run, parameters=PARAMETERS)
+    command = sphinx_command(HERE, HERE / "_build" / "html", *sphinx_options)
+    with subprocess.Popen(command) as pages:
+        if not (folder / "experiment.toml").exists() or settings_of_experiment(load_experiment(folder)) != SMALL:
+            simulate_with_single_types(folder, settings=SMALL)
+        make_report(folder, out=run, parameters=PARAMETERS)
     write_tutorials(run / "notebooks", HERE / "tutorials")
-    return subprocess.call(sphinx_command(HERE, HERE / "_build" / "html", *sphinx_options))
+    return pages.returncode or subprocess.call(command)
 
 
 def write_tutorials(notebooks, target):
