@@ -45,4 +45,5 @@ clean:
 	  $(PYTHON) -m venv .venv && \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'; \
 	fi
+	-@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null  # on all cores; pip would use one
 	@touch $@
