@@ -85,6 +85,26 @@ def test_every_message_of_the_code_stands_in_the_reference():
     assert any(said.startswith("…, line …: frame must be a whole number from 1") for said in told)
 
 
+TABLES = (
+    "small/blobs.csv", "small/truth.csv", "run/tables/abundance.csv", "run/tables/stacks.csv", "run/tables/draws.csv",
+    "run/tables/fold_changes.csv", "run/counted/mixture/frames.csv", "run/counted/mixture/blobs_classified.csv",
+    "run/assay/assay_curve.csv", "run/assay/assay_standards.csv", "run/assay/assay_readings.csv",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_of_every_table_is_explained(table, reported):
+    pages = [(DOCS / page).read_text(encoding="utf-8") for page in ("reference/files.md", "how/abundance.md")]
+    told = set(re.findall(r"`([^`]+)`", " ".join(pages)))
+    told |= {f"{name}{end}" for name in ("per_frame", "per_um2", "chance_per_frame") for end in ("_low", "_high")}
+    columns = (reported[0].parent / table).read_text(encoding="utf-8").splitlines()[0].split(",")
+    names = {"red", "green", "blue"} if table.endswith("draws.csv") else set()
+    general = {re.sub("_(red|green|blue|noise)$", "", one) for one in set(columns) - names}
+    ended = {re.sub(r"_?\.*_?<\w+>.*$", "", one).rstrip("_.") for one in told if "<" in one}
+    assert general - told - ended == set()
+
+
 def test_the_citation_is_whole():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "title", "authors", "version", "message"} <= set(cited)
