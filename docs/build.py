@@ -35,19 +35,21 @@ TRY = {
 
 
 def main(*sphinx_options):
-    """Returns Sphinx's exit code: the pages are made while the notebooks run, and again with the tutorials."""
-    folder, run = HERE.parent / "data" / "docs", HERE.parent / "reports" / "docs"
+    """Returns Sphinx's exit code: the pages are made while the notebooks run, and again with these."""
+    folder, run, tutorials = HERE.parent / "data" / "docs", HERE.parent / "reports" / "docs", HERE / "tutorials"
+    if not all((tutorials / f"{name}.ipynb").exists() for name in NOTEBOOKS):
+        write_tutorials(HERE.parent / "notebooks", tutorials)
     command = sphinx_command(HERE, HERE / "_build" / "html", *sphinx_options)
     with subprocess.Popen(command) as pages:
         if not (folder / "experiment.toml").exists() or settings_of_experiment(load_experiment(folder)) != SMALL:
             simulate_with_single_types(folder, settings=SMALL)
         make_report(folder, out=run, parameters=PARAMETERS)
-    write_tutorials(run / "notebooks", HERE / "tutorials")
+    write_tutorials(run / "notebooks", tutorials)
     return pages.returncode or subprocess.call(command)
 
 
 def write_tutorials(notebooks, target):
-    """Executed notebooks of a report as tutorials: every picture described, and something to try at the end."""
+    """Notebooks of a report as tutorials: every picture described, and something to try at the end."""
     for name in NOTEBOOKS:
         notebook = nbformat.read(notebooks / f"{name}.ipynb", as_version=4)
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]

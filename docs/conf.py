@@ -25,4 +25,4 @@ nb_merge_streams = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
-suppress_warnings = ["mystnb.unknown_mime_type", "toc.empty_glob"]  # tutorials are there once the notebooks have run
+suppress_warnings = ["mystnb.unknown_mime_type"]

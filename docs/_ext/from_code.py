@@ -80,14 +80,15 @@ class Settings(Directive):
 
     def run(self):
         module, name = self.arguments
-        source = inspect.getsource(getattr(importlib.import_module(module), name))
+        documented = getattr(importlib.import_module(module), name)
+        source, about = inspect.getsource(documented), inspect.getdoc(documented).split("\n\n")[1:]
         rows = []
         for line in source.splitlines():
             code, _, meaning = line.partition("  # ")
             field, colon, rest = code.strip().partition(":")
             if colon and "=" in rest and field.isidentifier():
                 rows.append((field, rest.split("=", 1)[1].strip(), meaning))
-        return [_table(("setting", "value", "meaning"), rows)]
+        return [*(nodes.paragraph(text=one) for one in about), _table(("setting", "value", "meaning"), rows)]
 
 
 RAISED = ("InputError", "OtherProgram", "warn")  # what a user reads when something goes wrong

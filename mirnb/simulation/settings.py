@@ -20,9 +20,9 @@ class Settings:
     tail, faint blobs, and how a person labels (which lower blobs are seen, which pairs pass for one blob).
     """
 
-    n_frames: int = 30
-    frame_shape: tuple[int, int] = (1024, 1024)
-    pixel_size_nm: float = 120.0
+    n_frames: int = 30  # the thesis's
+    frame_shape: tuple[int, int] = (1024, 1024)  # rows, cols; the thesis's
+    pixel_size_nm: float = 120.0  # the thesis's
     n_labelled_per_frame: float = 4036 / 30  # measured: about 135
     mir_share: float = 1407 / 4036  # measured: 62 to 70 % of labelled blobs are noise
     psf_sigma_px: float = 1.12  # measured: 1.10 to 1.15
