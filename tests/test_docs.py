@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -115,6 +116,21 @@ def test_the_citation_is_whole():
 
 def test_every_notebook_has_something_to_try():
     assert set(build.TRY) == set(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_pages_are_made_before_and_after_the_notebooks_have_run(code, tmp_path, monkeypatch):
+    """Sphinx's place is taken by a program that says which tutorials it finds."""
+    (tmp_path / "docs" / "tutorials").mkdir(parents=True)
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    look = "import pathlib, sys; print(len([*pathlib.Path('tutorials').glob('0*')]), file=open('seen', 'a'))"
+    monkeypatch.chdir(tmp_path / "docs")
+    monkeypatch.setattr(build, "HERE", tmp_path / "docs")
+    monkeypatch.setattr(build, "sphinx_command", lambda *_: [sys.executable, "-c", f"{look}; sys.exit({code})"])
+    monkeypatch.setattr(build, "simulate_with_single_types", lambda *_, **__: None)
+    monkeypatch.setattr(build, "make_report", lambda _, out, **__: shutil.copytree(ROOT / "notebooks", out / "notebooks"))
+    assert build.main() == code
+    assert (tmp_path / "docs" / "seen").read_text().split() == (["9"] if code else ["9", "9"])
 
 
 @pytest.fixture(scope="module")
