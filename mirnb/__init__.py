@@ -18,7 +18,7 @@ design, studies. Everything is imported when it is first used.
 
 import lazy_loader
 
-__version__ = "0.8.0"
+__version__ = "0.9.0"
 
 _WINGS = "imaging", "experiments", "plots", "simulation", "classifiers", "labelling", "counting", "design", "studies"
 _VERBS = {
