@@ -27,6 +27,15 @@ from mirnb.simulation.folders import simulate_experiment, simulate_with_single_t
 from mirnb.simulation.settings import Settings
 from mirnb.studies import tuning
 
+LONGEST = (  # files, longest first: else one process would work on the last of them while the other waits
+    "test_report.py", "test_widget.py", "test_wheel.py", "test_explorer.py", "test_counts.py", "test_tuning.py",
+    "test_docs.py", "test_doc_examples.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def small_settings():

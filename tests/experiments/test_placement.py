@@ -192,7 +192,7 @@ def test_another_pixel_size_in_the_file_is_said_by_what_reads_a_stack(
         ["check", str(own)],
         ["classify", str(tmp_path / "classifier"), str(own), "--out", str(tmp_path / "out.csv")],
         ["detect", str(own / "stack.tif"), "--pixel-size", "120", "--out", str(tmp_path / "found.csv")],
-        ["report", str(own), "--only", "01", "--out", str(tmp_path / "run")],  # these three end for want of labels
+        ["report", str(own), "--only", "03", "--out", str(tmp_path / "run")],  # these three end for want of labels
         ["tune", str(own), "--out", str(tmp_path / "run")],
         ["export-rois", str(own), "--out", str(tmp_path / "rois.zip")],
     ]
