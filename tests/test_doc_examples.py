@@ -184,7 +184,7 @@ def certificates(tmp_path, monkeypatch):
             subprocess.run(words, check=True, capture_output=True)
     ((_, text),) = blocks(HOW / "cluster.md", "yaml")
     (tmp_path / "dask").mkdir()
-    text = text.replace("/home/me", str(tmp_path))
+    text = text.replace("/path/to", str(tmp_path))
     (tmp_path / "dask" / "tls.yaml").write_text(text)
     monkeypatch.setenv("DASK_CONFIG", str(tmp_path / "dask"))
     with dask.config.set(
