@@ -123,9 +123,7 @@ def look_at(path, header=None):
         if axes.endswith("S") and shape[-1] == 1:
             axes, shape = axes[:-1], shape[:-1]
         if "S" in axes and shape[axes.index("S")] > 1:
-            raise InputError(
-                f"{path}: is a colour image (axes {axes}); convert it to grey, or save its frames as minisblack"
-            )
+            raise InputError(f"{path}: is a colour image (axes {axes}); make it grey, or save its frames as minisblack")
         if not (axes.endswith("YX") and min(shape[-2:]) > 1):
             raise InputError(f"{path}: is one-dimensional (axes {axes} of {shape}); expected frames of (rows, cols)")
         if series.dtype.kind not in "uif":
