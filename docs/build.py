@@ -17,8 +17,12 @@ from mirnb.simulation.folders import simulate_with_single_types
 from mirnb.simulation.settings import Settings, settings_of_experiment
 
 HERE = Path(__file__).resolve().parent
-SMALL = Settings(n_frames=8, frame_shape=(512, 512), n_labelled_per_frame=50.0, faint_per_frame=5.0)
-PARAMETERS = {"n_runs": "2", "n_crops": "2000", "n_epochs": "3", "angles": "[]", "repeats": "1", "n_resamples": "500"}
+SMALL = Settings(  # few frames with many molecules, so that there is something to learn from
+    n_frames=12, frame_shape=(512, 512), n_labelled_per_frame=50.0, mir_share=0.6, faint_per_frame=5.0
+)  # fmt: skip
+PARAMETERS = {
+    "n_runs": "2", "n_crops": "6000", "n_epochs": "7", "angles": "[]", "repeats": "1", "n_resamples": "500",
+}  # fmt: skip
 TRY = {
     "01_templates": "another `background_percentile`: from which value on do the templates lose their lower blob?",
     "02_correlation_comparison": "a larger `field_px`, and look at how the background rises with cosine similarity.",
