@@ -146,7 +146,7 @@ def _add_new(parser):
     )  # fmt: skip
     _add_take(parser)
     parser.add_argument("--blobs", metavar="FILE", type=Path, help="blob table of ThunderSTORM, Picasso or rapidSTORM")
-    parser.add_argument("--pixel-size", type=_above_0, metavar="NM", help="nm a pixel (default: as the file says)")
+    parser.add_argument("--pixel-size", type=_above_0, metavar="NM", help="nm a pixel (default: as stack or table say)")
     parser.add_argument("--panel", default="thesis", help="thesis, six, twelve or a panel file (default thesis)")
 
 

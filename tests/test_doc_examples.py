@@ -31,6 +31,7 @@ from mirnb.cluster import open_client, submit
 from mirnb.contents import NOTEBOOKS
 from mirnb.experiments import run_folder
 from mirnb.experiments.run_folder import RunFolder
+from mirnb.experiments.stacks import write_stack
 from mirnb.files import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +44,6 @@ RUN_ELSEWHERE = {
     "design": "minutes: tests/design",
     "tune": "minutes: tests/studies",
 }
-ADDED = {"simulate": ["--frames", "1"], "new": ["--pixel-size", "120"]}  # where the page does not say so itself
 
 
 def blocks(page, *languages):
@@ -102,10 +102,10 @@ def working_folder(small_folder, small_classifier, tmp_path, monkeypatch, in_pro
     for folder, names in {"my": ["stack"], "new": ["a", "b", "buffer"]}.items():
         (tmp_path / folder).mkdir()
         for k, name in enumerate(names):
-            tifffile.imwrite(tmp_path / folder / f"{name}.tif", frames[k : k + 2])
+            write_stack(tmp_path / folder / f"{name}.tif", list(frames[k : k + 2]), pixel_size_nm=120)
     table.query("frame <= 2").to_csv(tmp_path / "my" / "blobs.csv", index=False)
     for line in (
-        "new data/mine --stack my/stack.tif --blobs my/blobs.csv --pixel-size 120",
+        "new data/mine --stack my/stack.tif --blobs my/blobs.csv",
         "export-rois data/mine --out RoiSet.zip",
         "classify reports/demo/classifier data/mine --out classified.csv",
     ):
@@ -128,8 +128,8 @@ def _run(words):
         return None
     if words[1] == "new":
         shutil.rmtree(words[2], ignore_errors=True)
-    added = ADDED.get(words[1], [])
-    words = words + added if added and added[0] not in words else words
+    if words[1] == "simulate" and "--frames" not in words:
+        words = [*words, "--frames", "1"]
     words = [name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
     assert main(words[1:]) == 0, shlex.join(words)
     return words
@@ -175,13 +175,18 @@ def test_the_classifier_of_the_page_is_one_with_its_line(small_data, small_run, 
     assert saved.facts.confusion.sum() > 0
 
 
+def make_certificate():
+    """In the working folder, as the page on clusters says."""
+    for words in lines(HOW / "cluster.md"):
+        if words[0] in ("openssl", "chmod"):
+            subprocess.run(words, check=True, capture_output=True)
+
+
 @pytest.fixture
 def certificates(tmp_path, monkeypatch):
     """Dask with the certificate and the configuration of the page on clusters."""
     monkeypatch.chdir(tmp_path)
-    for words in lines(HOW / "cluster.md"):
-        if words[0] in ("openssl", "chmod"):
-            subprocess.run(words, check=True, capture_output=True)
+    make_certificate()
     ((_, text),) = blocks(HOW / "cluster.md", "yaml")
     (tmp_path / "dask").mkdir()
     text = text.replace("/path/to", str(tmp_path))
@@ -199,7 +204,7 @@ def _answers(address):
 
 
 @pytest.mark.slow
-def test_the_cluster_of_the_page_answers_those_with_its_certificate(certificates):
+def test_the_cluster_of_the_page_answers_those_with_its_certificate(certificates, tmp_path, monkeypatch):
     """On this machine and another port, with one process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
@@ -210,8 +215,12 @@ def test_the_cluster_of_the_page_answers_those_with_its_certificate(certificates
     try:
         assert [words[1] for words in asked] == ["scheduler", "worker"]
         assert _wait_for(lambda: _answers(f"tls://127.0.0.1:{port}"))
-        nothing = {"distributed.comm.tls.ca-file": None, "distributed.comm.tls.client": {"cert": None, "key": None}}
-        with dask.config.set(nothing), pytest.raises(InputError, match="no Dask scheduler answers"):
+        (tmp_path / "foreign").mkdir()
+        monkeypatch.chdir(tmp_path / "foreign")
+        make_certificate()
+        foreign = {"cert": str(tmp_path / "foreign" / "dask.crt"), "key": str(tmp_path / "foreign" / "dask.key")}
+        tls = {"distributed.comm.tls.ca-file": foreign["cert"], "distributed.comm.tls.client": foreign}
+        with dask.config.set(tls), pytest.raises(InputError, match="no Dask scheduler answers"):
             _answers(f"tls://127.0.0.1:{port}")
     finally:
         for process in reversed(started):
@@ -223,7 +232,9 @@ def test_the_cluster_of_the_page_answers_those_with_its_certificate(certificates
 def test_slurm_of_the_page_gives_a_worker(certificates, tmp_path, monkeypatch, capsys):
     """A stand-in of SLURM: sbatch runs the script that it is given."""
     ((_, code),) = blocks(HOW / "cluster.md", "python")
-    code = code.replace("cores=8, processes=8", "cores=1, processes=1").replace("jobs=10", "jobs=1")
+    for asked, here in {"cores=8": "cores=1", "processes=8": "processes=1", "jobs=10": "jobs=1"}.items():
+        assert code.count(asked) == 1
+        code = code.replace(asked, here)
     (tmp_path / "bin").mkdir()
     run = 'cp "$1" job.sh; sh job.sh > /dev/null 2>&1 & echo "Submitted batch job $!"'
     for name, does in {"sbatch": run.replace("; ", "\n"), "scancel": 'kill "$1"'}.items():

@@ -88,14 +88,14 @@ def mirnb(wheel, tmp_path_factory):
     return run
 
 
-def test_report_quantify_design_and_notebooks_run_outside_a_clone(mirnb, small_classifier):
+def test_report_quantify_design_and_notebooks_run_outside_a_clone(mirnb):
     place = mirnb.place
-    mirnb("simulate", "data/small", "--frames", "2")
-    mirnb("report", "data/small", "--quick", "--only", "01")
+    mirnb("simulate", "data/small", "--frames", "3")
+    mirnb("report", "data/small", "--quick", "--only", "01", "--only", "03")
     run = place / "reports" / "small-quick"
     assert "simulated" in (run / "index.html").read_text(encoding="utf-8")
-    assert (run / "notebooks" / "01_templates.html").exists()
-    told = mirnb("quantify", str(small_classifier.folder), "data/small/stack.tif", "--out", "counted")
+    assert (run / "figures" / "fig02_templates.png").exists()
+    told = mirnb("quantify", str(run / "classifier"), "data/small_red/stack.tif", "--out", "counted")
     assert "page: " in told
     assert (place / "counted" / "abundance.csv").exists()
     assert (place / "counted" / "notebooks" / "09_quantification.html").exists()

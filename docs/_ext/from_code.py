@@ -13,16 +13,33 @@ import re
 from pathlib import Path
 
 from docutils import nodes
-from docutils.parsers.rst import Directive, directives
+from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 
-class CommandHelp(SphinxDirective):
+class FromCode(SphinxDirective):
+    """A page with it is read again when a file of the package or a notebook has changed."""
+
+    def run(self):
+        for path in _sources():
+            self.env.note_dependency(str(path))
+        return self.found()
+
+
+@functools.cache
+def _sources():
+    import mirnb
+
+    package = Path(mirnb.__file__).parent
+    return [*sorted(package.rglob("*.py")), *sorted(package.parent.glob("notebooks/*.ipynb"))]
+
+
+class CommandHelp(FromCode):
     """The help of a command, as it is printed: `{command} quantify`; without a name, the list of all."""
 
     optional_arguments = 1
 
-    def run(self):
+    def found(self):
         from mirnb.cli import main
 
         printed, columns = io.StringIO(), os.environ.get("COLUMNS")
@@ -35,10 +52,10 @@ class CommandHelp(SphinxDirective):
         return [nodes.literal_block(printed.getvalue(), printed.getvalue(), language="text")]
 
 
-class Commands(SphinxDirective):
+class Commands(CommandHelp):
     """A section for each command, with its help."""
 
-    def run(self):
+    def found(self):
         from mirnb.cli import _COMMANDS
 
         found = []
@@ -47,16 +64,16 @@ class Commands(SphinxDirective):
             section += nodes.title(text=f"mirnb {name}")
             section += nodes.paragraph(text=f"{help_text[0].upper()}{help_text[1:]}.")
             self.arguments = [name]
-            section += CommandHelp.run(self)
+            section += super().found()
             self.state.document.note_explicit_target(section)
             found.append(section)
         return found
 
 
-class NotebookParameters(Directive):
+class NotebookParameters(FromCode):
     """A table of the parameters of each notebook: name, type, default, meaning."""
 
-    def run(self):
+    def found(self):
         from mirnb.contents import NOTEBOOKS
         from mirnb.running import parameters_of
 
@@ -73,12 +90,12 @@ class NotebookParameters(Directive):
         return found
 
 
-class Settings(Directive):
+class Settings(FromCode):
     """A table of a dataclass whose lines carry their meaning: `{settings} mirnb.simulation.settings Settings`."""
 
     required_arguments = 2
 
-    def run(self):
+    def found(self):
         module, name = self.arguments
         documented = getattr(importlib.import_module(module), name)
         source, about = inspect.getsource(documented), inspect.getdoc(documented).split("\n\n")[1:]
@@ -91,16 +108,23 @@ class Settings(Directive):
         return [*(nodes.paragraph(text=one) for one in about), _table(("setting", "value", "meaning"), rows)]
 
 
-RAISED = ("InputError", "OtherProgram", "warn")  # what a user reads when something goes wrong
+SAID = ("InputError", "OtherProgram", "Misplacement", "warn", "problems", "warnings", "unlike")  # what takes a message
 
 
 def messages():
     """Every message of the package, its values as "…": (file from mirnb/ on, message)."""
     for file, node in _nodes():
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED and node.args:
+        if isinstance(node, ast.Call) and _called(node.func) in SAID and node.args:
             said = _text(node.args[0]).strip()
             if re.search(r"\w{3}", said):  # else it is made elsewhere, and only handed on
                 yield file, said
+
+
+def _called(node):
+    """Name of a function, and of a list that is appended to that of the list."""
+    if isinstance(node, ast.Attribute) and node.attr == "append":
+        node = node.value
+    return getattr(node, "id", getattr(node, "attr", ""))
 
 
 def texts():
@@ -110,12 +134,9 @@ def texts():
 
 @functools.cache
 def _nodes():
-    import mirnb
-
-    package = Path(mirnb.__file__).parent
-    files = sorted(package.rglob("*.py"))
-    parsed = {path.relative_to(package).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in files}
-    return [(file, node) for file, tree in parsed.items() for node in ast.walk(tree)]
+    parsed = [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in _sources() if path.suffix == ".py"]
+    package = parsed[0][0].parent  # of __init__.py, the first of all
+    return [(path.relative_to(package).as_posix(), node) for path, tree in parsed for node in ast.walk(tree)]
 
 
 def _text(node):
@@ -127,10 +148,10 @@ def _text(node):
     return re.sub("…+", "…", "".join(map(_text, parts))) or "…"
 
 
-class Messages(SphinxDirective):
+class Messages(FromCode):
     """A section for each wing, with its messages."""
 
-    def run(self):
+    def found(self):
         of_wings = {}
         for file, said in messages():
             of_wings.setdefault(file.split("/")[0] if "/" in file else "mirnb", {})[said] = file
@@ -146,7 +167,7 @@ class Messages(SphinxDirective):
         return found
 
 
-class Drawn(SphinxDirective):
+class Drawn(FromCode):
     """A figure drawn when the page is built: the code makes `figure`, and stands folded below.
 
     `:alt:` says what it shows, `:caption:` what to see, and whether it is simulated.
@@ -155,7 +176,7 @@ class Drawn(SphinxDirective):
     has_content, required_arguments = True, 1
     option_spec = {"alt": directives.unchanged_required, "caption": directives.unchanged_required}  # noqa: RUF012
 
-    def run(self):
+    def found(self):
         import matplotlib
 
         matplotlib.use("Agg")

@@ -164,7 +164,7 @@ def _standards_table(replicates, names, curves):
                 rows.append({"sample": one.name, "class": name, "concentration": one.concentration[k],
                              "per_1000_um2": rate, "read": read})  # fmt: skip
     table = pd.DataFrame(rows)
-    used = {name: iter(curve.used) for name, curve in curves.items()}
+    used = {name: iter(curve.used if curve.linear else np.zeros_like(curve.used)) for name, curve in curves.items()}
     return table.assign(in_linear_range=[bool(next(used[name])) if name in used else False for name in table["class"]])
 
 

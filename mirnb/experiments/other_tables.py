@@ -20,7 +20,7 @@ _FWHM_SDS = 2.3548  # of a Gaussian
 
 def picasso_pixel_size(path):
     """The size of a pixel, nm, by the yaml beside a file of Picasso's; None where nothing says it."""
-    yaml = Path(path).with_suffix(".yaml")
+    yaml = Path(path).parent / f"{Path(path).stem}.yaml"
     text = read_text(yaml) if yaml.is_file() else ""
     found = re.search(r"^\s*Pixelsize:\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*$", text, re.MULTILINE)
     return float(found[1]) if found else None

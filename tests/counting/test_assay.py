@@ -140,3 +140,11 @@ def test_what_crowding_takes_is_made_up_for():
     assert assay.curve["crowding_loss"].tolist() == pytest.approx(1 - np.exp(-area * density))
     plain = make_assay([*standards, *_blanks()], PERFECT)
     assert plain.curve["linear_high"].tolist() == [100, 100]  # else the range ends where it begins
+
+
+def test_where_nothing_is_linear_no_standard_lies_in_a_linear_range():
+    """Red is the same at every concentration."""
+    steps = [_sample(f"s{step:g}", "standard", *[(500, step)] * 3, known=(step, step)) for step in STEPS]
+    told = make_assay([*steps, *_blanks()], PERFECT, unit="pM").standards.groupby("class")["in_linear_range"]
+    assert not told.any()["red"]
+    assert told.all()["green"]
