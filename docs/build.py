@@ -18,7 +18,7 @@ from mirnb.simulation.settings import Settings, settings_of_experiment
 
 HERE = Path(__file__).resolve().parent
 SMALL = Settings(  # few frames with many molecules, so that there is something to learn from
-    n_frames=12, frame_shape=(512, 512), n_labelled_per_frame=50.0, mir_share=0.6, faint_per_frame=5.0
+    n_frames=9, frame_shape=(512, 512), n_labelled_per_frame=60.0, mir_share=0.6, faint_per_frame=5.0
 )  # fmt: skip
 PARAMETERS = {
     "n_runs": "2", "n_crops": "6000", "n_epochs": "7", "angles": "[]", "repeats": "1", "n_resamples": "500",
