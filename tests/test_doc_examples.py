@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import tifffile
 import yaml
+from doc_pages import DOCS, PAGES, ROOT
 
 import mirnb
 from mirnb import workspace
@@ -33,11 +34,9 @@ from mirnb.experiments import run_folder
 from mirnb.experiments.run_folder import RunFolder
 from mirnb.experiments.stacks import write_stack
 from mirnb.files import InputError
+from mirnb.running import parameters_of
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / name / "README.md" for name in ("", "data", "reports")]
-PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
-HOW, BIN = ROOT / "docs" / "how", Path(sys.executable).parent
+HOW, BIN = DOCS / "how", Path(sys.executable).parent
 RUN_ELSEWHERE = {
     "lab": "opens JupyterLab until it is closed: tests/labelling",
     "report": "minutes: tests/test_report.py",
@@ -72,14 +71,16 @@ def _pages(*languages):
 def test_every_command_of_a_page_is_one_that_is_there(page):
     """Each has the options it names."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    known = {name for notebook in NOTEBOOKS for name in parameters_of(notebook)}
     for words in lines(page):
         match words:
             case [program, *given] if program.endswith("mirnb"):
-                _parser().parse_args(given)
+                asked = _parser().parse_args(given)
+                assert {name for name, _ in getattr(asked, "parameters", [])} <= known
             case ["make", target]:
                 assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
             case ["papermill", notebook, *_]:
-                assert Path(notebook).stem in NOTEBOOKS
+                assert set(words[words.index("-p") + 1 :: 3]) <= set(parameters_of(Path(notebook).stem))
             case [_, "-m", "pip", "install", *_, what]:
                 assert what.removeprefix("mirnb").removeprefix(".").strip("[]") in extras
             case [_, "-m", "venv", ".venv"] | [".", ".venv/bin/activate"] | ["openssl" | "chmod" | "dask", *_]:
@@ -216,8 +217,10 @@ def test_the_cluster_of_the_page_answers_those_with_its_certificate(certificates
         monkeypatch.chdir(tmp_path / "foreign")
         make_certificate()
         foreign = {"cert": str(tmp_path / "foreign" / "dask.crt"), "key": str(tmp_path / "foreign" / "dask.key")}
-        tls = {"distributed.comm.tls.ca-file": foreign["cert"], "distributed.comm.tls.client": foreign}
-        with dask.config.set(tls), pytest.raises(InputError, match="no Dask scheduler answers"):
+        with (
+            dask.config.set({"distributed.comm.tls.client": foreign}),
+            pytest.raises(InputError, match="no Dask scheduler answers"),
+        ):
             _answers(f"tls://127.0.0.1:{port}")
     finally:
         for process in reversed(started):

@@ -23,7 +23,7 @@ class FromCode(SphinxDirective):
     def run(self):
         for path in _sources():
             self.env.note_dependency(str(path))
-        return self.found()
+        return self.make()
 
 
 @functools.cache
@@ -39,7 +39,7 @@ class CommandHelp(FromCode):
 
     optional_arguments = 1
 
-    def found(self):
+    def make(self):
         from mirnb.cli import main
 
         printed, columns = io.StringIO(), os.environ.get("COLUMNS")
@@ -55,7 +55,7 @@ class CommandHelp(FromCode):
 class Commands(CommandHelp):
     """A section for each command, with its help."""
 
-    def found(self):
+    def make(self):
         from mirnb.cli import _COMMANDS
 
         found = []
@@ -64,7 +64,7 @@ class Commands(CommandHelp):
             section += nodes.title(text=f"mirnb {name}")
             section += nodes.paragraph(text=f"{help_text[0].upper()}{help_text[1:]}.")
             self.arguments = [name]
-            section += super().found()
+            section += super().make()
             self.state.document.note_explicit_target(section)
             found.append(section)
         return found
@@ -73,7 +73,7 @@ class Commands(CommandHelp):
 class NotebookParameters(FromCode):
     """A table of the parameters of each notebook: name, type, default, meaning."""
 
-    def found(self):
+    def make(self):
         from mirnb.contents import NOTEBOOKS
         from mirnb.running import parameters_of
 
@@ -95,7 +95,7 @@ class Settings(FromCode):
 
     required_arguments = 2
 
-    def found(self):
+    def make(self):
         module, name = self.arguments
         documented = getattr(importlib.import_module(module), name)
         source, about = inspect.getsource(documented), inspect.getdoc(documented).split("\n\n")[1:]
@@ -151,7 +151,7 @@ def _text(node):
 class Messages(FromCode):
     """A section for each wing, with its messages."""
 
-    def found(self):
+    def make(self):
         of_wings = {}
         for file, said in messages():
             of_wings.setdefault(file.split("/")[0] if "/" in file else "mirnb", {})[said] = file
@@ -176,7 +176,7 @@ class Drawn(FromCode):
     has_content, required_arguments = True, 1
     option_spec = {"alt": directives.unchanged_required, "caption": directives.unchanged_required}  # noqa: RUF012
 
-    def found(self):
+    def make(self):
         import matplotlib
 
         matplotlib.use("Agg")
