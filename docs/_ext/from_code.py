@@ -206,7 +206,7 @@ def _wing(name):
     wing = importlib.import_module(f"mirnb.{name}")
     sections = [wing.__doc__]
     for part in sorted(one.name for one in pkgutil.iter_modules(wing.__path__)):
-        told = f".. automodule:: mirnb.{name}.{part}\n   :members:\n   :undoc-members:"
+        told = f".. automodule:: mirnb.{name}.{part}\n   :members:\n   :undoc-members:\n   :exclude-members: Drawing"
         sections.append(f"## {part}\n\n```{{eval-rst}}\n{told}\n```")
     return "\n\n".join(sections)
 
