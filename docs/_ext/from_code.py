@@ -204,7 +204,7 @@ def _expand_wings(app, docname, source):
 
 def _wing(name):
     wing = importlib.import_module(f"mirnb.{name}")
-    sections = [wing.__doc__]
+    sections = [wing.__doc__]  # without Drawing: what it has of matplotlib's Figure is in roles of matplotlib's own pages
     for part in sorted(one.name for one in pkgutil.iter_modules(wing.__path__)):
         told = f".. automodule:: mirnb.{name}.{part}\n   :members:\n   :undoc-members:\n   :exclude-members: Drawing"
         sections.append(f"## {part}\n\n```{{eval-rst}}\n{told}\n```")
